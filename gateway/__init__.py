@@ -1,0 +1,1 @@
+"""The edge: what a home can say, and how it gets out."""
