@@ -73,33 +73,25 @@ def parse_topic(topic: str) -> Topic:
     )
 
 
-class VitalsItem(
-    VitalSigns, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="vitals"
-):
+class VitalsItem(VitalSigns, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="vitals"):
     """Vital signs inside a batch, with the name of the device that said them."""
 
     device: Name
 
 
-class ActivityItem(
-    Activity, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="activity"
-):
+class ActivityItem(Activity, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="activity"):
     """An activity inside a batch, with the name of the device that said it."""
 
     device: Name
 
 
-class AlarmItem(
-    AlarmSignal, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="alarm"
-):
+class AlarmItem(AlarmSignal, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="alarm"):
     """An alarm signal inside a batch, with the name of the device that said it."""
 
     device: Name
 
 
-class StatusItem(
-    DeviceStatus, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="status"
-):
+class StatusItem(DeviceStatus, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="status"):
     """A status inside a batch, with the name of the device that said it."""
 
     device: Name

@@ -1,0 +1,337 @@
+"""The register: who and what is where, with history. Functions do not commit; the caller does.
+
+Times given as `at` are aware; a move at a time ends what was before at that very time, and the database's
+exclusion constraints refuse two residents in one bed or one device at two people.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from psycopg.rows import DictRow
+
+from care.db import Connection, queries, translated_errors
+from care.errors import ConflictError, InvalidError, NotFoundError
+from care.model import (
+    Ability,
+    CareCategory,
+    Device,
+    Operator,
+    Resident,
+    RoomKind,
+    ScopeKind,
+    Site,
+    SiteKind,
+    Staff,
+    StaffRole,
+)
+from care.secrets import hash_device_secret, hash_password, new_device_secret
+from gateway.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
+
+_sql = queries("care", "sql/registry.sql")
+
+
+class NewDevice(NamedTuple):
+    """A device just added, with its secret; the secret is nowhere else and cannot be shown again."""
+
+    device: Device
+    site: Site
+    secret: str
+
+
+def add_operator(connection: Connection, *, code: str, name: str, phone: str | None = None) -> Operator:
+    """Record an operator. ConflictError when the code is taken."""
+    _check_name("operator code", code)
+    return Operator.from_row(_one(connection, "add_operator", code=code, name=name, phone=phone))
+
+
+def add_site(
+    connection: Connection,
+    *,
+    code: str,
+    kind: SiteKind,
+    name: str,
+    township: str,
+    operator: str | None = None,
+    village: str | None = None,
+    address: str | None = None,
+    phone: str | None = None,
+) -> Site:
+    """Record a site; `code` becomes its level in MQTT topics. ConflictError when it is taken."""
+    _check_name("site code", code)
+    operator_id = operator_by_code(connection, operator).id if operator else None
+    row = _one(
+        connection,
+        "add_site",
+        code=code,
+        kind=kind,
+        name=name,
+        operator_id=operator_id,
+        township=township,
+        village=village,
+        address=address,
+        phone=phone,
+    )
+    return Site.from_row(row)
+
+
+def add_room(
+    connection: Connection,
+    site_id: int,
+    name: str,
+    kind: RoomKind = RoomKind.BEDROOM,
+    floor: int | None = None,
+) -> int:
+    """Record a room of a site; its id."""
+    return int(_one(connection, "add_room", site_id=site_id, name=name, kind=kind, floor=floor)["id"])
+
+
+def add_bed(connection: Connection, room_id: int, label: str) -> int:
+    """Record a bed in a room; its id."""
+    return int(_one(connection, "add_bed", room_id=room_id, label=label)["id"])
+
+
+def bed_in(connection: Connection, site_id: int, room: str, bed: str) -> int:
+    """The id of a bed by its room and label; room and bed are recorded when they are new."""
+    return int(_one(connection, "find_or_add_bed", site_id=site_id, room=room, bed=bed)["id"])
+
+
+def add_resident(
+    connection: Connection,
+    *,
+    site_id: int,
+    name: str,
+    sex: str,
+    born_on: date,
+    category: CareCategory,
+    lost_abilities: Collection[Ability] = (),
+    bed_id: int | None = None,
+    spo2_scale: int = 1,
+    on_oxygen: bool = False,
+    phone: str | None = None,
+    family_contact: str | None = None,
+    since: datetime | None = None,
+) -> Resident:
+    """Record a resident, living at `site_id` (and sleeping in `bed_id`) since `since` (default: now)."""
+    since = since or datetime.now(UTC)
+    row = _one(
+        connection,
+        "add_resident",
+        site_id=site_id,
+        name=name,
+        sex=sex,
+        born_on=born_on,
+        category=category,
+        spo2_scale=spo2_scale,
+        on_oxygen=on_oxygen,
+        phone=phone,
+        family_contact=family_contact,
+        since=since,
+        **{str(ability): ability not in lost_abilities for ability in Ability},
+    )
+    resident = Resident.from_row(row)
+    _run(connection, "start_residence", resident_id=resident.id, site_id=site_id, bed_id=bed_id, at=since)
+    return resident
+
+
+def move_resident(
+    connection: Connection,
+    resident_id: int,
+    *,
+    site_id: int,
+    bed_id: int | None = None,
+    at: datetime | None = None,
+) -> None:
+    """From `at` (default: now) the resident lives at `site_id`, in `bed_id`. ConflictError: bed taken."""
+    at = at or datetime.now(UTC)
+    _run(connection, "end_residence", resident_id=resident_id, at=at)
+    _run(connection, "start_residence", resident_id=resident_id, site_id=site_id, bed_id=bed_id, at=at)
+
+
+def add_device(
+    connection: Connection,
+    *,
+    site: Site,
+    kind: DeviceKind,
+    name: str | None = None,
+    model: str | None = None,
+    power: PowerSource | None = None,
+    resident_id: int | None = None,
+    room_id: int | None = None,
+    since: datetime | None = None,
+) -> NewDevice:
+    """Record a device with a new secret, and whom or which room it watches.
+
+    Without a `name` it gets its kind and a number. ConflictError when the name is taken.
+    """
+    if name is None:
+        stem = kind.replace("_", "-")
+        number = _one(connection, "next_device_number", stem=stem)["number"]
+        name = f"{stem}-{number:04d}"
+    _check_name("device name", name)
+    secret = new_device_secret()
+    row = _one(
+        connection,
+        "add_device",
+        site_id=site.id,
+        name=name,
+        kind=kind,
+        model=model,
+        power=power or usual_power(kind),
+        **hash_device_secret(secret)._asdict(),
+    )
+    if resident_id is not None or room_id is not None:
+        assign_device(connection, row["id"], resident_id=resident_id, room_id=room_id, at=since)
+    device = Device.from_row({**row, "resident_id": resident_id, "room_id": room_id})
+    return NewDevice(device, site, secret)
+
+
+def assign_device(
+    connection: Connection,
+    device_id: int,
+    *,
+    resident_id: int | None = None,
+    room_id: int | None = None,
+    at: datetime | None = None,
+) -> None:
+    """From `at` (default: now) the device watches a resident or a room. InvalidError unless just one."""
+    if (resident_id is None) == (room_id is None):
+        raise InvalidError("a device watches either a resident or a room: give one of the two")
+    at = at or datetime.now(UTC)
+    _run(connection, "end_assignment", device_id=device_id, at=at)
+    _run(connection, "start_assignment", device_id=device_id, resident_id=resident_id, room_id=room_id, at=at)
+
+
+def unassign_device(connection: Connection, device_id: int, at: datetime | None = None) -> None:
+    """From `at` (default: now) the device watches nobody."""
+    _run(connection, "end_assignment", device_id=device_id, at=at or datetime.now(UTC))
+
+
+def add_staff(
+    connection: Connection,
+    *,
+    username: str,
+    name: str,
+    role: StaffRole,
+    password: str,
+    scope: ScopeKind,
+    township: str | None = None,
+    operator: str | None = None,
+    sites: Sequence[str] = (),
+    phone: str | None = None,
+    language: str = "zh_CN",
+) -> Staff:
+    """Record a member of staff who may sign in and sees what `scope` says.
+
+    Scope `township` needs `township`, `operator` the operator's code, `site` the codes of the sites.
+    """
+    needed = {ScopeKind.TOWNSHIP: township, ScopeKind.OPERATOR: operator, ScopeKind.SITE: sites}
+    for kind, value in needed.items():
+        if bool(value) != (kind is scope):
+            problem = "needs" if kind is scope else "must not have"
+            raise InvalidError(f"staff of scope {scope} {problem} a {kind}", scope=scope)
+    row = _one(
+        connection,
+        "add_staff",
+        username=username,
+        name=name,
+        role=role,
+        phone=phone,
+        scope=scope,
+        township=township,
+        operator_id=operator_by_code(connection, operator).id if operator else None,
+        password_argon2=hash_password(password),
+        language=language,
+    )
+    for code in sites:
+        _run(connection, "add_staff_site", staff_id=row["id"], site_id=site_by_code(connection, code).id)
+    return Staff.from_row(row)
+
+
+def operator_by_code(connection: Connection, code: str) -> Operator:
+    """The operator with this code, or NotFoundError."""
+    row = connection.execute(_sql["operator_by_code"], {"code": code}).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no operator {code!r}", operator=code)
+    return Operator.from_row(row)
+
+
+def site_by_code(connection: Connection, code: str) -> Site:
+    """The site with this code, or NotFoundError."""
+    row = connection.execute(_sql["site_by_code"], {"code": code}).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no site {code!r}", site=code)
+    return Site.from_row(row)
+
+
+def room_by_name(connection: Connection, site: Site, name: str) -> int:
+    """The id of a room of `site`, or NotFoundError."""
+    row = connection.execute(_sql["room_by_name"], {"site_id": site.id, "name": name}).fetchone()
+    if row is None:
+        raise NotFoundError(f"site {site.code} has no room {name!r}", room=name)
+    return int(row["id"])
+
+
+def find_resident(connection: Connection, sought: str) -> Resident:
+    """The one resident with this id or name. NotFoundError for none, ConflictError for several."""
+    rows = connection.execute(_sql["residents_called"], {"sought": sought}).fetchall()
+    if not rows:
+        raise NotFoundError(f"there is no resident {sought!r}", resident=sought)
+    if len(rows) > 1:
+        ids = ", ".join(str(row["id"]) for row in rows)
+        raise ConflictError(f"several residents are called {sought}: say which by id ({ids})")
+    return Resident.from_row(rows[0])
+
+
+def device_by_name(connection: Connection, name: str) -> Device:
+    """The device with this name and whom it watches now, or NotFoundError."""
+    row = connection.execute(_sql["device_by_name"], {"name": name}).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no device {name!r}", device=name)
+    return Device.from_row(row)
+
+
+def list_operators(connection: Connection) -> list[DictRow]:
+    """Rows for people to read: operators with the number of their sites."""
+    return connection.execute(_sql["list_operators"]).fetchall()
+
+
+def list_sites(connection: Connection) -> list[DictRow]:
+    """Rows for people to read: sites with their numbers of residents and devices."""
+    return connection.execute(_sql["list_sites"]).fetchall()
+
+
+def list_residents(connection: Connection, site: str | None = None) -> list[DictRow]:
+    """Rows for people to read: the residents of one site or all, with room and bed."""
+    return connection.execute(_sql["list_residents"], {"site": site}).fetchall()
+
+
+def list_devices(connection: Connection, site: str | None = None) -> list[DictRow]:
+    """Rows for people to read: the devices of one site or all, with whom they watch and how they are."""
+    return connection.execute(_sql["list_devices"], {"site": site}).fetchall()
+
+
+def list_staff(connection: Connection) -> list[DictRow]:
+    """Rows for people to read: who may sign in and what they see."""
+    return connection.execute(_sql["list_staff"]).fetchall()
+
+
+def _check_name(what: str, name: str) -> None:
+    if not re.match(NAME_PATTERN, name):
+        raise InvalidError(
+            f"{what} {name!r} may only have a-z, 0-9, - and _, start with a letter or digit, "
+            "and be at most 63 long: it is a level of an MQTT topic"
+        )
+
+
+def _one(connection: Connection, query: str, **params: Any) -> DictRow:
+    with translated_errors():
+        row = connection.execute(_sql[query], params).fetchone()
+    assert row is not None, f"{query} returns a row"
+    return row
+
+
+def _run(connection: Connection, query: str, **params: Any) -> None:
+    with translated_errors():
+        connection.execute(_sql[query], params)

@@ -1,0 +1,171 @@
+"""What was said, in columns: a day of a county is half a million messages, so they are kept as arrays.
+
+A row is one message of one device; `messages` turns rows into the values that go on the wire.
+"""
+
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gateway.model import (
+    SIGNS,
+    Activity,
+    ActivityEvent,
+    AlarmKind,
+    AlarmSignal,
+    DeviceStatus,
+    Message,
+    SignalState,
+    VitalSigns,
+)
+
+EVENT = np.dtype(
+    [
+        ("ts_ms", "<i8"),
+        ("device", "<i4"),  # its index in the county's list
+        ("leaf", "u1"),
+        ("code", "u1"),
+        ("values", "<f4", (8,)),
+    ]
+)
+"""One message. What `code` and `values` mean depends on the leaf; see the makers below."""
+
+Events = np.ndarray[Any, np.dtype[np.void]]
+
+
+class Said(IntEnum):
+    """The value of column `leaf`."""
+
+    VITALS = 0
+    ACTIVITY = 1
+    ALARM = 2
+    STATUS = 3
+
+
+class SaidMessage(NamedTuple):
+    """A message with the time at which, and the device (its index) by which it is said."""
+
+    ts_ms: int
+    device: int
+    message: Message
+
+
+_SIGN_KEYS = tuple(SIGNS)
+_DECIMALS = {"temp": 1, "glucose": 1, "weight": 1}
+"""Decimals that devices show; the other signs come in whole numbers."""
+_ACTIVITIES = tuple(ActivityEvent)
+_ALARMS = tuple(AlarmKind)
+_STATES = tuple(SignalState)
+NOTHING: Events = np.zeros(0, EVENT)
+
+
+def _rows(device: int | np.ndarray, ts_ms: np.ndarray, said: Said, code: int = 0) -> Events:
+    rows = np.zeros(ts_ms.size, EVENT)
+    rows["ts_ms"], rows["device"], rows["leaf"], rows["code"] = ts_ms, device, said, code
+    return rows
+
+
+def vitals(device: int, ts_ms: np.ndarray, signs: dict[str, np.ndarray]) -> Events:
+    """Readings at `ts_ms`, each sign rounded as a device shows it and kept inside physical limits."""
+    rows = _rows(device, ts_ms, Said.VITALS)
+    rows["values"] = np.nan
+    for key, series in signs.items():
+        limits = SIGNS[key]
+        shown = np.round(np.clip(series, limits.low, limits.high), _DECIMALS.get(key, 0))
+        rows["values"][:, _SIGN_KEYS.index(key)] = shown
+    return rows
+
+
+def activities(device: int, ts_ms: np.ndarray, event: ActivityEvent) -> Events:
+    """The same event seen at each of `ts_ms`."""
+    return _rows(device, ts_ms, Said.ACTIVITY, _ACTIVITIES.index(event))
+
+
+def alarm(device: int, ts_ms: int, kind: AlarmKind, state: SignalState, raised_ms: int) -> Events:
+    """One alarm signal; `raised_ms` is when it was raised, which names it in all its states."""
+    rows = _rows(device, np.array([ts_ms]), Said.ALARM, _ALARMS.index(kind))
+    rows["values"][0, :2] = _STATES.index(state), (ts_ms - raised_ms) / 1000
+    return rows
+
+
+def statuses(
+    device: np.ndarray, ts_ms: np.ndarray, battery: np.ndarray, rssi: np.ndarray
+) -> Events:
+    """Statuses of many devices; `battery` in percent, NaN for what runs on mains; `rssi` in dBm."""
+    rows = _rows(device, ts_ms, Said.STATUS)
+    rows["values"][:, 0], rows["values"][:, 1] = np.round(battery), np.round(rssi)
+    return rows
+
+
+def in_order(parts: Sequence[Events]) -> Events:
+    """All rows of `parts` by time, then device; what is said at once keeps the order of `parts`."""
+    rows = np.concatenate([NOTHING, *parts])
+    ordered: Events = rows[np.lexsort((rows["device"], rows["ts_ms"]))]
+    return ordered
+
+
+def is_said(rows: Events, said: Said) -> np.ndarray:
+    """Which rows carry `said`."""
+    return np.asarray(rows["leaf"] == said)
+
+
+def is_activity(rows: Events, event: ActivityEvent) -> np.ndarray:
+    """Which rows are activities of this kind."""
+    return is_said(rows, Said.ACTIVITY) & (rows["code"] == _ACTIVITIES.index(event))
+
+
+def is_alarm(rows: Events, kind: AlarmKind) -> np.ndarray:
+    """Which rows are alarm signals of this kind."""
+    return is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
+
+
+def sign(rows: Events, key: str) -> np.ndarray:
+    """Column of one vital sign; NaN where it was not measured. Meaningful for VITALS rows only."""
+    return np.asarray(rows["values"][:, _SIGN_KEYS.index(key)])
+
+
+def signal_id(ts_ms: int, device: int) -> str:
+    """The id under which a device sends the alarm it raised at `ts_ms`."""
+    return f"{ts_ms:x}-{device:x}"
+
+
+def messages(rows: Events) -> Iterator[SaidMessage]:
+    """The rows as messages, in their order."""
+    columns = (rows["ts_ms"], rows["device"], rows["leaf"], rows["code"], rows["values"])
+    listed = (column.tolist() for column in columns)
+    for ts_ms, device, leaf, code, values in zip(*listed, strict=True):
+        yield SaidMessage(ts_ms, device, _message(ts_ms, device, leaf, code, values))
+
+
+def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float]) -> Message:
+    if leaf == Said.VITALS:
+        present = {
+            key: round(value, _DECIMALS.get(key, 0))
+            for key, value in zip(_SIGN_KEYS, values, strict=True)
+            if value == value  # noqa: PLR0124  (not NaN: it was measured)
+        }
+        return VitalSigns(ts_ms=ts_ms, **present)
+    if leaf == Said.ACTIVITY:
+        return Activity(ts_ms=ts_ms, event=_ACTIVITIES[code])
+    if leaf == Said.ALARM:
+        raised_ms = ts_ms - round(values[1] * 1000)
+        return AlarmSignal(
+            ts_ms=ts_ms,
+            kind=_ALARMS[code],
+            state=_STATES[int(values[0])],
+            signal_id=signal_id(raised_ms, device),
+        )
+    battery, rssi = values[:2]
+    return DeviceStatus(
+        ts_ms=ts_ms,
+        online=True,
+        battery=int(battery) if battery == battery else None,  # noqa: PLR0124  (not NaN)
+        rssi=int(rssi),
+        fw=FIRMWARE,
+    )
+
+
+FIRMWARE = "2.4.1"
+"""Firmware version that the simulated devices report."""

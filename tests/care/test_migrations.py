@@ -1,0 +1,14 @@
+from care import db
+from tests.servers import Database
+
+
+def test_everything_is_applied_once(database: Database) -> None:
+    assert db.pending_migrations(database.owner_url) == []
+    assert db.migrate(database.owner_url) == []
+
+
+def test_migrating_an_empty_database_applies_all_in_order(empty_database: str) -> None:
+    pending = db.pending_migrations(empty_database)
+    assert pending[0] == "0001_care_record"
+    assert pending == sorted(pending)
+    assert db.migrate(empty_database) == pending
