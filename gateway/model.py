@@ -132,7 +132,8 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 EpochMs = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 """Milliseconds since 1970-01-01 UTC, in the years that `datetime` knows (1 to 9999)."""
 
-SignalId = Annotated[str, Meta(min_length=1, max_length=64)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""An id or version that a device makes up: short, and without control characters."""
 
 
 def _limits(sign: str) -> Meta:
@@ -182,7 +183,7 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: AlarmKind = field(name="alarm")
     state: SignalState = SignalState.RAISED
-    signal_id: SignalId | None = field(name="id", default=None)
+    signal_id: Identifier | None = field(name="id", default=None)
 
 
 class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True):
@@ -191,7 +192,7 @@ class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True):
     online: bool
     battery: Annotated[int, Meta(ge=0, le=100)] | None = None
     rssi: Annotated[int, Meta(ge=-200, le=50)] | None = None
-    fw: Annotated[str, Meta(max_length=64)] | None = None
+    fw: Identifier | None = None
 
 
 Message = VitalSigns | Activity | AlarmSignal | DeviceStatus

@@ -18,6 +18,7 @@ from gateway.model import (
     Activity,
     AlarmSignal,
     DeviceStatus,
+    Identifier,
     Message,
     Name,
     VitalSigns,
@@ -98,7 +99,6 @@ class StatusItem(DeviceStatus, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 BatchItem = VitalsItem | ActivityItem | AlarmItem | StatusItem
-BatchId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class RejectedItem(NamedTuple):
@@ -143,12 +143,12 @@ class Command(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class _BatchOnWire(Struct, frozen=True):
-    id: BatchId
+    id: Identifier
     items: list[BatchItem]
 
 
 class _RawBatchOnWire(Struct, frozen=True):
-    id: BatchId
+    id: Identifier
     items: list[msgspec.Raw]
 
 

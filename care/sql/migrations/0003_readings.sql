@@ -23,7 +23,7 @@ CREATE TABLE readings.vitals (
 );
 COMMENT ON TABLE readings.vitals IS 'Vital signs by the clock of the device. Units: /min, /min, %, Cel, mm[Hg], mm[Hg], mmol/L, kg.';
 COMMENT ON COLUMN readings.vitals.clock_replaced IS 'The clock of the device was absurd or missing: `time` is the time of receipt.';
-SELECT public.create_hypertable('readings.vitals', public.by_range('time', interval '1 day'), create_default_indexes => false);
+DO $$ BEGIN PERFORM public.create_hypertable('readings.vitals', public.by_range('time', interval '1 day'), create_default_indexes => false); END $$;
 
 CREATE TABLE readings.activity (
     time timestamptz NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE readings.activity (
     PRIMARY KEY (device_id, time, event)
 );
 COMMENT ON TABLE readings.activity IS 'What people did, as sensors saw it.';
-SELECT public.create_hypertable('readings.activity', public.by_range('time', interval '1 day'), create_default_indexes => false);
+DO $$ BEGIN PERFORM public.create_hypertable('readings.activity', public.by_range('time', interval '1 day'), create_default_indexes => false); END $$;
 
 CREATE TABLE readings.device_status (
     time timestamptz NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE readings.device_status (
     PRIMARY KEY (device_id, time, online)
 );
 COMMENT ON TABLE readings.device_status IS 'How devices were: battery in %, signal strength in dBm.';
-SELECT public.create_hypertable('readings.device_status', public.by_range('time', interval '7 days'), create_default_indexes => false);
+DO $$ BEGIN PERFORM public.create_hypertable('readings.device_status', public.by_range('time', interval '7 days'), create_default_indexes => false); END $$;
 
 CREATE TABLE readings.resident_state (
     resident_id integer PRIMARY KEY,
@@ -68,23 +68,21 @@ COMMENT ON TABLE readings.resident_state IS 'The latest of each sign by the time
 
 CREATE TABLE readings.device_state (
     device_id integer PRIMARY KEY,
-    last_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz,
     online boolean, online_at timestamptz,
     battery smallint, battery_at timestamptz,
     rssi smallint, rssi_at timestamptz,
     fw text, fw_at timestamptz
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE readings.device_state IS 'When each device was last heard (time of receipt), and its latest status.';
+COMMENT ON TABLE readings.device_state IS 'When each device last spoke itself (a will is not its voice), by its own clock unless that is absurd; and its latest status.';
 
-CREATE TABLE readings.replaced_clock (
-    device_id integer NOT NULL,
-    leaf text NOT NULL,
-    device_ts_ms bigint NOT NULL,
-    digest bytea NOT NULL,
-    time timestamptz NOT NULL,
-    PRIMARY KEY (device_id, leaf, device_ts_ms, digest)
+CREATE TABLE readings.batch (
+    gateway_id integer NOT NULL,
+    batch_id text NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (gateway_id, batch_id)
 );
-COMMENT ON TABLE readings.replaced_clock IS 'Which time of receipt stands for an absurd device time, so that a second delivery gets the same.';
+COMMENT ON TABLE readings.batch IS 'Batches of gateways that are committed: one delivered again is only receipted again.';
 
 CREATE TABLE readings.dead_letter (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,0 +1,134 @@
+"""The process of the alarm path: one message, one transaction, on connections of its own.
+
+It shares nothing with the readings: neither process, nor session at the broker, nor connection, nor a row
+that a batch of readings could hold locked.
+"""
+
+import logging
+import time
+from collections import deque
+
+import psycopg
+
+from care.db import queries
+from gateway import wire
+from gateway.errors import DeadReason, WireError
+from gateway.wire import ROOT, Leaf, Receipt
+from ingest.batch import Assembler, MicroBatch, SignalRow, dead_letter
+from ingest.clock import ClockRule, time_of
+from ingest.database import Database
+from ingest.directory import Directory
+from ingest.settings import Settings
+from ingest.signals import store_signal
+from ingest.store import store_dead_letters
+from ingest.subscriber import Incoming, Subscriber
+
+_sql = queries("ingest", "sql/signals.sql")
+
+log = logging.getLogger(__name__)
+
+RECEIVE_MAX = 200
+"""Signals in hand at once; the broker keeps the others until these are committed."""
+TURN_S_MAX = 0.5
+RETRY_POLL_S = 0.05
+
+
+class AlarmIngest:
+    """Alarm signals, from the broker to the desks."""
+
+    def __init__(self, settings: Settings) -> None:
+        application = f"anshou ingest alarms {settings.worker}"
+        self._database = Database(settings.database_url, application)
+        self._register = Database(settings.database_url, f"{application} directory")
+        self._directory = Directory(self._register)
+        clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
+        self._assembler = Assembler(self._directory, clock)
+        self._waiting: deque[Incoming] = deque()
+        self._stopping = False
+        self._subscriber = Subscriber(
+            settings.mqtt_url,
+            client_id=f"anshou-ingest-alarms-{settings.worker}",
+            filters=[f"{ROOT}/+/+/{Leaf.ALARM}"],
+            receive_max=RECEIVE_MAX,
+            keepalive_s=settings.keepalive_s,
+            on_message=self._waiting.append,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker sends us its messages now."""
+        return self._subscriber.subscribed
+
+    def stop(self) -> None:
+        """Return from `run` after the signal in hand. Safe in a signal handler."""
+        self._stopping = True
+        self._subscriber.wake()
+
+    def run(self) -> None:
+        """Run until `stop`. Raises what no retry can mend; nothing unacknowledged is lost by that."""
+        try:
+            self._run()
+        finally:
+            self._subscriber.close()
+            self._database.close()
+            self._register.close()
+
+    def _run(self) -> None:
+        while not self._directory.refresh():
+            time.sleep(RETRY_POLL_S)
+            if self._stopping:
+                return
+        while not self._stopping:
+            self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
+            self._directory.refresh()
+            while self._waiting and self._handle(self._waiting[0]):
+                self._waiting.popleft()
+
+    def _handle(self, incoming: Incoming) -> bool:
+        """Commit one message and acknowledge it; False when the database must be tried again."""
+        connection = self._database.connection()
+        if connection is None:
+            return False
+        one = MicroBatch()
+        self._assembler.add(one, incoming)
+        try:
+            for row in one.singles.signals:
+                try:
+                    with connection.transaction():
+                        store_signal(connection, row)
+                except psycopg.DataError as error:
+                    detail = f"the database refuses it: {error.diag.message_primary}"
+                    refused = WireError(DeadReason.REFUSED_BY_DATABASE, detail)
+                    one.singles.dead.append(dead_letter(incoming.topic, incoming.payload, refused, row.entry))
+            store_dead_letters(connection, one.singles.dead)
+        except psycopg.OperationalError as error:
+            self._database.failed(error)
+            return False
+        self._subscriber.acknowledge(incoming)
+        for row in one.singles.signals:
+            self._send_receipt(incoming, row)
+            self._touch_device(row)
+        return True
+
+    def _send_receipt(self, incoming: Incoming, row: SignalRow) -> None:
+        """Tell the outbox that asked for it (MQTT 5 response topic) that the signal is committed."""
+        if incoming.response_topic is None or row.signal.signal_id is None:
+            return
+        try:
+            topic = wire.parse_topic(incoming.response_topic)
+        except WireError:
+            return
+        if topic.leaf is Leaf.RECEIPT and topic.site == row.entry.site_code:
+            receipt = wire.encode(Receipt(signals=(row.signal.signal_id,)))
+            self._subscriber.publish(str(topic), receipt)
+
+    def _touch_device(self, row: SignalRow) -> None:
+        """Note the sign of life, unless a batch of readings holds the row: then it is noted there."""
+        connection = self._database.connection()
+        if connection is None:
+            return
+        params = {"device_id": row.entry.device_id, "seen_at": time_of(row.time_us)}
+        try:
+            connection.execute(_sql["touch_device"], params)
+        except psycopg.OperationalError as error:
+            self._database.failed(error)

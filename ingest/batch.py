@@ -1,0 +1,247 @@
+"""From messages to rows: what one transaction will store. Pure; nothing in here waits or touches a server."""
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gateway import wire
+from gateway.errors import DeadReason, WireError
+from gateway.model import Activity, AlarmSignal, DeviceStatus, Message, VitalSigns
+from gateway.wire import Leaf, Topic
+from ingest.clock import ClockRule
+from ingest.directory import Directory, Entry
+from ingest.subscriber import Incoming
+
+DEAD_PAYLOAD_BYTES_MAX = 16 * 1024
+"""How much of a dead letter's payload is kept."""
+
+
+class VitalsRow(NamedTuple):
+    """A row of readings.vitals; time in microseconds since 1970 UTC."""
+
+    time_us: int
+    device_id: int
+    resident_id: int | None
+    clock_replaced: bool
+    hr: float | None
+    rr: float | None
+    spo2: float | None
+    temp: float | None
+    sbp: float | None
+    dbp: float | None
+    glucose: float | None
+    weight: float | None
+
+
+class ActivityRow(NamedTuple):
+    """A row of readings.activity; time in microseconds since 1970 UTC."""
+
+    time_us: int
+    device_id: int
+    resident_id: int | None
+    room_id: int | None
+    clock_replaced: bool
+    event: str
+
+
+class StatusRow(NamedTuple):
+    """A row of readings.device_status; time in microseconds since 1970 UTC."""
+
+    time_us: int
+    device_id: int
+    clock_replaced: bool
+    online: bool
+    battery: int | None
+    rssi: int | None
+    fw: str | None
+
+
+class SignalRow(NamedTuple):
+    """An alarm signal and whom it is about; time in microseconds since 1970 UTC.
+
+    `signal_id` is the same for each delivery of one signal, and differs between two presses even of a
+    button that always sends the same id, or has no clock: when in doubt it counts as a new one.
+    """
+
+    time_us: int
+    entry: Entry
+    clock_replaced: bool
+    signal: AlarmSignal
+
+    @property
+    def signal_id(self) -> str:
+        """The key of this signal among those of its device."""
+        return f"{self.signal.signal_id or self.signal.kind}@{self.time_us}"
+
+
+class DeadLetter(NamedTuple):
+    """A message that cannot be stored, and why."""
+
+    topic: str
+    payload: bytes
+    payload_bytes: int
+    reason: DeadReason
+    detail: str
+    site_id: int | None = None
+    device_id: int | None = None
+
+
+def dead_letter(topic: str, payload: bytes, error: WireError, entry: Entry | None = None) -> DeadLetter:
+    """The dead letter for a payload that cannot be stored because of `error`."""
+    return DeadLetter(
+        topic[:1000].replace("\0", "�"),
+        payload[:DEAD_PAYLOAD_BYTES_MAX],
+        len(payload),
+        error.reason,
+        error.detail.replace("\0", "�"),
+        entry.site_id if entry else None,
+        entry.device_id if entry else None,
+    )
+
+
+class Rows:
+    """Rows for each table, in the order of arrival."""
+
+    __slots__ = ("activity", "dead", "signals", "status", "vitals")
+
+    def __init__(self) -> None:
+        self.vitals: list[VitalsRow] = []
+        self.activity: list[ActivityRow] = []
+        self.status: list[StatusRow] = []
+        self.signals: list[SignalRow] = []
+        self.dead: list[DeadLetter] = []
+
+    def extend(self, other: "Rows") -> None:
+        """Add all rows of `other`."""
+        self.vitals += other.vitals
+        self.activity += other.activity
+        self.status += other.status
+        self.signals += other.signals
+        self.dead += other.dead
+
+    def __len__(self) -> int:
+        return len(self.vitals) + len(self.activity) + len(self.status) + len(self.signals) + len(self.dead)
+
+
+class GatewayBatch(NamedTuple):
+    """A gateway's batch: stored as one, once, and receipted under its id."""
+
+    gateway: Entry
+    batch_id: str
+    rows: Rows
+
+    @property
+    def receipt_topic(self) -> str:
+        """Where its outbox waits for the receipt."""
+        return str(Topic(self.gateway.site_code, self.gateway.name, Leaf.RECEIPT))
+
+
+class MicroBatch:
+    """Messages that will be committed, and then acknowledged, together."""
+
+    def __init__(self) -> None:
+        self.deliveries: list[Incoming] = []
+        self.singles = Rows()
+        self.gateway_batches: list[GatewayBatch] = []
+        self.row_count = 0
+        self.payload_bytes = 0
+        self.opened_s = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self.deliveries)
+
+    def all_rows(self) -> Iterator[Rows]:
+        """The rows of single messages, then of each gateway's batch."""
+        yield self.singles
+        for batch in self.gateway_batches:
+            yield batch.rows
+
+
+class Assembler:
+    """Turns messages into rows of micro-batches, by the register and the clock rules."""
+
+    def __init__(self, directory: Directory, clock: ClockRule) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    def add(self, batch: MicroBatch, incoming: Incoming) -> None:
+        """Put what `incoming` says into `batch`; what cannot be stored becomes its dead letter."""
+        batch.deliveries.append(incoming)
+        batch.payload_bytes += len(incoming.payload)
+        entry: Entry | None = None
+        before = len(batch.singles)
+        try:
+            topic = wire.parse_topic(incoming.topic)
+            entry = self._directory.find(topic.site, topic.device)
+            if topic.leaf is Leaf.BATCH:
+                batch.row_count += self._add_gateway_batch(batch, entry, incoming)
+                return
+            message = wire.decode(topic.leaf, incoming.payload)
+            if not (incoming.retained and message.ts_ms is None):
+                # A retained status without a time is a replay from nobody knows when.
+                self._add_message(batch.singles, entry, message, incoming.received_us)
+        except WireError as error:
+            batch.singles.dead.append(dead_letter(incoming.topic, incoming.payload, error, entry))
+        batch.row_count += len(batch.singles) - before
+
+    def _add_gateway_batch(self, batch: MicroBatch, gateway: Entry, incoming: Incoming) -> int:
+        decoded = wire.decode_batch(incoming.payload)
+        rows = Rows()
+        for item in decoded.items:
+            try:
+                entry = self._directory.find(gateway.site_code, item.device)
+            except WireError as error:
+                topic = f"{incoming.topic}#{item.device}"
+                rows.dead.append(dead_letter(topic, wire.encode(item), error, gateway))
+                continue
+            self._add_message(rows, entry, item, incoming.received_us)
+        for rejected in decoded.rejected:
+            rows.dead.append(dead_letter(incoming.topic, rejected.payload, rejected.error, gateway))
+        batch.gateway_batches.append(GatewayBatch(gateway, decoded.batch_id, rows))
+        return len(rows)
+
+    def _add_message(self, rows: Rows, entry: Entry, message: Message, received_us: int) -> None:
+        time_us, replaced = self._clock.stamp(message.ts_ms, received_us)
+        if isinstance(message, VitalSigns):
+            rows.vitals.append(
+                VitalsRow(
+                    time_us,
+                    entry.device_id,
+                    entry.assignment_at(time_us).resident_id,
+                    replaced,
+                    message.hr,
+                    message.rr,
+                    message.spo2,
+                    message.temp,
+                    message.sbp,
+                    message.dbp,
+                    message.glucose,
+                    message.weight,
+                )
+            )
+        elif isinstance(message, Activity):
+            assignment = entry.assignment_at(time_us)
+            rows.activity.append(
+                ActivityRow(
+                    time_us,
+                    entry.device_id,
+                    assignment.resident_id,
+                    assignment.room_id,
+                    replaced,
+                    message.event,
+                )
+            )
+        elif isinstance(message, DeviceStatus):
+            rows.status.append(
+                StatusRow(
+                    time_us,
+                    entry.device_id,
+                    replaced,
+                    message.online,
+                    message.battery,
+                    message.rssi,
+                    message.fw,
+                )
+            )
+        else:
+            rows.signals.append(SignalRow(time_us, entry, replaced, message))

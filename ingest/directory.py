@@ -1,0 +1,112 @@
+"""The directory: which device is whose, kept in memory and refreshed when the register changes."""
+
+import time
+from typing import NamedTuple
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from care.db import Connection, queries
+from gateway.errors import DeadReason, WireError
+from gateway.model import DeviceKind
+from ingest.database import Database
+
+_sql = queries("ingest", "sql/directory.sql")
+
+UNKNOWN_REFRESH_S_MIN = 1.0
+"""An unknown name makes us look again, but not more often than this: names may be made up."""
+
+
+class Assignment(NamedTuple):
+    """Whom or which room a device watched, from when to when, in microseconds since 1970 UTC."""
+
+    from_us: int
+    to_us: int | None
+    resident_id: int | None
+    room_id: int | None
+
+
+NOBODY = Assignment(0, None, None, None)
+
+
+class Entry(NamedTuple):
+    """A device and its assignments, the newest first."""
+
+    device_id: int
+    name: str
+    kind: DeviceKind
+    site_id: int
+    site_code: str
+    assignments: tuple[Assignment, ...]
+
+    def assignment_at(self, time_us: int) -> Assignment:
+        """The assignment in force at that time; NOBODY if there was none."""
+        for assignment in self.assignments:
+            if assignment.from_us <= time_us and (assignment.to_us is None or time_us < assignment.to_us):
+                return assignment
+        return NOBODY
+
+
+class Directory:
+    """Devices by name, as of the last change of the register that the database told of.
+
+    While the database is away, what was known stays known.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._entries: dict[str, Entry] = {}
+        self._loaded_at_s = -UNKNOWN_REFRESH_S_MIN
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def refresh(self) -> bool:
+        """Hear whether the register has changed, and if so load it; False while the database is away."""
+        connection = self._database.connection()
+        if connection is None:
+            return False
+        try:
+            if connection is not self._connection:
+                connection.execute("LISTEN anshou_registry")
+                self._load(connection)
+                self._connection = connection
+            elif any(True for _ in connection.notifies(timeout=0)):
+                self._load(connection)
+        except psycopg.OperationalError as error:
+            self._database.failed(error)
+            return False
+        return True
+
+    def find(self, site: str, device: str) -> Entry:
+        """The device of this name at this site. WireError: unknown_device or wrong_site."""
+        entry = self._entries.get(device) or self._look_again(device)
+        if entry is None:
+            raise WireError(DeadReason.UNKNOWN_DEVICE, f"no device {device!r} is registered")
+        if entry.site_code != site:
+            raise WireError(
+                DeadReason.WRONG_SITE, f"device {device!r} belongs to {entry.site_code}, not to {site}"
+            )
+        return entry
+
+    def _look_again(self, device: str) -> Entry | None:
+        """It may be so new that its notification has not been read, or (rarely) was not delivered."""
+        self.refresh()
+        if device not in self._entries and time.monotonic() - self._loaded_at_s >= UNKNOWN_REFRESH_S_MIN:
+            self._connection = None  # forces a load
+            self.refresh()
+        return self._entries.get(device)
+
+    def _load(self, connection: Connection) -> None:
+        entries: dict[str, Entry] = {}
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.execute(_sql["devices"])
+            for name, device_id, kind, site_id, site_code, from_us, to_us, room_id, resident_id in cursor:
+                known = entries.get(name)
+                assignments = known.assignments if known else ()
+                if from_us is not None:
+                    assignments = (*assignments, Assignment(from_us, to_us, resident_id, room_id))
+                entries[name] = Entry(device_id, name, DeviceKind(kind), site_id, site_code, assignments)
+        self._entries = entries
+        self._loaded_at_s = time.monotonic()

@@ -1,0 +1,211 @@
+"""Identities at the broker: who may connect, and on which topics they may speak.
+
+Mosquitto's dynamic security plugin keeps them. The database is the truth: at each start of the broker its
+file is made anew from the devices there (`broker_identities`), and a device added meanwhile is told to the
+running broker at once (`Provisioner`). Plugin: https://mosquitto.org/documentation/dynamic-security/
+"""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+
+from care import db
+from care.secrets import DeviceHash, hash_device_secret
+from gateway.model import DeviceKind
+from gateway.wire import ROOT, Leaf
+from ingest.errors import ProvisionError
+
+CONTROL = "$CONTROL/dynamic-security/v1"
+TIMEOUT_S = 10.0
+
+DEVICE_SAYS = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.ALARM, Leaf.STATUS)
+
+SERVICE_RIGHTS: Mapping[str, Sequence[tuple[str, str]]] = {
+    "ingest": (
+        *(("subscribePattern", f"{ROOT}/+/+/{leaf}") for leaf in (*DEVICE_SAYS, Leaf.BATCH)),
+        ("publishClientReceive", f"{ROOT}/#"),
+        ("publishClientSend", f"{ROOT}/+/+/{Leaf.RECEIPT}"),
+        ("subscribePattern", "$SYS/#"),
+        ("publishClientReceive", "$SYS/#"),
+    ),
+    "alarms": (
+        ("subscribePattern", f"{ROOT}/+/+/{Leaf.ALARM}"),
+        ("publishClientReceive", f"{ROOT}/#"),
+        ("publishClientSend", f"{ROOT}/+/+/{Leaf.RECEIPT}"),
+        ("publishClientSend", f"{ROOT}/+/+/{Leaf.COMMAND}"),
+    ),
+    "provisioner": (
+        ("publishClientSend", "$CONTROL/dynamic-security/#"),
+        ("publishClientReceive", "$CONTROL/dynamic-security/#"),
+        ("subscribePattern", "$CONTROL/dynamic-security/#"),
+    ),
+    "simulator": (
+        ("publishClientSend", f"{ROOT}/#"),
+        ("publishClientReceive", f"{ROOT}/#"),
+        ("subscribePattern", f"{ROOT}/#"),
+    ),
+}
+"""What each service account may do. The simulator's is made only where its account is asked for."""
+
+
+def device_rights(site: str, device: str, kind: DeviceKind) -> list[tuple[str, str]]:
+    """What a device may do: speak below its own name only; a gateway below its whole site."""
+    own = f"{ROOT}/{site}/{device}"
+    if kind is DeviceKind.GATEWAY:
+        says = [f"{ROOT}/{site}/+/{leaf}" for leaf in DEVICE_SAYS] + [f"{own}/{Leaf.BATCH}"]
+        hears = [f"{ROOT}/{site}/+/{Leaf.COMMAND}", f"{own}/{Leaf.RECEIPT}"]
+    else:
+        says = [f"{own}/{leaf}" for leaf in DEVICE_SAYS]
+        hears = [f"{own}/{Leaf.COMMAND}", f"{own}/{Leaf.RECEIPT}"]
+    return [
+        *(("publishClientSend", topic) for topic in says),
+        *(("subscribePattern", topic) for topic in hears),
+        *(("publishClientReceive", topic) for topic in hears),
+    ]
+
+
+def write_broker_identities(database_url: str, path: Path, service_accounts: Mapping[str, str]) -> int:
+    """Write the plugin's file for all devices with a secret, and the services; the number of devices.
+
+    Args:
+        database_url: the owner's.
+        path: the file; replaced as one, readable by its owner only.
+        service_accounts: user name -> password, of those in `SERVICE_RIGHTS`.
+    """
+    with db.connect(database_url) as connection:
+        rows = connection.execute(
+            """
+            SELECT device.name, device.kind, site.code, secret_sha512, secret_salt, secret_iterations
+            FROM care.device JOIN care.site ON site.id = device.site_id
+            WHERE retired_at IS NULL AND secret_sha512 IS NOT NULL ORDER BY device.name
+            """
+        ).fetchall()
+    clients = [_service_client(name, password) for name, password in service_accounts.items()]
+    roles = [_role(_service_role(name), SERVICE_RIGHTS[name]) for name in service_accounts]
+    for row in rows:
+        stored = DeviceHash(row["secret_sha512"], row["secret_salt"], row["secret_iterations"])
+        clients.append(_client(row["name"], stored, _device_role(row["name"])))
+        rights = device_rights(row["code"], row["name"], DeviceKind(row["kind"]))
+        roles.append(_role(_device_role(row["name"]), rights))
+    document = {"defaultACLAccess": _DENY_ALL, "clients": clients, "roles": roles, "groups": []}
+    _replace(path, json.dumps(document).encode())
+    return len(rows)
+
+
+class Provisioner:
+    """Tells the running broker about devices. `url` holds the provisioner's account."""
+
+    def __init__(self, url: str) -> None:
+        self._url = urlsplit(url)
+
+    def add_device(self, site: str, device: str, kind: DeviceKind, secret: str) -> None:
+        """The device can sign in from now on. ProvisionError: the broker is away or says no."""
+        rights = device_rights(site, device, kind)
+        role = _device_role(device)
+        self._command(
+            [
+                {"command": "createRole", **_role(role, rights)},
+                {
+                    "command": "createClient",
+                    "username": device,
+                    "password": secret,
+                    "roles": [{"rolename": role}],
+                },
+            ]
+        )
+
+    def remove_device(self, device: str) -> None:
+        """The device is disconnected and cannot sign in again. ProvisionError as above."""
+        self._command(
+            [
+                {"command": "deleteClient", "username": device},
+                {"command": "deleteRole", "rolename": _device_role(device)},
+            ]
+        )
+
+    def _command(self, commands: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            asyncio.run(asyncio.wait_for(self._exchange(commands), TIMEOUT_S))
+        except TimeoutError as error:
+            raise ProvisionError(f"the broker did not answer within {TIMEOUT_S:.0f} s") from error
+        except aiomqtt.MqttError as error:
+            where = f"{self._url.hostname}:{self._url.port}"
+            raise ProvisionError(f"the broker at {where} cannot be told: {error}") from error
+
+    async def _exchange(self, commands: Sequence[Mapping[str, Any]]) -> None:
+        correlation = secrets.token_hex(8)
+        sent = [{**command, "correlationData": correlation} for command in commands]
+        async with aiomqtt.Client(
+            self._url.hostname or "127.0.0.1",
+            self._url.port or 1883,
+            username=unquote(self._url.username or ""),
+            password=unquote(self._url.password or ""),
+            protocol=aiomqtt.ProtocolVersion.V5,
+        ) as client:
+            await client.subscribe(f"{CONTROL}/response", qos=1)
+            await client.publish(CONTROL, json.dumps({"commands": sent}), qos=1)
+            async for message in client.messages:
+                responses = json.loads(message.payload)["responses"]
+                ours = [answer for answer in responses if answer.get("correlationData") == correlation]
+                if ours:
+                    _raise_on_error(ours)
+                    return
+
+
+def _raise_on_error(responses: Iterable[Mapping[str, Any]]) -> None:
+    errors = [f"{answer['command']}: {answer['error']}" for answer in responses if "error" in answer]
+    if errors:
+        raise ProvisionError(f"the broker refused: {'; '.join(errors)}")
+
+
+_DENY_ALL = {
+    "publishClientSend": False,
+    "publishClientReceive": False,
+    "subscribe": False,
+    "unsubscribe": True,
+}
+
+
+def _device_role(device: str) -> str:
+    return f"device-{device}"
+
+
+def _service_role(service: str) -> str:
+    return f"service-{service}"
+
+
+def _role(name: str, rights: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    acls = [{"acltype": kind, "topic": topic, "priority": 0, "allow": True} for kind, topic in rights]
+    return {"rolename": name, "acls": acls}
+
+
+def _service_client(name: str, password: str) -> dict[str, Any]:
+    return _client(name, hash_device_secret(password), _service_role(name))
+
+
+def _client(username: str, hashed: DeviceHash, role: str) -> dict[str, Any]:
+    return {
+        "username": username,
+        "password": base64.b64encode(hashed.sha512).decode(),
+        "salt": base64.b64encode(hashed.salt).decode(),
+        "iterations": hashed.iterations,
+        "roles": [{"rolename": role}],
+    }
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,197 @@
+"""The process that stores readings: broker -> micro-batches -> database -> acknowledgement.
+
+Two threads. This one drives the broker's socket and acknowledges; the writer commits. What is read but not
+committed is bounded: by the receive window in messages, and by `pending_bytes_max` in bytes. While the
+database is slow or away nothing is acknowledged, and the broker keeps what it has.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import psycopg
+
+from gateway import wire
+from gateway.wire import ROOT, Leaf, Receipt
+from ingest.batch import Assembler, MicroBatch
+from ingest.clock import ClockRule
+from ingest.database import Database
+from ingest.directory import Directory
+from ingest.settings import Settings
+from ingest.store import Stored, store
+from ingest.subscriber import Incoming, Subscriber
+
+log = logging.getLogger(__name__)
+
+LEAVES = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.STATUS, Leaf.BATCH)
+TURN_S_MAX = 0.5
+DATABASE_POLL_S = 0.05
+STOP_S_MAX = 5.0
+
+
+class Committed(NamedTuple):
+    """A batch whose transaction is done."""
+
+    batch: MicroBatch
+    stored: Stored
+
+
+class Writer(threading.Thread):
+    """Commits one batch after the other, trying each until the database takes it."""
+
+    def __init__(self, database: Database, wake: Callable[[], None]) -> None:
+        super().__init__(name="writer", daemon=True)
+        self._database = database
+        self._wake = wake
+        self._todo: queue.Queue[MicroBatch | None] = queue.Queue(maxsize=1)
+        self._done: queue.SimpleQueue[Committed] = queue.SimpleQueue()
+        self._giving_up = threading.Event()
+        self.failure: Exception | None = None
+
+    def offer(self, batch: MicroBatch) -> bool:
+        """Hand over a batch; False while an earlier one still waits for its turn."""
+        try:
+            self._todo.put_nowait(batch)
+        except queue.Full:
+            return False
+        return True
+
+    def committed(self) -> list[Committed]:
+        """What was committed since the last call, in order."""
+        return [self._done.get() for _ in range(self._done.qsize())]
+
+    def finish(self, timeout_s: float) -> None:
+        """Commit what was handed over, but wait no longer than this for a database that is away."""
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            self._todo.put(None, timeout=timeout_s)
+        except queue.Full:
+            log.warning("the database did not take the last batches; the broker will send them again")
+        self.join(max(0.0, deadline_s - time.monotonic()))
+        self._giving_up.set()
+
+    def run(self) -> None:
+        """The thread's loop."""
+        try:
+            while (batch := self._todo.get()) is not None:
+                self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
+            self.failure = error
+            self._wake()
+        finally:
+            self._database.close()
+
+    def _commit(self, batch: MicroBatch) -> None:
+        while not self._giving_up.is_set():
+            connection = self._database.connection()
+            if connection is None:
+                self._giving_up.wait(DATABASE_POLL_S)
+                continue
+            try:
+                stored = store(connection, batch)
+            except psycopg.OperationalError as error:
+                self._database.failed(error)
+                continue
+            self._done.put(Committed(batch, stored))
+            self._wake()
+            return
+
+
+class ReadingsIngest:
+    """The readings of a county, from the broker into the database."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        application = f"anshou ingest readings {settings.worker}"
+        self._register = Database(settings.database_url, f"{application} directory")
+        self._directory = Directory(self._register)
+        clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
+        self._assembler = Assembler(self._directory, clock)
+        self._subscriber = Subscriber(
+            settings.mqtt_url,
+            client_id=f"anshou-ingest-readings-{settings.worker}",
+            filters=[f"{ROOT}/+/+/{leaf}" for leaf in LEAVES],
+            receive_max=settings.receive_max,
+            keepalive_s=settings.keepalive_s,
+            on_message=self._receive,
+        )
+        self._writer = Writer(Database(settings.database_url, application), self._subscriber.wake)
+        self._batch = MicroBatch()
+        self._pending_bytes = 0
+        self._stopping = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker sends us its messages now."""
+        return self._subscriber.subscribed
+
+    def stop(self) -> None:
+        """Finish what is in hand and return from `run`. Safe in a signal handler."""
+        self._stopping = True
+        self._subscriber.wake()
+
+    def run(self) -> None:
+        """Run until `stop`. Raises what no retry can mend; nothing unacknowledged is lost by that."""
+        try:
+            self._run()
+        finally:
+            self._subscriber.close()
+            self._register.close()
+
+    def _run(self) -> None:
+        while not self._directory.refresh():
+            time.sleep(DATABASE_POLL_S)
+            if self._stopping:
+                return
+        log.info("%d devices are registered", len(self._directory))
+        self._writer.start()
+        while not self._stopping:
+            self._subscriber.turn(self._wait_s())
+            self._directory.refresh()
+            self._hand_over()
+            self._acknowledge()
+        if self._batch:
+            self._writer.offer(self._batch)
+        self._writer.finish(STOP_S_MAX)
+        self._acknowledge()
+
+    def _receive(self, incoming: Incoming) -> None:
+        self._pending_bytes += len(incoming.payload)
+        self._assembler.add(self._batch, incoming)
+
+    def _due(self) -> bool:
+        settings = self._settings
+        return bool(self._batch) and (
+            self._batch.row_count >= settings.batch_rows_max
+            or len(self._batch) >= settings.receive_max // 2
+            or self._age_s() >= settings.batch_age_ms_max / 1000
+        )
+
+    def _age_s(self) -> float:
+        return time.monotonic() - self._batch.opened_s
+
+    def _wait_s(self) -> float:
+        if not self._batch:
+            return TURN_S_MAX
+        return min(TURN_S_MAX, max(0.001, self._settings.batch_age_ms_max / 1000 - self._age_s()))
+
+    def _hand_over(self) -> None:
+        if self._due() and self._writer.offer(self._batch):
+            self._batch = MicroBatch()
+        self._subscriber.paused = self._pending_bytes > self._settings.pending_bytes_max
+
+    def _acknowledge(self) -> None:
+        for batch, stored in self._writer.committed():
+            for incoming in batch.deliveries:
+                self._subscriber.acknowledge(incoming)
+            for given in batch.gateway_batches:
+                receipt = wire.encode(Receipt(batches=(given.batch_id,)))
+                self._subscriber.publish(given.receipt_topic, receipt)
+            self._pending_bytes -= batch.payload_bytes
+            if stored.dead:
+                log.warning("%d dead letters, the first: %s", len(stored.dead), stored.dead[0].detail)
+        if self._writer.failure is not None:
+            raise self._writer.failure

@@ -1,0 +1,51 @@
+"""The alarm transaction: signal stored, alarm opened or joined or ended, desks notified, as one."""
+
+from care import alarms
+from care.alarms import Actor
+from care.db import Connection, queries
+from gateway.model import SignalState
+from ingest.batch import SignalRow
+from ingest.clock import time_of
+
+_sql = queries("ingest", "sql/signals.sql")
+
+
+def store_signal(connection: Connection, row: SignalRow) -> int | None:
+    """Store the signal and do what it asks; the alarm's id, None when nothing came of it.
+
+    A signal that is stored already (same device, id and state) changes nothing. The caller commits.
+    """
+    entry, signal = row.entry, row.signal
+    at = time_of(row.time_us)
+    key = {"device_id": entry.device_id, "signal_id": row.signal_id, "state": signal.state}
+    stored = connection.execute(
+        _sql["store_signal"],
+        {**key, "kind": signal.kind, "time": at, "clock_replaced": row.clock_replaced},
+    ).fetchone()
+    if stored is None:
+        return None
+    actor = Actor(entry.name)
+    if signal.state is SignalState.RAISED:
+        assignment = entry.assignment_at(row.time_us)
+        alarm = alarms.raise_alarm(
+            connection,
+            site_id=entry.site_id,
+            kind=signal.kind,
+            raised_at=at,
+            actor=actor,
+            source="device",
+            resident_id=assignment.resident_id,
+            room_id=assignment.room_id,
+            device_id=entry.device_id,
+        ).alarm
+        connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm.id})
+        return alarm.id
+    ended = alarms.end_condition(
+        connection,
+        device_id=entry.device_id,
+        kind=signal.kind,
+        cancelled=signal.state is SignalState.CANCELLED,
+        at=at,
+        actor=actor,
+    )
+    return None if ended is None else ended.id

@@ -1,0 +1,223 @@
+"""The subscriber: one persistent MQTT 5 session whose messages are acknowledged only when we say so.
+
+paho is driven by hand in the caller's thread, because acknowledging there costs less than half of what it
+costs from another thread. Messages that are not acknowledged bound the flow: the broker sends no more than
+Receive Maximum of them, and while `paused` not even those are read off the socket.
+"""
+
+import contextlib
+import logging
+import random
+import select
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from ingest.errors import BrokerRefusedError
+
+log = logging.getLogger(__name__)
+
+SESSION_EXPIRY_S = 14 * 86_400
+"""How long the broker keeps what we have not fetched."""
+RECONNECT_S_MIN = 0.2
+RECONNECT_S_MAX = 10.0
+CONNECT_TIMEOUT_S = 10.0
+READS_PER_TURN = 256
+"""Packets taken off the socket before the caller gets its turn."""
+REFUSALS_FOR_GOOD = frozenset({"Bad user name or password", "Not authorized", "Client identifier not valid"})
+
+
+class Incoming(NamedTuple):
+    """A message from the broker that waits for its acknowledgement. `mid` 0: it came with QoS 0."""
+
+    topic: str
+    payload: bytes
+    received_us: int
+    mid: int
+    generation: int
+    retained: bool
+    response_topic: str | None
+
+
+class Subscriber:
+    """A session named `client_id` on the topic filters; `on_message` gets each message once read."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str,
+        filters: Sequence[str],
+        receive_max: int,
+        keepalive_s: int,
+        on_message: Callable[[Incoming], None],
+    ) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or "127.0.0.1"
+        self._port = parts.port or 1883
+        self._filters = filters
+        self._keepalive_s = keepalive_s
+        self._deliver = on_message
+        self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        self._properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        self._properties.ReceiveMaximum = receive_max
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._failures = 0
+        self._next_attempt_s = 0.0
+        self._refused: str | None = None
+        self._read_count = 0
+        self._misc_due_s = 0.0
+        self.generation = 0
+        self.connected = False
+        self.subscribed = False
+        self.paused = False
+        self._client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            manual_ack=True,
+            reconnect_on_failure=False,
+        )
+        if parts.username is not None:
+            self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        self._client.connect_timeout = CONNECT_TIMEOUT_S
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.on_subscribe = self._on_subscribe
+
+    def turn(self, timeout_s: float) -> None:
+        """Wait for the socket, `wake` or the timeout; read, write, ping, reconnect as is due.
+
+        Raises:
+            BrokerRefusedError: the broker refuses us for good.
+        """
+        connection = self._client.socket()
+        if connection is None:
+            self._connect_if_due(timeout_s)
+            return
+        readers = [self._wake_receiver] if self.paused else [connection, self._wake_receiver]
+        writers = [connection] if self._client.want_write() else []
+        readable, writable, _ = select.select(readers, writers, [], timeout_s)
+        if self._wake_receiver in readable:
+            self._wake_receiver.recv(4096)
+        if connection in readable:
+            self._read()
+        if connection in writable or self._client.want_write():
+            self._client.loop_write()
+        now_s = time.monotonic()
+        if now_s >= self._misc_due_s:
+            self._misc_due_s = now_s + 1.0
+            self._client.loop_misc()
+        if self._refused is not None:
+            raise BrokerRefusedError(self._refused)
+
+    def acknowledge(self, message: Incoming) -> None:
+        """The message is committed. One from before a reconnect is left: the broker sends it again."""
+        if message.mid and message.generation == self.generation and self.connected:
+            self._client.ack(message.mid, 1)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1, if connected; receipts that are lost are asked for again by their outbox."""
+        if self.connected:
+            self._client.publish(topic, payload, qos=1)
+
+    def wake(self) -> None:
+        """End the wait in `turn`, from another thread."""
+        # Either enough wake-ups are waiting already, or the session is closed.
+        with contextlib.suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    def close(self) -> None:
+        """Leave, keeping the session at the broker."""
+        self._client.disconnect()
+        if self._client.socket() is not None:
+            self._client.loop_write()
+        self._wake_receiver.close()
+        self._wake_sender.close()
+
+    def _read(self) -> None:
+        for _ in range(READS_PER_TURN):
+            before = self._read_count
+            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or self._read_count == before:
+                return
+
+    def _connect_if_due(self, timeout_s: float) -> None:
+        wait_s = self._next_attempt_s - time.monotonic()
+        if wait_s > 0:
+            select.select([self._wake_receiver], [], [], min(wait_s, timeout_s))
+            return
+        try:
+            self._client.connect(
+                self._host,
+                self._port,
+                keepalive=self._keepalive_s,
+                clean_start=False,
+                properties=self._properties,
+            )
+        except OSError as error:
+            self._back_off(f"cannot reach the broker at {self._host}:{self._port}: {error}")
+
+    def _back_off(self, why: str) -> None:
+        level = logging.WARNING if self._failures == 0 else logging.DEBUG
+        log.log(level, "%s; trying again", why)
+        pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2**self._failures)
+        self._next_attempt_s = time.monotonic() + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self._failures = min(self._failures + 1, 16)
+
+    def _on_connect(
+        self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if reason.is_failure:
+            text = str(reason)
+            if text in REFUSALS_FOR_GOOD:
+                self._refused = f"the broker at {self._host}:{self._port} refuses us: {text}"
+            self._back_off(f"the broker refused the connection: {text}")
+            return
+        self.generation += 1
+        self.connected = True
+        self._failures = 0
+        log.info("connected to the broker (session %s)", "kept" if flags.session_present else "new")
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        client.subscribe([(topic_filter, options) for topic_filter in self._filters])
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+    ) -> None:
+        for topic_filter, reason in zip(self._filters, reasons, strict=True):
+            if reason.is_failure:
+                self._refused = f"the broker refuses the subscription to {topic_filter}: {reason}"
+        self.subscribed = self._refused is None
+
+    def _on_disconnect(
+        self, _client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        if self.connected:
+            self.connected = self.subscribed = False
+            self._back_off(f"the connection to the broker was lost: {reason}")
+
+    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        self._read_count += 1
+        response_topic = getattr(message.properties, "ResponseTopic", None)
+        self._deliver(
+            Incoming(
+                message.topic,
+                bytes(message.payload),
+                time.time_ns() // 1000,
+                message.mid if message.qos else 0,
+                self.generation,
+                message.retain,
+                response_topic,
+            )
+        )
