@@ -143,8 +143,12 @@ def move_resident(
     bed_id: int | None = None,
     at: datetime | None = None,
 ) -> None:
-    """From `at` (default: now) the resident lives at `site_id`, in `bed_id`. ConflictError: bed taken."""
+    """From `at` (default: now) the resident lives at `site_id`, in `bed_id`. ConflictError: bed taken.
+
+    Devices of another site no longer watch them: those stay where they are mounted.
+    """
     at = at or datetime.now(UTC)
+    _run(connection, "end_assignments_elsewhere", resident_id=resident_id, site_id=site_id, at=at)
     _run(connection, "end_residence", resident_id=resident_id, at=at)
     _run(connection, "start_residence", resident_id=resident_id, site_id=site_id, bed_id=bed_id, at=at)
 
@@ -208,6 +212,13 @@ def unassign_device(connection: Connection, device_id: int, at: datetime | None 
     _run(connection, "end_assignment", device_id=device_id, at=at or datetime.now(UTC))
 
 
+def retire_device(connection: Connection, device_id: int, at: datetime | None = None) -> None:
+    """The device is out of use from `at` (default: now); its history stays."""
+    at = at or datetime.now(UTC)
+    unassign_device(connection, device_id, at)
+    _run(connection, "retire_device", device_id=device_id, at=at)
+
+
 def add_staff(
     connection: Connection,
     *,
@@ -265,6 +276,14 @@ def site_by_code(connection: Connection, code: str) -> Site:
     return Site.from_row(row)
 
 
+def site_of(connection: Connection, site_id: int) -> Site:
+    """The site with this id, or NotFoundError."""
+    row = connection.execute(_sql["site_by_id"], {"site_id": site_id}).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no site with id {site_id}", site_id=site_id)
+    return Site.from_row(row)
+
+
 def room_by_name(connection: Connection, site: Site, name: str) -> int:
     """The id of a room of `site`, or NotFoundError."""
     row = connection.execute(_sql["room_by_name"], {"site_id": site.id, "name": name}).fetchone()
@@ -315,6 +334,21 @@ def list_devices(connection: Connection, site: str | None = None) -> list[DictRo
 def list_staff(connection: Connection) -> list[DictRow]:
     """Rows for people to read: who may sign in and what they see."""
     return connection.execute(_sql["list_staff"]).fetchall()
+
+
+def _check_same_site(
+    connection: Connection, device_id: int, resident_id: int | None, room_id: int | None
+) -> None:
+    """A device watches people and rooms of its own site: its messages carry that site's name."""
+    row = connection.execute(
+        _sql["sites_of_assignment"],
+        {"device_id": device_id, "resident_id": resident_id, "room_id": room_id},
+    ).fetchone()
+    if row is not None and row["device_site"] != row["watched_site"]:
+        raise InvalidError(
+            f"the device belongs to site {row['device_site']}, but what it should watch is at "
+            f"{row['watched_site']}: retire it there and add it here"
+        )
 
 
 def _check_name(what: str, name: str) -> None:

@@ -48,9 +48,7 @@ def sign_in(connection: Connection, username: str, password: str) -> str:
     parameters = _scalar(connection, "SELECT care.password_parameters(%s) AS value", username)
     assert isinstance(parameters, str)
     hashed = hash_password_like(password, parameters)
-    token = _scalar(
-        connection, "SELECT care.sign_in(%s, %s, %s) AS value", username, hashed, SESSION_LENGTH
-    )
+    token = _scalar(connection, "SELECT care.sign_in(%s, %s, %s) AS value", username, hashed, SESSION_LENGTH)
     if token == "locked":  # noqa: S105 - the answer of the function, not a secret
         raise LockedError("too many failures; wait five minutes and try again")
     if not isinstance(token, str):

@@ -55,12 +55,33 @@ FROM care.device WHERE name ~ ('^' || %(stem)s || '-\d{1,9}$');
 UPDATE care.device_assignment SET during = tstzrange(lower(during), %(at)s)
 WHERE device_id = %(device_id)s AND upper_inf(during) AND lower(during) < %(at)s;
 
+-- name: end_assignments_elsewhere
+UPDATE care.device_assignment SET during = tstzrange(lower(during), %(at)s)
+FROM care.device
+WHERE device.id = device_assignment.device_id AND device.site_id <> %(site_id)s
+  AND device_assignment.resident_id = %(resident_id)s AND upper_inf(during) AND lower(during) < %(at)s;
+
 -- name: start_assignment
 INSERT INTO care.device_assignment (device_id, resident_id, room_id, during)
 VALUES (%(device_id)s, %(resident_id)s, %(room_id)s, tstzrange(%(at)s, NULL));
 
 -- name: site_by_code
 SELECT * FROM care.site WHERE code = %(code)s;
+
+-- name: site_by_id
+SELECT * FROM care.site WHERE id = %(site_id)s;
+
+-- name: retire_device
+UPDATE care.device SET retired_at = %(at)s WHERE id = %(device_id)s;
+
+-- name: sites_of_assignment
+SELECT own.code AS device_site, watched.code AS watched_site
+FROM care.device
+JOIN care.site AS own ON own.id = device.site_id
+JOIN care.site AS watched ON watched.id = coalesce(
+    (SELECT site_id FROM care.resident WHERE resident.id = %(resident_id)s),
+    (SELECT site_id FROM care.room WHERE room.id = %(room_id)s))
+WHERE device.id = %(device_id)s;
 
 -- name: room_by_name
 SELECT room.* FROM care.room WHERE site_id = %(site_id)s AND name = %(name)s;

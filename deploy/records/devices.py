@@ -1,0 +1,151 @@
+"""`anshou device …`: devices, their credentials, and whom they watch."""
+
+import json
+import shlex
+from typing import Annotated
+
+import typer
+
+from care import registry
+from care.errors import InvalidError
+from care.registry import NewDevice
+from deploy.local import instance
+from deploy.records.common import DataOption, open_records, records_app, show, show_one
+from gateway.model import AlarmKind, DeviceKind, PowerSource
+from gateway.wire import Leaf, Topic
+from ingest.provision import Provisioner
+
+device_app = records_app("Devices: credentials, and whom or which room they watch.")
+
+ResidentOption = Annotated[str | None, typer.Option(help="Id or name of whom it watches.")]
+RoomOption = Annotated[str | None, typer.Option(help="Name of the room it watches.")]
+
+EXAMPLE_PAYLOADS = {
+    DeviceKind.SOS_BUTTON: (Leaf.ALARM, {"alarm": AlarmKind.SOS}),
+    DeviceKind.PULL_CORD: (Leaf.ALARM, {"alarm": AlarmKind.SOS}),
+    DeviceKind.FALL_RADAR: (Leaf.ALARM, {"alarm": AlarmKind.FALL}),
+    DeviceKind.SMOKE: (Leaf.ALARM, {"alarm": AlarmKind.SMOKE}),
+    DeviceKind.GAS: (Leaf.ALARM, {"alarm": AlarmKind.GAS}),
+    DeviceKind.WATER_LEAK: (Leaf.ALARM, {"alarm": AlarmKind.WATER}),
+    DeviceKind.MOTION: (Leaf.ACTIVITY, {"event": "motion"}),
+    DeviceKind.DOOR_CONTACT: (Leaf.ACTIVITY, {"event": "door_open"}),
+    DeviceKind.PATROL_TAG: (Leaf.ACTIVITY, {"event": "round"}),
+    DeviceKind.SMART_MATTRESS: (Leaf.VITALS, {"hr": 64, "rr": 15}),
+    DeviceKind.WRISTBAND: (Leaf.VITALS, {"hr": 72, "spo2": 97}),
+    DeviceKind.BP_CUFF: (Leaf.VITALS, {"sbp": 128, "dbp": 76, "hr": 71}),
+    DeviceKind.GLUCOMETER: (Leaf.VITALS, {"glucose": 6.1}),
+    DeviceKind.THERMOMETER: (Leaf.VITALS, {"temp": 36.6}),
+    DeviceKind.HEALTH_KIOSK: (Leaf.VITALS, {"hr": 72, "sbp": 128, "dbp": 76, "weight": 58.2}),
+}
+"""A first message to try a new device with; other kinds say that they are online."""
+
+
+@device_app.command()
+def add(
+    site: Annotated[str, typer.Option(help="Code of the site.")],
+    kind: Annotated[DeviceKind, typer.Option()],
+    name: Annotated[str | None, typer.Option(help="Its name in topics; default: kind and number.")] = None,
+    resident: ResidentOption = None,
+    room: RoomOption = None,
+    model: str | None = None,
+    power: PowerSource | None = None,
+    data: DataOption = None,
+) -> None:
+    """Record a device, let it in at the broker, and print its credentials, once."""
+    running = instance.current(data)
+    provisioner = Provisioner(running.provisioner_mqtt_url)
+    told_broker: str | None = None
+    try:
+        with open_records(data) as connection:
+            where = registry.site_by_code(connection, site)
+            new = registry.add_device(
+                connection,
+                site=where,
+                kind=kind,
+                name=name,
+                model=model,
+                power=power,
+                resident_id=registry.find_resident(connection, resident).id if resident else None,
+                room_id=registry.room_by_name(connection, where, room) if room else None,
+            )
+            provisioner.add_device(where.code, new.device.name, kind, new.secret)
+            told_broker = new.device.name
+    except Exception:
+        if told_broker is not None:  # it is not in the record, so the broker must forget it again
+            provisioner.remove_device(told_broker)
+        raise
+    show_one(
+        "Device added",
+        {
+            "name": new.device.name,
+            "kind": kind,
+            "site": f"{where.code} {where.name}",
+            "watches": resident or room or "nobody yet: anshou device move …",
+            "power": new.device.power,
+        },
+    )
+    _show_credentials(new, running)
+
+
+@device_app.command()
+def move(
+    device: Annotated[str, typer.Argument(help="Name of the device.")],
+    resident: ResidentOption = None,
+    room: RoomOption = None,
+    nobody: Annotated[bool, typer.Option("--nobody", help="It watches nobody from now on.")] = False,
+    data: DataOption = None,
+) -> None:
+    """From now on the device watches another resident or room of its site, or nobody."""
+    if [resident is not None, room is not None, nobody].count(True) != 1:
+        raise InvalidError("say whom it watches: --resident, --room or --nobody")
+    with open_records(data) as connection:
+        known = registry.device_by_name(connection, device)
+        site = registry.site_of(connection, known.site_id)
+        if nobody:
+            registry.unassign_device(connection, known.id)
+        elif resident is not None:
+            person = registry.find_resident(connection, resident)
+            registry.assign_device(connection, known.id, resident_id=person.id)
+        elif room is not None:
+            registry.assign_device(
+                connection, known.id, room_id=registry.room_by_name(connection, site, room)
+            )
+    show_one("Device moved", {"name": device, "watches": resident or room or "nobody"})
+
+
+@device_app.command()
+def remove(device: Annotated[str, typer.Argument(help="Name.")], data: DataOption = None) -> None:
+    """Retire a device: it can no longer sign in; what it said stays in the history."""
+    running = instance.current(data)
+    with open_records(data) as connection:
+        known = registry.device_by_name(connection, device)
+        registry.retire_device(connection, known.id)
+        Provisioner(running.provisioner_mqtt_url).remove_device(device)
+    show_one("Device retired", {"name": device, "kind": known.kind})
+
+
+@device_app.command("list")
+def list_all(
+    site: Annotated[str | None, typer.Option(help="Only of this site.")] = None, data: DataOption = None
+) -> None:
+    """List the devices, and how they are."""
+    with open_records(data) as connection:
+        if site is not None:
+            registry.site_by_code(connection, site)
+        show("Devices", registry.list_devices(connection, site))
+
+
+def _show_credentials(new: NewDevice, running: instance.Instance) -> None:
+    leaf, payload = EXAMPLE_PAYLOADS.get(new.device.kind, (Leaf.STATUS, {"online": True}))
+    topic = Topic(new.site.code, new.device.name, leaf)
+    command = [
+        *("mosquitto_pub", "-h", running.mqtt_host, "-p", str(running.mqtt_port), "-V", "5", "-q", "1"),
+        *("-u", new.device.name, "-P", new.secret, "-t", str(topic), "-m", json.dumps(payload)),
+    ]
+    typer.echo("\nIts credentials, shown this once only:")
+    typer.echo(f"  broker    {running.mqtt_host}:{running.mqtt_port}")
+    typer.echo(f"  user      {new.device.name}")
+    typer.echo(f"  password  {new.secret}")
+    typer.echo(f"  topics    {Topic(new.site.code, new.device.name, leaf)!s}")
+    typer.echo("\nTry it:")
+    typer.echo(f"  {shlex.join(command)}")
