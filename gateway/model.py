@@ -124,7 +124,7 @@ SIGNS: dict[str, Sign] = {
 }
 """Every vital sign that a message may carry, by its key on the wire and its database column."""
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 """A site's or a device's name: one level of a topic, safe in every place it is shown."""
@@ -132,7 +132,7 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 EpochMs = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 """Milliseconds since 1970-01-01 UTC, in the years that `datetime` knows (1 to 9999)."""
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """An id or version that a device makes up: short, and without control characters."""
 
 

@@ -95,8 +95,10 @@ def test_readings_are_seen_through_the_scope(county: County, web: Connection, ow
         "UPDATE care.alarm_event SET note = 'x'",
         "UPDATE care.staff SET scope = 'county'",
         "INSERT INTO care.staff_site VALUES (1, 2)",
-        ("INSERT INTO care.alarm (site_id, kind, priority, source, raised_at, last_signal_at)"
-        " VALUES (1, 'sos', 'high', 'staff', now(), now())"),
+        (
+            "INSERT INTO care.alarm (site_id, kind, priority, source, raised_at, last_signal_at)"
+            " VALUES (1, 'sos', 'high', 'staff', now(), now())"
+        ),
     ],
 )
 def test_the_webs_role_cannot_step_outside(county: County, web: Connection, statement: str) -> None:

@@ -1,0 +1,268 @@
+"""The watch on the real database: ladders, times planted in the past, kill and restart."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from care import db, leader
+from care.alarms import Actor, raise_alarm, take_step, timeline
+from care.db import Connection
+from care.leader import Duty, DutyLock
+from care.model import AlarmPriority, AlarmStep, Site, SiteKind
+from care.settings import CareSettings
+from care.watch import Watch, ladders
+from gateway.model import AlarmKind
+from tests.care.conftest import County
+from tests.servers import Database
+
+HOUSEHOLD = [("village_assistant", 120), ("township_officer", 300), ("county_supervisor", 600)]
+HOME = [("shift_leader", 60), ("home_director", 180), ("operator_manager", 300), ("county_supervisor", 600)]
+MARGIN_S = 20
+"""So far from a deadline that the pace of the test does not matter."""
+WAIT_S = 30
+
+
+@pytest.fixture
+def service(database: Database) -> Iterator[Connection]:
+    with db.connect(database.service_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def settings(database: Database) -> CareSettings:
+    return CareSettings(database_url=database.service_url, standby_poll_s=0.05)
+
+
+@pytest.fixture
+def watch(settings: CareSettings) -> Watch:
+    return Watch(settings)
+
+
+def open_alarm(
+    owner: Connection,
+    site: Site,
+    *,
+    age_s: float,
+    priority: AlarmPriority = AlarmPriority.HIGH,
+    kind: AlarmKind = AlarmKind.SOS,
+) -> int:
+    """An alarm of the whole site, opened `age_s` ago."""
+    row = owner.execute("SELECT now() AS now").fetchone()
+    assert row is not None
+    alarm = raise_alarm(
+        owner,
+        site_id=site.id,
+        kind=kind,
+        raised_at=row["now"] - timedelta(seconds=age_s),
+        actor=Actor("test"),
+        source="staff",
+        priority=priority,
+    ).alarm
+    owner.execute(
+        "UPDATE care.alarm SET opened_at = now() - make_interval(secs => %s) WHERE id = %s", (age_s, alarm.id)
+    )
+    return alarm.id
+
+
+def told(connection: Connection, alarm_id: int) -> list[str]:
+    lines = timeline(connection, alarm_id)
+    return [str(line.detail["told"]) for line in lines if line.step is AlarmStep.ESCALATED]
+
+
+@pytest.mark.parametrize("which", ["home", "household"])
+@pytest.mark.parametrize("priority", [AlarmPriority.HIGH, AlarmPriority.MEDIUM])
+def test_each_level_is_told_at_its_time_and_not_before(
+    county: County, owner: Connection, service: Connection, watch: Watch, which: str, priority: AlarmPriority
+) -> None:
+    site: Site = getattr(county, which)
+    factor = 5 if priority is AlarmPriority.MEDIUM else 1
+    alarm_id = open_alarm(owner, site, age_s=0, priority=priority)
+    known: list[str] = []
+    for role, after_s in HOME if which == "home" else HOUSEHOLD:
+        for age_s, due in ((after_s * factor - MARGIN_S, False), (after_s * factor, True)):
+            owner.execute(
+                "UPDATE care.alarm SET opened_at = now() - make_interval(secs => %s) WHERE id = %s",
+                (age_s, alarm_id),
+            )
+            watch.keep(service)
+            known += [role] if due else []
+            assert told(service, alarm_id) == known
+
+
+def test_low_priority_never_escalates(
+    county: County, owner: Connection, service: Connection, watch: Watch
+) -> None:
+    alarm_id = open_alarm(owner, county.home, age_s=86_400, priority=AlarmPriority.LOW)
+    watch.keep(service)
+    assert told(service, alarm_id) == []
+
+
+def test_after_a_long_absence_every_level_is_told_once_and_in_order(
+    county: County, owner: Connection, service: Connection, watch: Watch, settings: CareSettings
+) -> None:
+    alarm_id = open_alarm(owner, county.home, age_s=3_600)
+    watch.keep(service)
+    Watch(settings).keep(service)
+    assert told(service, alarm_id) == [role for role, _ in HOME]
+    row = service.execute("SELECT escalation_level FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
+    assert row == {"escalation_level": len(HOME)}
+
+
+@pytest.mark.parametrize("step", [AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED])
+def test_who_answers_stops_the_ladder(
+    county: County, owner: Connection, service: Connection, watch: Watch, step: AlarmStep
+) -> None:
+    alarm_id = open_alarm(owner, county.home, age_s=100)
+    watch.keep(service)
+    take_step(service, alarm_id, step, Actor("王护理", county.caregiver.id))
+    owner.execute("UPDATE care.alarm SET opened_at = now() - interval '1 hour' WHERE id = %s", (alarm_id,))
+    watch.keep(service)
+    assert told(service, alarm_id) == ["shift_leader"]
+
+
+def test_many_at_once_highest_priority_first(
+    county: County, owner: Connection, service: Connection, watch: Watch
+) -> None:
+    medium = open_alarm(owner, county.home, age_s=3_600, priority=AlarmPriority.MEDIUM, kind=AlarmKind.WATER)
+    high = open_alarm(owner, county.household, age_s=700)
+    watch.keep(service)
+    rows = service.execute(
+        "SELECT alarm_id FROM care.alarm_event WHERE step = 'escalated' ORDER BY id"
+    ).fetchall()
+    assert [row["alarm_id"] for row in rows] == [high] * 3 + [medium] * 4
+
+
+def test_ladders_that_fall_are_refused(settings: CareSettings) -> None:
+    wrong = msgspec.structs.replace(settings, home_director_s=30)
+    with pytest.raises(ValueError, match="care_home"):
+        ladders(wrong)
+
+
+def test_every_kind_of_site_has_a_ladder(settings: CareSettings) -> None:
+    assert {rung.site_kind for rung in ladders(settings)} == set(SiteKind)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Poll, with a limit that only a failure reaches."""
+    pause = threading.Event()
+    for _ in range(WAIT_S * 50):
+        if condition():
+            return
+        pause.wait(0.02)
+    pytest.fail(f"not within {WAIT_S} s")
+
+
+def holders(owner: Connection, lock: DutyLock) -> list[int]:
+    """Process ids of the backends that hold the lock in this database."""
+    rows = owner.execute(
+        """
+        SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """,
+        (leader.LOCK_CLASS, int(lock)),
+    ).fetchall()
+    return [row["pid"] for row in rows]
+
+
+def test_one_works_the_other_stands_by_and_takes_over(database: Database, owner: Connection) -> None:
+    stop = threading.Event()
+    rounds: list[str] = []
+
+    def duty(name: str) -> Duty:
+        return Duty(
+            lock=DutyLock.WATCH,
+            database_url=database.service_url,
+            interval_s=0.01,
+            standby_poll_s=0.01,
+            statement_timeout_s=5,
+            work=lambda _: rounds.append(name),
+        )
+
+    threads = [threading.Thread(target=leader.serve, args=(duty(name), stop)) for name in ("a", "b")]
+    try:
+        threads[0].start()
+        wait_until(lambda: "a" in rounds)
+        threads[1].start()
+        first = holders(owner, DutyLock.WATCH)
+        assert len(first) == 1
+        standing_by = (
+            "SELECT FROM pg_stat_activity WHERE application_name = 'anshou-watch' AND pid <> ALL(%s)"
+        )
+        wait_until(lambda: owner.execute(standing_by, (first,)).fetchone() is not None)
+        assert set(rounds) == {"a"}
+        # Whoever is cut off backs off for longer than the other polls, so the other takes over.
+        owner.execute("SELECT pg_terminate_backend(%s)", first)
+        wait_until(lambda: "b" in rounds)
+        wait_until(lambda: len(holders(owner, DutyLock.WATCH)) == 1)
+        assert holders(owner, DutyLock.WATCH) != first
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_database_that_is_away_is_waited_for(
+    database: Database, owner: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = threading.Event()
+    rounds: list[int] = []
+    duty = Duty(
+        lock=DutyLock.WATCH,
+        database_url=database.service_url,
+        interval_s=0.01,
+        standby_poll_s=0.01,
+        statement_timeout_s=5,
+        work=lambda connection: rounds.append(connection.info.backend_pid),
+    )
+    owner.execute("ALTER ROLE anshou_service CONNECTION LIMIT 0")
+    thread = threading.Thread(target=leader.serve, args=(duty, stop))
+    try:
+        thread.start()
+        wait_until(lambda: "the database failed" in caplog.text)
+        assert rounds == []
+        owner.execute("ALTER ROLE anshou_service CONNECTION LIMIT -1")
+        wait_until(lambda: len(rounds) > 1)
+    finally:
+        owner.execute("ALTER ROLE anshou_service CONNECTION LIMIT -1")
+        stop.set()
+        thread.join()
+
+
+def test_the_process_escalates_survives_kill_and_stops_on_sigterm(
+    county: County, owner: Connection, database: Database
+) -> None:
+    environment = {"ANSHOU_DATABASE_URL": database.service_url, "ANSHOU_CARE_HOME_COUNTY_S": "900"}
+    alarm_id = open_alarm(owner, county.home, age_s=200)
+    first = subprocess.Popen([sys.executable, "-m", "care"], env=environment)
+    try:
+        wait_until(lambda: told(owner, alarm_id) == ["shift_leader", "home_director"])
+    finally:
+        first.kill()
+        first.wait()
+    owner.execute("UPDATE care.alarm SET opened_at = now() - interval '700 s' WHERE id = %s", (alarm_id,))
+    second = subprocess.Popen([sys.executable, "-m", "care"], env=environment)
+    try:
+        wait_until(lambda: len(told(owner, alarm_id)) > 2)
+        second.terminate()
+        assert second.wait(WAIT_S) == 0
+    finally:
+        second.kill()
+        second.wait()
+    # The county has still time, by the setting.
+    assert told(owner, alarm_id) == ["shift_leader", "home_director", "operator_manager"]
+
+
+def test_a_wrong_setting_stops_the_start_and_says_which() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "care"],
+        env={"ANSHOU_DATABASE_URL": "postgresql://x", "ANSHOU_CARE_HOME_COUNTRY_S": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 2
+    assert "ANSHOU_CARE_HOME_COUNTY_S" in answer.stderr
