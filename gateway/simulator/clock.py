@@ -4,7 +4,7 @@ A simulated day runs from 18:00 to 18:00 China time, so that a night is never cu
 """
 
 import asyncio
-import time as wall
+import time
 from datetime import datetime, timedelta, timezone
 
 COUNTY_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -43,20 +43,29 @@ def weekday(day: int) -> int:
 
 
 class Clock:
-    """Virtual time: begins at `start_ms` and runs `speed` times as fast as the wall's."""
+    """Virtual time: begins at `start_ms` and runs `speed` times as fast as the wall's clock.
+
+    It follows the wall's clock through corrections and through the sleep of the machine.
+    """
 
     def __init__(self, *, start_ms: int, speed: float) -> None:
         if not speed > 0:
             raise ValueError(f"a clock of speed {speed} never arrives; use a speed above 0")
         self._start_ms = start_ms
         self._speed = speed
-        self._started_s = wall.monotonic()
+        self._started_ms = wall_ms()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970 UTC in virtual time."""
-        return self._start_ms + round((wall.monotonic() - self._started_s) * 1000 * self._speed)
+        return self._start_ms + int((wall_ms() - self._started_ms) * self._speed)
 
     async def sleep_until(self, ts_ms: int) -> None:
         """Return once virtual time has reached `ts_ms`; at once when it has passed."""
-        while (wait_ms := ts_ms - self.now_ms()) > 0:
+        wait_ms = ts_ms - self.now_ms()
+        if wait_ms > 0:
             await asyncio.sleep(wait_ms / 1000 / self._speed)
+
+
+def wall_ms() -> int:
+    """Milliseconds since 1970 UTC by the wall's clock."""
+    return time.time_ns() // 1_000_000

@@ -23,6 +23,7 @@ CARE_HOMES = 12
 HOME_RESIDENTS_MIN, HOME_RESIDENTS_MAX = 20, 60
 DAY_CENTRES = 2
 HOUSEHOLDS = 200
+HOUSEHOLDS_NEAR_CENTRE = 30
 ROOMS_PER_FLOOR = 12
 DEFAULT_SEED = 20260701
 
@@ -41,7 +42,7 @@ def plan_county(
     for number in range(day_centres):
         draft.add_day_centre(number)
     for number in range(households):
-        draft.add_household(number, near_centre=number < 30 * day_centres)
+        draft.add_household(number, centres=day_centres)
     return draft.county()
 
 
@@ -95,10 +96,11 @@ class _Draft:
         common = self._add_room(site, RoomSort.LIVING_ROOM, 1, 1)
         fleet.equip_common_rooms(kitchen, common)
 
-    def add_household(self, number: int, *, near_centre: bool) -> None:
+    def add_household(self, number: int, *, centres: int) -> None:
         rng = generator(self._seed, "household", number)
         # Those near a centre live in its township; the others are spread over all of them.
-        township = number % DAY_CENTRES if near_centre else number % TOWNSHIPS
+        near_centre = number < HOUSEHOLDS_NEAR_CENTRE * centres
+        township = number % centres if near_centre else number % TOWNSHIPS
         site = PlannedSite(
             index=len(self._sites),
             name=f"house-{number + 1:03d}",
@@ -112,9 +114,7 @@ class _Draft:
             sort: self._add_room(site, sort, 1, 1, ("1",) if sort is RoomSort.BEDROOM else ())
             for sort in sorts
         }
-        traits = draw_traits(
-            self._seed, len(self._subjects), in_care_home=False, near_centre=near_centre
-        )
+        traits = draw_traits(self._seed, len(self._subjects), in_care_home=False, near_centre=near_centre)
         subject = self._add_subject(site, rooms[RoomSort.BEDROOM], "1", traits)
         Fleet(site, self._devices).equip_household(rng, subject, rooms)
 
@@ -130,9 +130,7 @@ class _Draft:
             reach=self._reach(),
         )
 
-    def _add_home_room(
-        self, fleet: Fleet, rng: np.random.Generator, ordinal: int, beds: int
-    ) -> None:
+    def _add_home_room(self, fleet: Fleet, rng: np.random.Generator, ordinal: int, beds: int) -> None:
         floor = ordinal // ROOMS_PER_FLOOR + 1
         number = 100 * floor + ordinal % ROOMS_PER_FLOOR + 1
         labels = tuple(str(bed + 1) for bed in range(beds))
@@ -153,12 +151,8 @@ class _Draft:
         self._rooms.append(room)
         return room
 
-    def _add_subject(
-        self, site: PlannedSite, room: PlannedRoom, bed: str, traits: Traits
-    ) -> Subject:
-        subject = Subject(
-            index=len(self._subjects), site=site.index, room=room.index, bed=bed, traits=traits
-        )
+    def _add_subject(self, site: PlannedSite, room: PlannedRoom, bed: str, traits: Traits) -> Subject:
+        subject = Subject(index=len(self._subjects), site=site.index, room=room.index, bed=bed, traits=traits)
         self._subjects.append(subject)
         return subject
 

@@ -58,6 +58,7 @@ _DECIMALS = {"temp": 1, "glucose": 1, "weight": 1}
 _ACTIVITIES = tuple(ActivityEvent)
 _ALARMS = tuple(AlarmKind)
 _STATES = tuple(SignalState)
+_CHUNK_ROWS = 4096
 NOTHING: Events = np.zeros(0, EVENT)
 
 
@@ -90,9 +91,7 @@ def alarm(device: int, ts_ms: int, kind: AlarmKind, state: SignalState, raised_m
     return rows
 
 
-def statuses(
-    device: np.ndarray, ts_ms: np.ndarray, battery: np.ndarray, rssi: np.ndarray
-) -> Events:
+def statuses(device: np.ndarray, ts_ms: np.ndarray, battery: np.ndarray, rssi: np.ndarray) -> Events:
     """Statuses of many devices; `battery` in percent, NaN for what runs on mains; `rssi` in dBm."""
     rows = _rows(device, ts_ms, Said.STATUS)
     rows["values"][:, 0], rows["values"][:, 1] = np.round(battery), np.round(rssi)
@@ -108,17 +107,20 @@ def in_order(parts: Sequence[Events]) -> Events:
 
 def is_said(rows: Events, said: Said) -> np.ndarray:
     """Which rows carry `said`."""
-    return np.asarray(rows["leaf"] == said)
+    chosen: np.ndarray = rows["leaf"] == said
+    return chosen
 
 
 def is_activity(rows: Events, event: ActivityEvent) -> np.ndarray:
     """Which rows are activities of this kind."""
-    return is_said(rows, Said.ACTIVITY) & (rows["code"] == _ACTIVITIES.index(event))
+    chosen: np.ndarray = is_said(rows, Said.ACTIVITY) & (rows["code"] == _ACTIVITIES.index(event))
+    return chosen
 
 
 def is_alarm(rows: Events, kind: AlarmKind) -> np.ndarray:
     """Which rows are alarm signals of this kind."""
-    return is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
+    chosen: np.ndarray = is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
+    return chosen
 
 
 def sign(rows: Events, key: str) -> np.ndarray:
@@ -132,11 +134,12 @@ def signal_id(ts_ms: int, device: int) -> str:
 
 
 def messages(rows: Events) -> Iterator[SaidMessage]:
-    """The rows as messages, in their order."""
-    columns = (rows["ts_ms"], rows["device"], rows["leaf"], rows["code"], rows["values"])
-    listed = (column.tolist() for column in columns)
-    for ts_ms, device, leaf, code, values in zip(*listed, strict=True):
-        yield SaidMessage(ts_ms, device, _message(ts_ms, device, leaf, code, values))
+    """The rows as messages, in their order; made as they are asked for."""
+    for begin in range(0, rows.size, _CHUNK_ROWS):
+        chunk = rows[begin : begin + _CHUNK_ROWS]
+        columns = (chunk[name].tolist() for name in ("ts_ms", "device", "leaf", "code", "values"))
+        for ts_ms, device, leaf, code, values in zip(*columns, strict=True):
+            yield SaidMessage(ts_ms, device, _message(ts_ms, device, leaf, code, values))
 
 
 def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float]) -> Message:
@@ -144,7 +147,7 @@ def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float])
         present = {
             key: round(value, _DECIMALS.get(key, 0))
             for key, value in zip(_SIGN_KEYS, values, strict=True)
-            if value == value  # noqa: PLR0124  (not NaN: it was measured)
+            if value == value  # NaN: not measured
         }
         return VitalSigns(ts_ms=ts_ms, **present)
     if leaf == Said.ACTIVITY:
@@ -161,7 +164,7 @@ def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float])
     return DeviceStatus(
         ts_ms=ts_ms,
         online=True,
-        battery=int(battery) if battery == battery else None,  # noqa: PLR0124  (not NaN)
+        battery=int(battery) if battery == battery else None,
         rssi=int(rssi),
         fw=FIRMWARE,
     )

@@ -45,24 +45,18 @@ class Fleet:
         self.site = site
         self._devices = devices
 
-    def equip_home_room(
-        self, rng: np.random.Generator, bedroom: PlannedRoom, bathroom: PlannedRoom
-    ) -> None:
+    def equip_home_room(self, rng: np.random.Generator, bedroom: PlannedRoom, bathroom: PlannedRoom) -> None:
         """What hangs in a bedroom of a care home and its bathroom, whoever lives there."""
         where = f"r{bedroom.number}"
         self._add(DeviceKind.DOOR_CONTACT, where, room=bedroom)
         self._add(DeviceKind.MOTION, where, room=bedroom)
-        self._add(DeviceKind.SMOKE, where, room=bedroom)
-        self._add(DeviceKind.PULL_CORD, where, room=bathroom)
-        self._add(DeviceKind.MOTION, f"{where}-bath", room=bathroom)
-        if rng.random() < 0.5:
-            self._add(DeviceKind.FALL_RADAR, f"{where}-bath", room=bathroom)
+        self._add(DeviceKind.PULL_CORD, f"{where}-bath", room=bathroom)
+        watcher = DeviceKind.FALL_RADAR if rng.random() < 0.5 else DeviceKind.MOTION
+        self._add(watcher, f"{where}-bath", room=bathroom)
         if rng.random() < 0.15:
             self._add(DeviceKind.WATER_LEAK, f"{where}-bath", room=bathroom)
 
-    def equip_home_resident(
-        self, rng: np.random.Generator, subject: Subject, bedroom: PlannedRoom
-    ) -> None:
+    def equip_home_resident(self, rng: np.random.Generator, subject: Subject, bedroom: PlannedRoom) -> None:
         """What belongs to a bed in a care home and to the person who sleeps in it."""
         where = f"r{bedroom.number}-{subject.bed}"
         frail = subject.traits.self_care is not SelfCare.ABLE
@@ -74,14 +68,15 @@ class Fleet:
         # Everybody has at least one device that shows how they are.
         if not mattress or restless or rng.random() < 0.3:
             self._add(DeviceKind.WRISTBAND, where, subject=subject)
-        self._add_instruments(rng, where, subject, cuff_share=0.45)
+        self._add_instruments(rng, where, subject, cuff_share=0.6)
 
     def equip_hallway(self, hallway: PlannedRoom) -> None:
         """What hangs on each floor: the tag of the rounds, smoke alarm, siren."""
         where = f"f{hallway.floor}"
         self._add(DeviceKind.PATROL_TAG, f"{where}-east", room=hallway)
         self._add(DeviceKind.PATROL_TAG, f"{where}-west", room=hallway)
-        self._add(DeviceKind.SMOKE, where, room=hallway)
+        self._add(DeviceKind.SMOKE, f"{where}-east", room=hallway)
+        self._add(DeviceKind.SMOKE, f"{where}-west", room=hallway)
         self._add(DeviceKind.SIREN, where, room=hallway)
 
     def equip_common_rooms(self, kitchen: PlannedRoom, common: PlannedRoom) -> None:
@@ -120,22 +115,20 @@ class Fleet:
             if rng.random() < chance:
                 self._add(kind, where, room=room)
         if rng.random() < (0.7 if frail else 0.35):
-            self._add(
-                DeviceKind.SMART_MATTRESS, "bed", room=bedroom, subject=subject, place=Place.BED
-            )
+            self._add(DeviceKind.SMART_MATTRESS, "bed", room=bedroom, subject=subject, place=Place.BED)
         if rng.random() < 0.45:
             self._add(DeviceKind.WRISTBAND, "", subject=subject)
-        self._add_instruments(rng, "", subject, cuff_share=0.5)
+        self._add_instruments(rng, "", subject, cuff_share=0.6)
 
     def _add_instruments(
         self, rng: np.random.Generator, where: str, subject: Subject, *, cuff_share: float
     ) -> None:
         conditions = subject.traits.conditions
-        if Condition.HYPERTENSION in conditions and rng.random() < 2 * cuff_share:
+        if Condition.HYPERTENSION in conditions and rng.random() < cuff_share:
             self._add(DeviceKind.BP_CUFF, where, subject=subject)
         if Condition.DIABETES in conditions:
             self._add(DeviceKind.GLUCOMETER, where, subject=subject)
-        if Ability.BATHE in subject.traits.lost and rng.random() < 0.5:
+        if Ability.BATHE in subject.traits.lost and rng.random() < 0.35:
             self._add(DeviceKind.THERMOMETER, where, subject=subject)
 
     def _add(
@@ -188,14 +181,15 @@ class Batteries:
 
     def __init__(self, seed: int, devices: tuple[PlannedDevice, ...]) -> None:
         rng = generator(seed, "batteries")
-        self.has_battery = np.array(
-            [usual_power(one.kind) is PowerSource.BATTERY for one in devices], bool
-        )
+        self.has_battery = np.array([usual_power(one.kind) is PowerSource.BATTERY for one in devices], bool)
         self._chargeable = np.array([one.kind is DeviceKind.WRISTBAND for one in devices], bool)
         life_d = np.array([_BATTERY_LIFE_D.get(one.kind, 700) for one in devices], float)
-        self._life_ms = life_d * DAY_MS * rng.uniform(0.8, 1.2, len(devices))
+        life_ms = life_d * DAY_MS * rng.uniform(0.8, 1.2, len(devices))
+        self._life_ms = life_ms.astype(np.int64)
         self._cycle_ms = np.where(
-            self._chargeable, _CHARGED_EVERY_D * DAY_MS, self._life_ms + _REPLACED_AFTER_D * DAY_MS
+            self._chargeable,
+            int(_CHARGED_EVERY_D * DAY_MS),
+            self._life_ms + int(_REPLACED_AFTER_D * DAY_MS),
         )
         self._phase_ms = (rng.random(len(devices)) * self._cycle_ms).astype(np.int64)
 
@@ -217,7 +211,7 @@ class Batteries:
             for raised, at_ms in ((True, starts_ms + self._life_ms[device]), (False, starts_ms)):
                 inside = (at_ms >= begin_ms) & (at_ms < end_ms)
                 pairs = zip(device[inside].tolist(), at_ms[inside].tolist(), strict=True)
-                changes += [(which, int(at), raised) for which, at in pairs]
+                changes += [(which, at, raised) for which, at in pairs]
         return sorted(changes)
 
     def raised_before_ms(self, device: int, replaced_ms: int) -> int:

@@ -231,7 +231,7 @@ def _draw_habits(
         bedtime_min=float(minute_at(20, 20) + rng.normal(0, 28)),
         wake_min=float(minute_at(5, 40) + rng.normal(0, 28)),
         night_toileting=float(np.clip(toileting, 0.5, 3.5)),
-        mobility=float(np.clip(rng.normal(0.34, 0.05) * (1 - 0.6 * weakness), 0.08, 0.5)),
+        mobility=float(np.clip(rng.normal(0.42, 0.06) * (1 - 0.6 * weakness), 0.1, 0.6)),
         goes_out=float(np.clip(rng.normal(0.3, 0.1) * (1 - 1.4 * weakness), 0, 0.5)),
         centre_days=tuple(sorted(int(day) for day in days)),
         adherence=float(rng.uniform(0.75, 0.98)),

@@ -6,6 +6,7 @@ centre. Illness and lost abilities bend the day; chance makes no two days alike.
 
 from collections.abc import Iterator
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -97,7 +98,7 @@ def stays(day: np.ndarray) -> Iterator[Stay]:
     """The stays that make up `day`, in order."""
     edges = np.flatnonzero(np.diff(day)) + 1
     bounds = [0, *edges.tolist(), day.size]
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         yield Stay(Place(int(day[begin])), begin, end)
 
 
@@ -163,9 +164,7 @@ def _add_bathroom_visits(day: np.ndarray, rng: np.random.Generator, bedtime: int
             day[at : at + minutes] = Place.BATHROOM
 
 
-def _fill_day_of_dependent_person(
-    day: np.ndarray, rng: np.random.Generator, bedtime: int, wake: int
-) -> None:
+def _fill_day_of_dependent_person(day: np.ndarray, rng: np.random.Generator, bedtime: int, wake: int) -> None:
     """In bed, but for the times when staff take them out in a chair or to be washed."""
     day[:] = Place.BED
     day[: int(rng.integers(10, max(11, bedtime // 2)))] = Place.BEDROOM

@@ -86,12 +86,7 @@ def signs_of(traits: Traits, rng: np.random.Generator, places: np.ndarray, strai
         + 0.06 * exertion
         + 0.04 * daily[3]
         + 0.05 * _noise(rng),
-        "sbp": base.sbp
-        + 3 * circadian
-        + 7 * exertion
-        - 9 * asleep
-        + 2.5 * daily[4]
-        + 3.0 * _noise(rng),
+        "sbp": base.sbp + 3 * circadian + 7 * exertion - 9 * asleep + 2.5 * daily[4] + 3.0 * _noise(rng),
     }
     pulse_pressure = 0.5 * (signs["sbp"] - base.sbp)
     signs["dbp"] = base.dbp + pulse_pressure + 2.0 * rng.standard_normal(DAY_MINUTES)

@@ -80,7 +80,7 @@ def test_plays_in_real_time_what_the_story_says(broker: Broker, county: County) 
         assert begun_ms - 1000 <= message.ts_ms <= now_ms
     told = story.between(begun_ms, now_ms + 1000)["ts_ms"].tolist()
     assert times_ms == told[told.index(times_ms[0]) :][: len(times_ms)]
-    assert player.said.total() >= len(heard)
+    assert player.said.total() >= len(heard) - 1  # the last may still wait for its acknowledgement
 
 
 def test_a_fast_story_carries_the_time_of_sending(broker: Broker, county: County) -> None:

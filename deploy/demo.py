@@ -1,0 +1,99 @@
+"""Fills an empty platform with the demonstration county.
+
+The simulator, started afterwards with the same seed, goes on where the history written here ends.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from care import db
+from deploy.county import accounts, alarms, history, record
+from deploy.county.accounts import DemoAccount
+from deploy.county.progress import Step
+from gateway.simulator.clock import DAY_MS, HOUR_MS, wall_ms
+from gateway.simulator.county import DEFAULT_SEED, plan_county
+from gateway.simulator.plan import County
+from gateway.simulator.settings import DEMO_INCIDENT_RATE
+from gateway.simulator.story import Story
+from ingest.database import Database
+from ingest.directory import Directory
+
+_TITLES = {
+    "sites": "sites",
+    "residents": "residents",
+    "devices": "devices",
+    "accounts": "staff accounts",
+    "story": "last day, told",
+    "history": "last day, stored",
+}
+ALARMS_OF_LAST_MS = 8 * HOUR_MS
+"""Alarm signals older than this are left in the past."""
+
+
+def populate(
+    owner_url: str,
+    seed: int = DEFAULT_SEED,
+    *,
+    county: County | None = None,
+    console: Console | None = None,
+) -> tuple[DemoAccount, ...]:
+    """Write the demonstration county of `seed`, unless it is there; the accounts to sign in with.
+
+    The record is one transaction, the last 24 hours with their alarms another: what was interrupted is
+    made up for by the next call.
+
+    Args:
+        owner_url: the database, as its owner.
+        seed: which county.
+        county: a plan of one's own, such as a small one for a test; `seed` is then the plan's.
+        console: where progress is shown.
+
+    Raises:
+        ConflictError: a site, device or user name of the demonstration is taken by something else.
+    """
+    county = county or plan_county(seed)
+    people = accounts.accounts_of(county)
+    with db.connect(owner_url, application="anshou-demo") as connection, _progress(console) as step:
+        if not record.is_written(connection):
+            record.write(connection, county, step)
+            accounts.write(connection, people, step)
+            connection.commit()
+        if not history.is_written(connection, county):
+            with closing(Database(owner_url, "anshou-demo")) as database:
+                directory = Directory(database)
+                directory.refresh()
+                _write_last_day(connection, county, directory, step)
+    return people
+
+
+def _write_last_day(connection: db.Connection, county: County, directory: Directory, step: Step) -> None:
+    now_ms = wall_ms()
+    story = Story(county, incident_rate=DEMO_INCIDENT_RATE)
+    rows = story.between(now_ms - DAY_MS, now_ms, lambda done, of: step("story", done, of))
+    with connection.transaction():
+        signals = history.write(connection, county, history.thinned(rows, now_ms), directory, step)
+        since_us = (now_ms - ALARMS_OF_LAST_MS) * 1000
+        alarms.write(connection, [row for row in signals if row.time_us >= since_us])
+
+
+@contextmanager
+def _progress(console: Console | None) -> Iterator[Step]:
+    """Shows a bar for each thing that is being written."""
+    columns = (
+        TextColumn("  {task.description:<18}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console or Console(stderr=True)) as progress:
+        tasks = {}
+
+        def step(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(_TITLES[what], total=of)
+            progress.update(tasks[what], completed=done)
+
+        yield step

@@ -1,0 +1,114 @@
+"""`anshou simulate`: plays the demonstration county, or makes one thing happen to one person now."""
+
+import asyncio
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from care import db, registry
+from care.errors import CareError
+from care.model import Resident
+from deploy.errors import DeployError
+from deploy.local import instance
+from deploy.local.data import DataFolder
+from gateway import wire
+from gateway.errors import GatewayError
+from gateway.model import AlarmKind, DeviceKind
+from gateway.simulator import cli, events, incidents
+from gateway.simulator.clock import wall_ms
+from gateway.simulator.errors import IncidentNotPossibleError
+from gateway.simulator.publish import Saying, publish_all
+
+_DEVICES_AROUND = """
+SELECT device.name, device.kind, site.code AS site, CASE
+        WHEN watches.resident_id = %(resident_id)s THEN 1
+        WHEN site.kind = 'household' OR starts_with(room.name, own_room.name) THEN 2
+        ELSE 3
+    END AS distance
+FROM care.residence
+JOIN care.site ON site.id = residence.site_id
+LEFT JOIN care.bed ON bed.id = residence.bed_id
+LEFT JOIN care.room AS own_room ON own_room.id = bed.room_id
+JOIN care.device ON device.site_id = site.id AND device.retired_at IS NULL
+JOIN care.device_assignment AS watches ON watches.device_id = device.id AND watches.during @> now()
+LEFT JOIN care.room ON room.id = watches.room_id
+WHERE residence.resident_id = %(resident_id)s AND residence.during @> now() AND (
+    watches.resident_id = %(resident_id)s
+    OR watches.resident_id IS NULL AND (
+        site.kind = 'household' OR starts_with(room.name, own_room.name)
+        OR room.kind NOT IN ('bedroom', 'bathroom')))
+ORDER BY distance, device.name
+"""
+"""Devices that can tell what happens to a resident, the nearest first: their own, those of their rooms (a
+room 103 and its bathroom have names that begin alike), those of the rooms that all share."""
+
+
+def simulate(
+    incident: Annotated[
+        str | None, typer.Option(help=f"What happens now: {', '.join(incidents.SPEAKERS)}.")
+    ] = None,
+    resident: Annotated[str | None, typer.Option(help="To whom: the id or the name.")] = None,
+    seed: cli.SeedOption = None,
+    speed: cli.SpeedOption = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder of the running installation.")] = None,
+) -> None:
+    """Play the demonstration county; or, with --incident and --resident, make one thing happen now."""
+    try:
+        if incident is None and resident is None:
+            cli.simulate(seed=seed, speed=speed)
+        elif incident is None or resident is None:
+            raise DeployError("An incident happens to somebody.", "Give both --incident and --resident.")
+        else:
+            _make_happen(_kind_of(incident), resident, data)
+    except (DeployError, GatewayError, CareError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"[red]{error}[/red]", highlight=False)
+        raise typer.Exit(2) from error
+
+
+def say_incident(connection: db.Connection, resident: Resident, kind: AlarmKind) -> tuple[Saying, ...]:
+    """What a device near `resident` says when `kind` happens to them now.
+
+    Raises IncidentNotPossibleError when none of the devices around them can say it.
+    """
+    rows = connection.execute(_DEVICES_AROUND, {"resident_id": resident.id}).fetchall()
+    around = [(str(row["name"]), DeviceKind(row["kind"])) for row in rows]
+    try:
+        device, said = incidents.happening_now(kind, around, wall_ms())
+    except IncidentNotPossibleError as error:
+        raise IncidentNotPossibleError(f"{resident.name} (id {resident.id}): {error}") from error
+    return tuple(Saying(rows[0]["site"], device, message) for _, _, message in events.messages(said))
+
+
+def _kind_of(incident: str) -> AlarmKind:
+    if incident not in incidents.SPEAKERS:
+        known = ", ".join(incidents.SPEAKERS)
+        raise DeployError(f"There is no incident {incident!r}.", f"Known are: {known}.")
+    return AlarmKind(incident)
+
+
+def _make_happen(kind: AlarmKind, sought: str, data: Path | None) -> None:
+    running = instance.current(data)
+    with closing(db.connect(running.service_database_url, application="anshou-simulate")) as connection:
+        resident = registry.find_resident(connection, sought)
+        sayings = say_incident(connection, resident, kind)
+    asyncio.run(publish_all(_broker_url(running, data), sayings))
+    table = Table(title=f"{kind}: {resident.name} (id {resident.id})", title_justify="left")
+    table.add_column("topic", overflow="fold")
+    table.add_column("message", overflow="fold")
+    for saying in sayings:
+        topic = wire.Topic(saying.site, saying.device, wire.leaf_of(saying.message))
+        table.add_row(str(topic), wire.encode(saying.message).decode())
+    Console().print(table)
+
+
+def _broker_url(running: instance.Instance, data: Path | None) -> str:
+    """The broker, as the account that may speak for all devices."""
+    if data is None and os.environ.get(instance.BROKER_VARIABLE):
+        return running.provisioner_mqtt_url  # somebody's own broker: one account for all
+    password = DataFolder.at(data).passwords().accounts["simulator"]
+    return db.url_as(running.provisioner_mqtt_url, "simulator", password)

@@ -1,0 +1,210 @@
+"""What the devices around one person notice of their day."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.model import ActivityEvent, DeviceKind
+from gateway.simulator import events
+from gateway.simulator.clock import DAY_MINUTES, MINUTE_MS, day_start_ms, minute_at
+from gateway.simulator.events import Events
+from gateway.simulator.person import SelfCare, Traits
+from gateway.simulator.plan import PlannedDevice
+from gateway.simulator.routine import Place, Stay, stays
+from gateway.simulator.vitals import Signs, glucose_at, minutes_of
+
+WRISTBAND_EVERY_MIN = 5
+_TURNS_PER_HOUR_ASLEEP = 2.2
+_SEEN_PER_HOUR_IN_BED = 0.9
+_STAFF_TURN_EVERY_MIN = 120
+_STIR = {
+    Place.BEDROOM: 0.8,
+    Place.BATHROOM: 1.6,
+    Place.KITCHEN: 1.7,
+    Place.LIVING_ROOM: 0.45,
+}
+"""How often people stir in each room, as a multiple of their own mobility."""
+_INDOORS = frozenset({Place.BED, Place.BEDROOM, Place.BATHROOM})
+_AWAY = frozenset({Place.OUT, Place.DAY_CENTRE})
+
+
+class PersonDay(NamedTuple):
+    """One person's day: which, where in each minute, the signs in each minute, and how weak they are."""
+
+    day: int
+    places: np.ndarray
+    signs: Signs
+    still: np.ndarray
+    """Minutes in which they do not stir, such as after a fall."""
+    feverish: bool
+
+
+def observed(
+    traits: Traits, reach: Sequence[PlannedDevice], lived: PersonDay, rng: np.random.Generator
+) -> list[Events]:
+    """All that the devices in `reach` notice, in no order."""
+    spent = list(stays(lived.places))
+    said: list[Events] = []
+    for device in reach:
+        match device.kind:
+            case DeviceKind.MOTION:
+                said.append(_motion(device, traits, lived, rng))
+            case DeviceKind.FALL_RADAR:
+                said += _presence(device, spent, lived, rng)
+            case DeviceKind.SMART_MATTRESS:
+                said += _mattress(device, traits, spent, lived, rng)
+            case DeviceKind.DOOR_CONTACT:
+                said += _door(device, spent, lived, rng)
+            case DeviceKind.WRISTBAND:
+                said.append(_wristband(device, traits, lived, rng))
+            case DeviceKind.BP_CUFF | DeviceKind.THERMOMETER | DeviceKind.GLUCOMETER:
+                said += _instrument(device, traits, lived, rng)
+    return said
+
+
+def at_kiosk(device: int, lived: PersonDay, minute: int, rng: np.random.Generator) -> list[Events]:
+    """A person checks in at a health kiosk and measures themselves."""
+    ts_ms = _at(lived.day, np.array([minute]), rng)
+    keys = ("hr", "spo2", "sbp", "dbp", "weight")
+    reading = {key: lived.signs[key][minute : minute + 1] for key in keys}
+    check_in = events.activities(device, ts_ms, ActivityEvent.CHECK_IN)
+    return [check_in, events.vitals(device, ts_ms + 90_000, reading)]
+
+
+def _motion(device: PlannedDevice, traits: Traits, lived: PersonDay, rng: np.random.Generator) -> Events:
+    assert device.place is not None, "a motion sensor hangs in a room"
+    here = (lived.places == device.place) & ~lived.still
+    arrives = here & (np.roll(lived.places, 1) != lived.places)
+    chance = min(0.95, traits.habits.mobility * _STIR.get(device.place, 0.5))
+    seen = here & (rng.random(DAY_MINUTES) < chance)
+    if device.place is Place.BEDROOM:
+        # A sleeper who throws back the blanket is seen as well.
+        seen |= (lived.places == Place.BED) & (rng.random(DAY_MINUTES) < _SEEN_PER_HOUR_IN_BED / 60)
+    return _activity(device, lived.day, np.flatnonzero(seen | arrives), ActivityEvent.MOTION, rng)
+
+
+def _presence(
+    device: PlannedDevice, spent: Sequence[Stay], lived: PersonDay, rng: np.random.Generator
+) -> list[Events]:
+    watched = {device.place, Place.BED} if device.place is Place.BEDROOM else {device.place}
+    begins, ends = _comings_and_goings(spent, frozenset(place for place in watched if place is not None))
+    return [
+        _activity(device, lived.day, begins, ActivityEvent.PRESENCE, rng),
+        _activity(device, lived.day, ends, ActivityEvent.ABSENCE, rng),
+    ]
+
+
+def _mattress(
+    device: PlannedDevice,
+    traits: Traits,
+    spent: Sequence[Stay],
+    lived: PersonDay,
+    rng: np.random.Generator,
+) -> list[Events]:
+    in_bed = lived.places == Place.BED
+    begins, ends = _comings_and_goings(spent, frozenset({Place.BED}))
+    turns = in_bed & (rng.random(DAY_MINUTES) < _TURNS_PER_HOUR_ASLEEP / 60)
+    if traits.self_care is SelfCare.TOTAL_LOSS:
+        # Those who cannot turn themselves are turned by staff, against pressure sores.
+        turns = np.zeros(DAY_MINUTES, bool)
+        every = np.arange(int(rng.integers(_STAFF_TURN_EVERY_MIN)), DAY_MINUTES, _STAFF_TURN_EVERY_MIN)
+        turns[np.clip(every + rng.integers(-12, 13, every.size), 0, DAY_MINUTES - 1)] = True
+        turns &= in_bed
+    # The mattress needs a minute of lying still before it hears heart and breath.
+    measured = np.flatnonzero(in_bed & np.roll(in_bed, 1) & ~turns)
+    every_minute = minutes_of(lived.day)[measured] + device.index * 7919 % MINUTE_MS
+    readings = {key: lived.signs[key][measured] for key in ("hr", "rr")}
+    return [
+        events.vitals(device.index, every_minute, readings),
+        _activity(device, lived.day, begins, ActivityEvent.IN_BED, rng),
+        _activity(device, lived.day, ends, ActivityEvent.OUT_OF_BED, rng),
+        _activity(device, lived.day, np.flatnonzero(turns), ActivityEvent.TURNED, rng),
+    ]
+
+
+def _door(
+    device: PlannedDevice, spent: Sequence[Stay], lived: PersonDay, rng: np.random.Generator
+) -> list[Events]:
+    """The front door of a household opens for outings, a bedroom's door in a home for the common rooms."""
+    inside = frozenset(Place) - _AWAY if device.place is Place.OUT else _INDOORS
+    begins, ends = _comings_and_goings(spent, inside)
+    passed = np.sort(np.concatenate([begins[begins > 0], ends[ends > 0]]))
+    opened_ms = _at(lived.day, passed, rng, within_ms=40_000)
+    closed_ms = opened_ms + rng.integers(3_000, 15_000, passed.size)
+    return [
+        events.activities(device.index, opened_ms, ActivityEvent.DOOR_OPEN),
+        events.activities(device.index, closed_ms, ActivityEvent.DOOR_CLOSED),
+    ]
+
+
+def _wristband(device: PlannedDevice, traits: Traits, lived: PersonDay, rng: np.random.Generator) -> Events:
+    """Heart rate, oxygen and temperature every five minutes; off the wrist to wash and to charge."""
+    every = np.arange(device.index % WRISTBAND_EVERY_MIN, DAY_MINUTES, WRISTBAND_EVERY_MIN)
+    worn = np.ones(DAY_MINUTES, bool)
+    off = int(rng.integers(5, 120))
+    worn[off : off + int(rng.integers(30, 70))] = False
+    if rng.random() > traits.habits.adherence:
+        forgotten = int(rng.integers(minute_at(6), minute_at(9)))
+        worn[forgotten : forgotten + int(rng.integers(120, 420))] = False
+    taken = every[worn[every]]
+    ts_ms = minutes_of(lived.day)[taken] + device.index * 7919 % MINUTE_MS
+    return events.vitals(
+        device.index, ts_ms, {key: lived.signs[key][taken] for key in ("hr", "spo2", "temp")}
+    )
+
+
+def _instrument(
+    device: PlannedDevice, traits: Traits, lived: PersonDay, rng: np.random.Generator
+) -> list[Events]:
+    """Readings that somebody has to take: cuff, thermometer, glucometer."""
+    keys: tuple[str, ...]
+    match device.kind:
+        case DeviceKind.BP_CUFF:
+            usual, keys = [minute_at(7, 25), minute_at(16, 40)], ("sbp", "dbp", "hr")
+        case DeviceKind.THERMOMETER:
+            usual, keys = [minute_at(7, 35), minute_at(16, 30)], ("temp",)
+            if lived.feverish:
+                usual += [minute_at(19, 30), minute_at(11, 0)]
+        case _:
+            usual, keys = [minute_at(6, 25), minute_at(13, 25)], ()
+    minutes = np.array(usual) + rng.integers(-15, 16, len(usual))
+    away = np.isin(lived.places[minutes], [Place.OUT, Place.DAY_CENTRE])
+    minutes = minutes[(rng.random(len(usual)) < traits.habits.adherence) & ~away]
+    if not minutes.size:
+        return []
+    if keys:
+        readings = {key: lived.signs[key][minutes] for key in keys}
+    else:
+        after_meal = minutes > minute_at(12)
+        sugar = [glucose_at(traits, rng, after_meal=bool(after)) for after in after_meal]
+        readings = {"glucose": np.array(sugar)}
+    return [events.vitals(device.index, _at(lived.day, minutes, rng), readings)]
+
+
+def _comings_and_goings(spent: Sequence[Stay], inside: frozenset[Place]) -> tuple[np.ndarray, np.ndarray]:
+    """Minutes in which a person enters, and leaves, the places `inside`.
+
+    The state at the begin of the day counts as a change, so that no sensor is left with yesterday's.
+    """
+    begins: list[int] = []
+    ends: list[int] = []
+    was_inside: bool | None = None
+    for stay in spent:
+        is_inside = stay.place in inside
+        if is_inside is not was_inside:
+            (begins if is_inside else ends).append(stay.begin)
+        was_inside = is_inside
+    return np.array(begins, np.int64), np.array(ends, np.int64)
+
+
+def _activity(
+    device: PlannedDevice, day: int, minutes: np.ndarray, event: ActivityEvent, rng: np.random.Generator
+) -> Events:
+    return events.activities(device.index, _at(day, minutes, rng), event)
+
+
+def _at(day: int, minutes: np.ndarray, rng: np.random.Generator, within_ms: int = MINUTE_MS) -> np.ndarray:
+    """Times inside the given minutes of a day, in milliseconds since 1970 UTC."""
+    inside = rng.integers(0, within_ms, minutes.size)
+    return np.asarray(day_start_ms(day) + minutes * MINUTE_MS + inside, np.int64)
