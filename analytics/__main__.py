@@ -1,0 +1,59 @@
+"""Analytics as a process: `python -m analytics [--once]`.
+
+Settings: ANSHOU_DATABASE_URL and ANSHOU_ANALYTICS_….
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from analytics.errors import AlreadyRunningError
+from analytics.rounds import Rounds, detectors_of, policies_of
+from analytics.settings import AnalyticsSettings
+from care.errors import CareError
+from care.leader import connected, serve, try_to_lead
+from gateway.environment import SettingsError, read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Go the rounds until SIGTERM or SIGINT, or just once; 0 then, 1 on failure, 2 for a wrong setting."""
+    parser = argparse.ArgumentParser(
+        prog="anshou analytics", description="Finds what is wrong, every minute."
+    )
+    parser.add_argument("--once", action="store_true", help="one round now, then end")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = read_settings(AnalyticsSettings, "analytics", os.environ)
+    except SettingsError as error:
+        print(f"anshou analytics: {error}", file=sys.stderr)
+        return 2
+    rounds = Rounds(settings, detectors_of(settings), policies_of(settings))
+    if options.once:
+        return _once(rounds)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    serve(rounds.duty(), stop)
+    return 0
+
+
+def _once(rounds: Rounds) -> int:
+    duty = rounds.duty()
+    try:
+        with connected(duty) as connection:
+            if not try_to_lead(connection, duty.lock):
+                raise AlreadyRunningError("another analytics process is at work, and does this every minute")
+            rounds.go(connection)
+    except (AlreadyRunningError, CareError) as error:
+        print(f"anshou analytics: {error}", file=sys.stderr)
+        return 1
+    return 1 if any(what.startswith("failed:") for what in rounds.counts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""People of whom nothing has been seen for too long.
+
+What is seen of a person: what their own devices, the sensors of their household or of their own room in a
+home tell, and measurements that somebody took on purpose. A wristband that goes on counting the pulse of
+somebody who lies on the floor is no activity.
+
+In a home the sensors see only beds and rooms of one's own, so somebody who has left those is out of sight
+and not judged. Nobody is judged whose site does not get through to the centre, nor at night in bed. Who has
+no sensor in the bed is taken to be in bed at night, unless last seen in a bathroom.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from analytics import wording
+from analytics.columns import datetimes
+from analytics.detectors import Assessment, Finding, Subject, SubjectKind
+from analytics.history import LIFE_SIGNS_S, History
+from analytics.settings import AnalyticsSettings
+from care.model import AlarmPriority, RoomKind, SiteKind
+from gateway.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+
+OBSERVERS = frozenset(
+    {DeviceKind.MOTION, DeviceKind.DOOR_CONTACT, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR}
+)
+"""Devices that would have seen something if there had been anything to see."""
+
+LEAVES_SIGHT = frozenset(
+    {ActivityEvent.OUT_OF_BED, ActivityEvent.ABSENCE, ActivityEvent.DOOR_OPEN, ActivityEvent.DOOR_CLOSED}
+)
+"""After these a resident of a home may be anywhere in it."""
+
+
+class Inactivity:
+    """Alarms of kind `inactivity`."""
+
+    name = "inactivity"
+    kind = AlarmKind.INACTIVITY
+
+    def __init__(self, settings: AnalyticsSettings) -> None:
+        self._settings = settings
+
+    def score(self, history: History) -> Assessment:
+        """Residents silent for too long, and those who have been seen since."""
+        people = self._judged(history)
+        silent = people[people["judged"] & (people["silence_s"] >= people["limit_s"])]
+        seen = people[people["saw_something"] & (people["silence_s"] < people["limit_s"])]
+        return Assessment(
+            detector=self.name,
+            kind=self.kind,
+            findings=tuple(self._finding(history, row) for row in silent.to_dict("records")),
+            fine={
+                Subject(SubjectKind.RESIDENT, resident_id): last_at
+                for resident_id, last_at in zip(
+                    seen["resident_id"].tolist(), datetimes(seen["last_at"]), strict=True
+                )
+            },
+        )
+
+    def _judged(self, history: History) -> pd.DataFrame:
+        """One row for each resident who has an observer: last activity, silence, limit, does it count?"""
+        settings = self._settings
+        residents = history.residents
+        residents = residents[residents["site_kind"] != str(SiteKind.DAY_CENTRE)]
+        people = residents.merge(_last_activity(history), on="resident_id")
+        people["silence_s"] = (pd.Timestamp(history.now) - people["last_at"]).dt.total_seconds()
+        in_bathroom = people["saw_something"] & (people["room_kind"] == str(RoomKind.BATHROOM))
+        people["limit_s"] = in_bathroom.map(
+            {True: settings.inactivity_bathroom_s, False: settings.inactivity_s}
+        )
+        in_home = people["site_kind"] == str(SiteKind.CARE_HOME)
+        gone = ~people["saw_something"] | people["event"].isin([str(event) for event in LEAVES_SIGHT])
+        out_of_sight = in_home & gone
+        # Without a sensor in the bed nothing says that they are not asleep.
+        bed = history.beds.set_index("resident_id")["in_bed"].reindex(people["resident_id"])
+        asleep = bed.isna() | bed.eq(True)
+        resting = self._is_night(history.now) & pd.Series(asleep.to_numpy(), people.index) & ~in_bathroom
+        people["judged"] = self._gets_through(history, people) & ~out_of_sight & ~resting
+        return people
+
+    def _gets_through(self, history: History, people: pd.DataFrame) -> "pd.Series[bool]":
+        """Whose site has been heard lately: from the rest, no news says nothing."""
+        settings, devices = self._settings, history.devices
+        mains = devices["power"] == PowerSource.MAINS
+        by_site = (
+            devices.assign(mains=mains)
+            .groupby("site_id")
+            .agg(seen_at=("seen_at", "max"), mains=("mains", "any"), ever_seen=("ever_seen", "any"))
+        )
+        limit_s = by_site["mains"].map({True: settings.offline_mains_s, False: settings.offline_battery_s})
+        silence_s = (pd.Timestamp(history.now) - by_site["seen_at"]).dt.total_seconds()
+        heard = by_site["ever_seen"] & (silence_s <= limit_s)
+        return people["site_id"].isin(heard.index[heard])
+
+    def _is_night(self, now: datetime) -> bool:
+        begins, ends = self._settings.night_begins_h, self._settings.night_ends_h
+        hour = now.astimezone(wording.LOCAL).hour
+        return begins <= hour < ends if begins < ends else hour >= begins or hour < ends
+
+    def _finding(self, history: History, row: Mapping[Any, Any]) -> Finding:
+        since: datetime = row["last_at"].to_pydatetime()
+        high = row["silence_s"] >= row["limit_s"] * self._settings.inactivity_high_factor
+        at, span = wording.clock(since, history.now), wording.span(row["silence_s"])
+        limit = wording.span(row["limit_s"])
+        room = wording.ROOMS.get(str(row["room_kind"]), wording.SOMEWHERE)
+        place = wording.BED if row["event"] == ActivityEvent.IN_BED else room
+        if row["saw_something"]:
+            seen_zh, seen_en = f"最后一次活动：{at}，{place.zh_cn}。", f"Last seen at {at}, {place.en}."
+        else:
+            seen_zh, seen_en = (
+                f"自 {at} 起传感器没有记录到任何活动。",
+                f"The sensors have seen nothing since {at}.",
+            )
+        evidence: dict[str, Any] = {
+            "last_activity_at": since.isoformat() if row["saw_something"] else None,
+            "last_event": row["event"] if row["saw_something"] else None,
+            "room_kind": row["room_kind"] if row["saw_something"] else None,
+            "silence_s": round(row["silence_s"]),
+            "limit_s": int(row["limit_s"]),
+            "sentence": wording.sentence(
+                f"已 {span.zh_cn}没有活动（上限 {limit.zh_cn}）。{seen_zh}请马上去看或打电话。",
+                f"No activity for {span.en} (limit {limit.en}). {seen_en} Please look or call now.",
+            ),
+        }
+        return Finding(
+            subject=Subject(SubjectKind.RESIDENT, int(row["resident_id"])),
+            site_id=int(row["site_id"]),
+            kind=self.kind,
+            priority=AlarmPriority.HIGH if high else AlarmPriority.MEDIUM,
+            since=since,
+            evidence=evidence,
+        )
+
+
+def _last_activity(history: History) -> pd.DataFrame:
+    """For each resident who has an observer: resident_id, last_at, event, room_kind, saw_something.
+
+    Where nothing was seen, `last_at` is since when somebody has been looking, at most `LIFE_SIGNS_S` ago.
+    """
+    signs = history.life_signs
+    seen = signs[signs["time"].notna()][["resident_id", "time", "event", "room_kind"]]
+    measured = history.measurements.assign(event="measured", room_kind=None)
+    seen = pd.concat([seen, measured[list(seen.columns)]], ignore_index=True) if len(measured) else seen
+    last = seen.sort_values(["resident_id", "time"], kind="stable").drop_duplicates(
+        "resident_id", keep="last"
+    )
+    observers = signs[signs["device_kind"].isin([str(kind) for kind in OBSERVERS])]
+    looking = observers.groupby("resident_id")["since"].min().rename("looking_since").reset_index()
+    people = looking.merge(last, on="resident_id", how="left")
+    people["saw_something"] = people["time"].notna()
+    horizon = pd.Timestamp(history.now - timedelta(seconds=LIFE_SIGNS_S))
+    looking_since = people["looking_since"].where(people["looking_since"] > horizon, horizon)
+    people["last_at"] = people["time"].fillna(looking_since)
+    return people.drop(columns=["time", "looking_since"])

@@ -1,0 +1,137 @@
+"""What the judge makes of assessments: pure, on frames of standing alarms."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analytics.detectors import Assessment, Finding, Subject, SubjectKind
+from analytics.judge import Clear, Policy, Raise, decide
+from care.model import AlarmPriority, AlarmState
+from gateway.model import AlarmKind
+
+NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
+MOTHER = Subject(SubjectKind.RESIDENT, 7)
+POLICY = Policy(silence_s=1800, persistence_s=60, clear_after_s=120)
+
+
+def finding(
+    priority: AlarmPriority = AlarmPriority.MEDIUM, subject: Subject = MOTHER, since_s: float = 600
+) -> Finding:
+    return Finding(
+        subject=subject,
+        site_id=1,
+        kind=AlarmKind.VITALS,
+        priority=priority,
+        since=NOW - timedelta(seconds=since_s),
+        evidence={},
+    )
+
+
+def seen(*findings: Finding, fine_since_s: float | None = None) -> Assessment:
+    fine = {} if fine_since_s is None else {MOTHER: NOW - timedelta(seconds=fine_since_s)}
+    return Assessment(detector="early_warning", kind=AlarmKind.VITALS, findings=findings, fine=fine)
+
+
+def alarm(
+    state: AlarmState,
+    priority: AlarmPriority = AlarmPriority.MEDIUM,
+    *,
+    resolved_s: float | None = None,
+    ended_s: float | None = None,
+    detector: str | None = "early_warning",
+    subject: str = "resident:7",
+) -> dict[str, Any]:
+    def ago(age_s: float | None) -> datetime | None:
+        return None if age_s is None else NOW - timedelta(seconds=age_s)
+
+    return {
+        "id": 5,
+        "site_id": 1,
+        "subject": subject,
+        "kind": "vitals",
+        "priority": str(priority),
+        "state": str(state),
+        "detector": detector,
+        "resolved_at": ago(resolved_s),
+        "ended_at": ago(ended_s),
+    }
+
+
+def standing(*rows: dict[str, Any]) -> pd.DataFrame:
+    frame = pd.DataFrame(list(rows), columns=list(alarm(AlarmState.OPEN)))
+    for column in ("resolved_at", "ended_at"):
+        frame[column] = pd.to_datetime(frame[column], utc=True)
+    return frame
+
+
+def raises(assessment: Assessment, *rows: dict[str, Any]) -> bool:
+    proposals = decide(assessment, standing(*rows), POLICY, NOW)
+    return any(isinstance(proposal, Raise) for proposal in proposals)
+
+
+def clears(assessment: Assessment, *rows: dict[str, Any]) -> bool:
+    proposals = decide(assessment, standing(*rows), POLICY, NOW)
+    return any(isinstance(proposal, Clear) for proposal in proposals)
+
+
+def test_a_finding_becomes_an_alarm() -> None:
+    assert decide(seen(finding()), standing(), POLICY, NOW) == (
+        Raise(detector="early_warning", finding=finding()),
+    )
+
+
+@pytest.mark.parametrize(("since_s", "expected"), [(59, False), (60, True)])
+def test_it_must_have_held_for_a_while(since_s: float, expected: bool) -> None:
+    assert raises(seen(finding(since_s=since_s))) == expected
+
+
+@pytest.mark.parametrize("state", [AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED])
+def test_an_active_alarm_is_not_repeated_but_may_get_worse(state: AlarmState) -> None:
+    assert not raises(seen(finding(AlarmPriority.MEDIUM)), alarm(state))
+    assert not raises(seen(finding(AlarmPriority.LOW)), alarm(state))
+    assert raises(seen(finding(AlarmPriority.HIGH)), alarm(state))
+
+
+@pytest.mark.parametrize(("ended_s", "expected"), [(1799, False), (1800, True)])
+def test_silence_after_an_alarm_ended(ended_s: float, expected: bool) -> None:
+    for state in (AlarmState.CLOSED, AlarmState.CANCELLED, AlarmState.CLEARED):
+        assert raises(seen(finding()), alarm(state, ended_s=ended_s)) == expected
+
+
+def test_silence_counts_from_the_resolution_and_yields_to_what_is_worse() -> None:
+    resolved = alarm(AlarmState.RESOLVED, resolved_s=60)
+    assert not raises(seen(finding()), resolved)
+    assert raises(seen(finding(AlarmPriority.HIGH)), resolved)
+    paperwork = alarm(AlarmState.CLOSED, resolved_s=1800, ended_s=5)
+    assert raises(seen(finding()), paperwork)
+
+
+def test_of_several_ended_alarms_each_can_keep_it_silent() -> None:
+    old_high = alarm(AlarmState.CLOSED, AlarmPriority.HIGH, ended_s=7200)
+    new_low = alarm(AlarmState.CLEARED, AlarmPriority.LOW, ended_s=60)
+    assert raises(seen(finding()), old_high, new_low)
+    assert not raises(seen(finding()), alarm(AlarmState.CLOSED, AlarmPriority.HIGH, ended_s=60), new_low)
+
+
+def test_alarms_of_others_do_not_matter() -> None:
+    assert raises(seen(finding()), alarm(AlarmState.OPEN, subject="resident:8"))
+
+
+@pytest.mark.parametrize(
+    ("row", "fine_since_s", "expected"),
+    [
+        (alarm(AlarmState.OPEN), 120, True),
+        (alarm(AlarmState.OPEN), 119, False),
+        (alarm(AlarmState.ACKNOWLEDGED), 120, True),
+        (alarm(AlarmState.ARRIVED), 120, False),
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH), 120, False),
+        (alarm(AlarmState.OPEN, detector=None), 120, False),
+        (alarm(AlarmState.OPEN, detector="another"), 120, False),
+        (alarm(AlarmState.OPEN), None, False),
+        (alarm(AlarmState.CLEARED, ended_s=5), 120, False),
+    ],
+)
+def test_clearing(row: dict[str, Any], fine_since_s: float | None, expected: bool) -> None:
+    assert clears(seen(fine_since_s=fine_since_s), row) == expected
