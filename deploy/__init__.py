@@ -1,0 +1,1 @@
+"""Ways to run Anshou: one machine with nothing prepared, containers, systemd units."""

@@ -128,7 +128,8 @@ def migrate(
     url = os.environ.get(instance.DATABASE_VARIABLE)
     if data is not None or not url:
         url = instance.current(data).owner_database_url
-    applied = db.migrate(url)
+    with db.translated_errors():
+        applied = db.migrate(url)
     for name in applied:
         typer.echo(f"applied {name}")
     if not applied:

@@ -140,8 +140,11 @@ def _limits(sign: str) -> Meta:
     return Meta(ge=SIGNS[sign].low, le=SIGNS[sign].high)
 
 
-class _Timed(Struct, frozen=True, kw_only=True):
-    """What carries the device's own time, `ts_ms`; None where the device has no clock."""
+class _Timed(Struct, frozen=True, kw_only=True, gc=False):
+    """What carries the device's own time, `ts_ms`; None where the device has no clock.
+
+    Messages hold nothing that could form a cycle, so the garbage collector need not look at them (gc=False).
+    """
 
     ts_ms: EpochMs | None = field(name="ts", default=None)
 
@@ -151,7 +154,7 @@ class _Timed(Struct, frozen=True, kw_only=True):
         return None if self.ts_ms is None else from_epoch_ms(self.ts_ms)
 
 
-class VitalSigns(_Timed, frozen=True, kw_only=True, omit_defaults=True):
+class VitalSigns(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One set of vital signs in the units of `SIGNS`. On the wire at least one sign is present."""
 
     hr: Annotated[float, _limits("hr")] | None = None
@@ -163,18 +166,31 @@ class VitalSigns(_Timed, frozen=True, kw_only=True, omit_defaults=True):
     glucose: Annotated[float, _limits("glucose")] | None = None
     weight: Annotated[float, _limits("weight")] | None = None
 
+    def is_empty(self) -> bool:
+        """Whether no sign is present."""
+        return (
+            self.hr is None
+            and self.rr is None
+            and self.spo2 is None
+            and self.temp is None
+            and self.sbp is None
+            and self.dbp is None
+            and self.glucose is None
+            and self.weight is None
+        )
+
     def signs(self) -> dict[str, float]:
         """The signs that are present, by key."""
         return {key: value for key in SIGNS if (value := getattr(self, key)) is not None}
 
 
-class Activity(_Timed, frozen=True, kw_only=True, omit_defaults=True):
+class Activity(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One thing that a sensor saw a person do."""
 
     event: ActivityEvent
 
 
-class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True):
+class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A device's cry for help, the end of its cause, or its cancelling by the person who raised it.
 
     `signal_id` makes delivery idempotent: the same id from the same device is the same press of the
@@ -186,7 +202,7 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True):
     signal_id: Identifier | None = field(name="id", default=None)
 
 
-class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True):
+class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How a device is: battery in percent, signal strength (RSSI) in dBm, firmware version."""
 
     online: bool

@@ -6,10 +6,10 @@ Topics are `anshou/v1/{site}/{device}/{leaf}`. Any bytes at all give a value or 
 import re
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Struct, field
 
 from gateway.errors import DeadReason, WireError
 from gateway.model import (
@@ -20,7 +20,6 @@ from gateway.model import (
     DeviceStatus,
     Identifier,
     Message,
-    Name,
     VitalSigns,
 )
 
@@ -74,28 +73,36 @@ def parse_topic(topic: str) -> Topic:
     )
 
 
-class VitalsItem(VitalSigns, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="vitals"):
+class VitalsItem(
+    VitalSigns, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="leaf", tag="vitals"
+):
     """Vital signs inside a batch, with the name of the device that said them."""
 
-    device: Name
+    device: str
 
 
-class ActivityItem(Activity, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="activity"):
+class ActivityItem(
+    Activity, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="leaf", tag="activity"
+):
     """An activity inside a batch, with the name of the device that said it."""
 
-    device: Name
+    device: str
 
 
-class AlarmItem(AlarmSignal, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="alarm"):
+class AlarmItem(
+    AlarmSignal, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="leaf", tag="alarm"
+):
     """An alarm signal inside a batch, with the name of the device that said it."""
 
-    device: Name
+    device: str
 
 
-class StatusItem(DeviceStatus, frozen=True, kw_only=True, omit_defaults=True, tag_field="leaf", tag="status"):
+class StatusItem(
+    DeviceStatus, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag_field="leaf", tag="status"
+):
     """A status inside a batch, with the name of the device that said it."""
 
-    device: Name
+    device: str
 
 
 BatchItem = VitalsItem | ActivityItem | AlarmItem | StatusItem
@@ -276,6 +283,6 @@ def _check_length(payload: bytes, bytes_max: int) -> None:
 
 
 def _require_sign(vitals: VitalSigns) -> None:
-    if not vitals.signs():
+    if vitals.is_empty():
         known = ", ".join(SIGNS)
         raise WireError(DeadReason.NO_SIGNS, f"none of the known vital signs is there ({known})")

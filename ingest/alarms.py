@@ -107,7 +107,7 @@ class AlarmIngest:
         self._subscriber.acknowledge(incoming)
         for row in one.singles.signals:
             self._send_receipt(incoming, row)
-            self._touch_device(row)
+            self._touch_device(incoming, row)
         return True
 
     def _send_receipt(self, incoming: Incoming, row: SignalRow) -> None:
@@ -122,12 +122,12 @@ class AlarmIngest:
             receipt = wire.encode(Receipt(signals=(row.signal.signal_id,)))
             self._subscriber.publish(str(topic), receipt)
 
-    def _touch_device(self, row: SignalRow) -> None:
+    def _touch_device(self, incoming: Incoming, row: SignalRow) -> None:
         """Note the sign of life, unless a batch of readings holds the row: then it is noted there."""
         connection = self._database.connection()
         if connection is None:
             return
-        params = {"device_id": row.entry.device_id, "seen_at": time_of(row.time_us)}
+        params = {"device_id": row.entry.device_id, "seen_at": time_of(incoming.received_us)}
         try:
             connection.execute(_sql["touch_device"], params)
         except psycopg.OperationalError as error:

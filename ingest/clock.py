@@ -1,16 +1,8 @@
 """Device time rules: whose clock a reading bears."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from gateway.model import EPOCH
-
-
-class StampedTime(NamedTuple):
-    """The time to store, in microseconds since 1970 UTC, and whether it replaces the device's own."""
-
-    us: int
-    replaced: bool
 
 
 class ClockRule:
@@ -25,13 +17,15 @@ class ClockRule:
         self._past_ms_max = past_s_max * 1000
         self._last_stand_in_us = 0
 
-    def stamp(self, ts_ms: int | None, received_us: int) -> StampedTime:
-        """The time for a message with the device's `ts_ms`, received at `received_us`."""
-        received_ms = received_us // 1000
-        if ts_ms is not None and -self._past_ms_max <= ts_ms - received_ms <= self._future_ms_max:
-            return StampedTime(ts_ms * 1000, replaced=False)
+    def stamp(self, ts_ms: int | None, received_us: int) -> tuple[int, bool]:
+        """The time to store for a message with the device's `ts_ms`, received at `received_us`.
+
+        In microseconds since 1970 UTC; and whether it replaces the device's own.
+        """
+        if ts_ms is not None and -self._past_ms_max <= ts_ms - received_us // 1000 <= self._future_ms_max:
+            return ts_ms * 1000, False
         self._last_stand_in_us = max(received_us, self._last_stand_in_us + 1)
-        return StampedTime(self._last_stand_in_us, replaced=True)
+        return self._last_stand_in_us, True
 
 
 def time_of(time_us: int) -> datetime:

@@ -41,6 +41,7 @@ class Entry(NamedTuple):
 
     def assignment_at(self, time_us: int) -> Assignment:
         """The assignment in force at that time; NOBODY if there was none."""
+        # Nearly every reading belongs to the newest assignment.
         for assignment in self.assignments:
             if assignment.from_us <= time_us and (assignment.to_us is None or time_us < assignment.to_us):
                 return assignment

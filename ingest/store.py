@@ -199,18 +199,16 @@ def _without_repeats(rows: Sequence[Row]) -> list[list[Row]]:
 def _update_latest(connection: Connection, rows: Rows) -> None:
     residents = Latest(RESIDENT_STATE)
     devices = Latest(DEVICE_STATE)
+    for device_id, heard_us in rows.heard.items():
+        devices.note_seen(device_id, heard_us)
     for vitals in rows.vitals:
-        devices.note_seen(vitals.device_id, vitals.time_us)
         if vitals.resident_id is not None:
             _note_vitals(residents, vitals.resident_id, vitals)
     for activity in rows.activity:
-        devices.note_seen(activity.device_id, activity.time_us)
         if activity.resident_id is not None:
             _note_activity(residents, activity.resident_id, activity)
     for status in rows.status:
         _note_status(devices, status)
-    for signal in rows.signals:
-        devices.note_seen(signal.entry.device_id, signal.time_us)
     residents.store(connection)
     devices.store(connection)
 
@@ -230,8 +228,6 @@ def _note_activity(residents: Latest, resident_id: int, row: ActivityRow) -> Non
 
 
 def _note_status(devices: Latest, row: StatusRow) -> None:
-    if row.online:
-        devices.note_seen(row.device_id, row.time_us)
     for column in ("online", "battery", "rssi", "fw"):
         value = getattr(row, column)
         if value is not None:

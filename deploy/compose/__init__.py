@@ -1,0 +1,1 @@
+"""Anshou in containers."""

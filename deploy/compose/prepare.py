@@ -1,0 +1,58 @@
+"""What must be there before the rooms start: the schema, the roles' passwords, the broker's identities.
+
+`python -m deploy.compose.prepare FILE` takes the owner's address of the database and the passwords
+from the environment, and writes the broker's identities to FILE.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from care import db
+from care.errors import CareError
+from deploy.errors import DeployError
+from deploy.local.progress import complain, note
+from ingest import provision
+
+ROLES = {
+    "anshou_web": "WEB_PASSWORD",
+    "anshou_ingest": "INGEST_DATABASE_PASSWORD",
+    "anshou_service": "SERVICE_PASSWORD",
+}
+ACCOUNTS = {
+    "ingest": "INGEST_MQTT_PASSWORD",
+    "alarms": "ALARMS_MQTT_PASSWORD",
+    "provisioner": "PROVISIONER_MQTT_PASSWORD",
+}
+
+
+def prepare(identities: Path, environ: Mapping[str, str]) -> None:
+    """Bring database and identities up to date; safe to repeat.
+
+    Raises:
+        DeployError: A variable is missing.
+        CareError: The database is away or refuses.
+    """
+    needed = ["ANSHOU_DATABASE_URL", *ROLES.values(), *ACCOUNTS.values()]
+    if missing := [name for name in needed if not environ.get(name)]:
+        raise DeployError(f"Not set: {', '.join(missing)}.", "Make .env with deploy/compose/passwords.py.")
+    url = environ["ANSHOU_DATABASE_URL"]
+    for name in db.migrate(url):
+        note(f"applied {name}")
+    db.set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
+    accounts = {account: environ[name] for account, name in ACCOUNTS.items()}
+    devices = provision.write_broker_identities(url, identities, accounts)
+    note(f"The broker knows {devices} devices.")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m deploy.compose.prepare FILE")
+    try:
+        prepare(Path(sys.argv[1]), os.environ)
+    except (DeployError, CareError) as error:
+        complain(error)
+        sys.exit(1)

@@ -1,0 +1,136 @@
+"""One private Mosquitto broker, on a loopback port, that knows everybody by name."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from deploy.errors import DeployError
+from deploy.local import places, ports
+from deploy.local.debian import Prefix
+from deploy.local.postgres import as_server_user, dying_with_us
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MosquittoBroker:
+    """A broker in a folder: how to set it up, start it, reach it and stop it.
+
+    Attributes:
+        prefix: The unpacked programs.
+        folder: Holds the settings, the identities and the sessions; belongs to the server's user.
+        port: On the loopback interface.
+    """
+
+    prefix: Prefix
+    folder: Path
+    port: int
+
+    @property
+    def identities(self) -> Path:
+        """Who may connect and what they may say; the broker's dynamic security plugin keeps it."""
+        return self.folder / "dynamic-security.json"
+
+    def url(self, user: str, password: str) -> str:
+        """The broker's address with somebody's name and password."""
+        return f"mqtt://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{self.port}"
+
+    def make_folder(self) -> None:
+        """Create the folder; the identities must be written into it before the first start."""
+        places.make_server_folder(self.folder)
+
+    def prepare(self) -> None:
+        """Write the settings for this start.
+
+        Raises:
+            DeployError: No identities have been written, so nobody could connect.
+        """
+        if not self.identities.is_file():
+            raise DeployError(f"The broker has no identities ({self.identities} is missing).")
+        # The plugin writes the file again whenever a device is added or taken away.
+        places.give_to_servers(self.identities)
+        self.identities.chmod(0o600)
+        settings = self.folder / "mosquitto.conf"
+        places.write_private(settings, self._settings())
+        places.give_to_servers(settings)
+
+    def command(self) -> list[str]:
+        """The broker in the foreground, for a supervisor that runs it as the server's user."""
+        return [str(self.prefix.mosquitto), "-c", str(self.folder / "mosquitto.conf")]
+
+    def start(self, log: Path) -> subprocess.Popen[bytes]:
+        """Start the broker as a child of ours and wait until it answers.
+
+        Raises:
+            DeployError: It did not come up; the log says why.
+        """
+        self.prepare()
+        with log.open("ab") as output:
+            broker = subprocess.Popen(
+                [*as_server_user(), *dying_with_us("TERM"), *self.command()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        try:
+            self.wait_until_ready(log)
+        except DeployError:
+            broker.send_signal(signal.SIGTERM)
+            broker.wait(STOP_TIMEOUT_S)
+            raise
+        return broker
+
+    def wait_until_ready(self, log: Path) -> None:
+        """Wait until the broker takes connections.
+
+        Raises:
+            DeployError: It did not within `START_TIMEOUT_S`.
+        """
+        ports.wait_until(
+            lambda: ports.answers(self.port),
+            what="The broker",
+            timeout_s=START_TIMEOUT_S,
+            remedy=f"See {log}.",
+        )
+
+    def _settings(self) -> str:
+        return f"""\
+# Written at each start; changes made here are lost.
+listener {self.port} {ports.LOOPBACK}
+allow_anonymous false
+plugin {self.prefix.library_folder}/mosquitto_dynamic_security.so
+plugin_opt_config_file {self.identities}
+
+# Sessions, queued and retained messages outlive a restart. A kill -9 loses at most this many
+# seconds of them, which is why an edge keeps its outbox until the centre's receipt.
+persistence true
+persistence_location {self.folder}/
+autosave_interval 10
+persistent_client_expiration 14d
+
+# Bounds. A queue for a subscriber that is away is limited by its bytes, not by a count that would
+# drop the newest readings after a few seconds.
+max_queued_messages 0
+max_queued_bytes 268435456
+# Each subscriber bounds its own flow (MQTT 5 Receive Maximum).
+max_inflight_messages 0
+max_packet_size 1048576
+max_keepalive 3600
+# A small message such as an SOS is not held back to be sent together with the next one.
+set_tcp_nodelay true
+sys_interval 10
+
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+connection_messages true
+"""

@@ -1,0 +1,407 @@
+"""Everything on one machine: set it up, start it in the right order, stop it again."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import psycopg
+
+from care import db
+from deploy.errors import DeployError
+from deploy.local import debian, instance, leftovers, ports
+from deploy.local.data import DATABASE, DataFolder, Passwords
+from deploy.local.instance import BROKER_VARIABLE, DATABASE_VARIABLE, Instance
+from deploy.local.mosquitto import MosquittoBroker
+from deploy.local.postgres import PostgresCluster
+from deploy.local.prepare import prepare
+from deploy.local.progress import note, step
+from deploy.local.rooms import DASHBOARD, Addresses, programs
+from deploy.local.supervisor import Program, Supervisor
+from ingest import provision
+
+PAGE_TIMEOUT_S = 90.0
+# A supervisor that is killed is started again, but not for ever if something kills it at once.
+RESTART_PAUSE_S = 2.0
+HTTP_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What `anshou up` was asked for.
+
+    Attributes:
+        data: The data folder; None for the default one.
+        http_port: Wanted for the pages.
+        mqtt_port: Wanted for the broker.
+        demo: Whether to fill an empty database with the demonstration county and simulate it.
+        detached: Whether to leave everything running and return.
+    """
+
+    data: Path | None
+    http_port: int
+    mqtt_port: int
+    demo: bool
+    detached: bool
+
+
+class Account(NamedTuple):
+    """Somebody who may sign in to the demonstration."""
+
+    username: str
+    password: str
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The database and the broker of this start: private ones, or somebody's own.
+
+    Attributes:
+        cluster: The private cluster; None when the database is somebody's own.
+        broker: The private broker; None when it is somebody's own.
+        database_url: The owner's address of the database.
+        broker_url: Of a broker of somebody's own; empty for the private one.
+        passwords: Of roles and accounts.
+    """
+
+    cluster: PostgresCluster | None
+    broker: MosquittoBroker | None
+    database_url: str
+    broker_url: str
+    passwords: Passwords
+
+    def mqtt_url(self, account: str) -> str:
+        """The broker's address for a service account."""
+        if self.broker is None:
+            return self.broker_url
+        return self.broker.url(account, self.passwords.accounts[account])
+
+    def database_url_as(self, role: str) -> str:
+        """The database's address for a role."""
+        return db.url_as(self.database_url, role, self.passwords.roles[role])
+
+    def addresses(self, http_port: int) -> Addresses:
+        """What the rooms are told."""
+        return Addresses(
+            ingest_database_url=self.database_url_as("anshou_ingest"),
+            service_database_url=self.database_url_as("anshou_service"),
+            web_database_url=self.database_url_as("anshou_web"),
+            mqtt_urls={name: self.mqtt_url(name) for name in self.passwords.accounts},
+            http_port=http_port,
+        )
+
+    def instance(self, http_url: str) -> Instance:
+        """What other commands are told."""
+        provisioner_url = self.mqtt_url("provisioner")
+        host, port = instance.broker_of(provisioner_url)
+        return Instance(
+            owner_database_url=self.database_url,
+            service_database_url=self.database_url_as("anshou_service"),
+            mqtt_host=host,
+            mqtt_port=port,
+            provisioner_mqtt_url=provisioner_url,
+            http_url=http_url,
+        )
+
+
+def up(request: Request) -> int:
+    """Start everything and, unless detached, stay until we are told to stop; the exit code.
+
+    Raises:
+        DeployError: Says what failed and what to do; nothing is left running.
+    """
+    folder = DataFolder.at(request.data)
+    folder.make()
+    with folder.locked(), _stopping_on_signals():
+        if Supervisor(data=folder).answers():
+            raise DeployError(
+                f"Anshou runs from {folder.root} already ({_page_of(folder)}).",
+                f"To stop it: anshou down --data {folder.root}",
+            )
+        try:
+            supervisor = _start(folder, request)
+            if request.detached:
+                return 0
+            while _wait(supervisor):
+                note("The supervisor was killed; everything is started again.")
+                time.sleep(RESTART_PAUSE_S)
+                supervisor = _start(folder, request)
+        except KeyboardInterrupt:
+            _ignore_signals()
+            print(flush=True)
+            stop(folder)
+        except BaseException:
+            _ignore_signals()
+            stop(folder)
+            raise
+    print("Anshou has stopped.", flush=True)
+    return 0
+
+
+def stop(folder: DataFolder) -> bool:
+    """Stop whatever runs from a data folder, in order; say whether anything did.
+
+    Raises:
+        DeployError: Something does not end; says what to do.
+    """
+    ran = bool(leftovers.find(folder.root))
+    if ran:
+        with step("Stopping"):
+            Supervisor(data=folder).stop()
+            _stop_leftovers(folder)
+    ran |= _cluster(folder).stop_leftover()
+    instance.forget(folder)
+    return ran
+
+
+def _stop_leftovers(folder: DataFolder) -> None:
+    """What a killed supervisor left behind: the rooms and the broker first, the database last."""
+    leftovers.stop(folder.root)
+    _cluster(folder).stop_leftover()
+
+
+def _cluster(folder: DataFolder) -> PostgresCluster:
+    """The cluster in a folder, to be stopped: the address does not matter."""
+    prefix = debian.Prefix(root=Path("/nonexistent"))
+    return PostgresCluster(prefix=prefix, folder=folder.postgres, port=0, password="")
+
+
+def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
+    """Start everything, servers first, and print how to use it; the supervisor's process."""
+    environ = os.environ
+    own = bool(environ.get(DATABASE_VARIABLE)) and bool(environ.get(BROKER_VARIABLE))
+    prepare(servers=not own)
+    _stop_leftovers(folder)
+    servers = _servers(folder, request, environ)
+    http_port = _port(request.http_port, "HTTP")
+    server_programs, rooms = _programs(folder, servers, http_port, request)
+    supervisor = Supervisor(data=folder)
+    process = supervisor.start([*server_programs.values(), *rooms], detached=request.detached)
+    with step("Starting the database"):
+        _start_database(servers, supervisor, server_programs.get("postgres"))
+        applied = _migrate(servers)
+    if applied:
+        note(f"The database is at migration {applied[-1]}.")
+    accounts = _demonstration(servers) if request.demo else []
+    with step("Starting the broker"):
+        _start_broker(servers, supervisor, server_programs.get("mosquitto"))
+    page = f"http://{ports.LOOPBACK}:{http_port}/"
+    with step("Starting the rooms"):
+        supervisor.launch_rooms()
+        _wait_for_page(supervisor, rooms, http_port)
+    running = servers.instance(page)
+    instance.save(folder, running)
+    _tell(folder, running, accounts, request, servers)
+    return process
+
+
+def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -> Servers:
+    passwords = folder.passwords()
+    cluster = broker = None
+    database_url = environ.get(DATABASE_VARIABLE, "")
+    broker_url = environ.get(BROKER_VARIABLE, "")
+    if not database_url:
+        cluster = PostgresCluster(
+            prefix=debian.install(),
+            folder=folder.postgres,
+            port=ports.any_free(),
+            password=passwords.superuser,
+        )
+        database_url = cluster.url(DATABASE)
+    if not broker_url:
+        broker = MosquittoBroker(
+            prefix=debian.install(),
+            folder=folder.mosquitto,
+            port=_port(request.mqtt_port, "MQTT"),
+        )
+    return Servers(
+        cluster=cluster,
+        broker=broker,
+        database_url=database_url,
+        broker_url=broker_url,
+        passwords=passwords,
+    )
+
+
+def _port(wanted: int, what: str) -> int:
+    port = ports.wanted_or_free(wanted)
+    if port != wanted:
+        note(f"{what} port {wanted} is in use; {port} is used instead.")
+    return port
+
+
+def _programs(
+    folder: DataFolder, servers: Servers, http_port: int, request: Request
+) -> tuple[dict[str, Program], list[Program]]:
+    server_programs = {}
+    if servers.cluster is not None:
+        server_programs["postgres"] = Program(
+            name="postgres",
+            command=servers.cluster.command(),
+            folder=folder.postgres,
+            as_server_user=True,
+            stop_signal="INT",  # at once but cleanly: TERM would wait for everybody to leave
+            stop_timeout_s=60,
+            is_room=False,
+        )
+    if servers.broker is not None:
+        server_programs["mosquitto"] = Program(
+            name="mosquitto",
+            command=servers.broker.command(),
+            folder=folder.mosquitto,
+            as_server_user=True,
+            is_room=False,
+        )
+    rooms = programs(servers.addresses(http_port), folder.run, with_simulator=request.demo)
+    return server_programs, rooms
+
+
+def _start_database(servers: Servers, supervisor: Supervisor, program: Program | None) -> None:
+    cluster = servers.cluster
+    if cluster is None or program is None:
+        return
+    cluster.initialise()
+    cluster.prepare()
+    supervisor.launch(program)
+
+    def ready() -> bool:
+        supervisor.require_alive(program)
+        return cluster.is_ready()
+
+    log = supervisor.log_of(program.name)
+    ports.wait_until(ready, what="The database", timeout_s=120.0, remedy=f"See {log}.")
+    cluster.create_database(DATABASE)
+
+
+def _migrate(servers: Servers) -> list[str]:
+    with db.translated_errors():
+        applied = db.migrate(servers.database_url)
+        db.set_role_passwords(servers.database_url, servers.passwords.roles)
+    return applied
+
+
+def _demonstration(servers: Servers) -> list[Account]:
+    from deploy import demo  # brings numpy, which only the demonstration needs
+
+    first: dict[str, Account] = {}  # of several accounts with one function, the first is enough
+    for account in demo.populate(servers.database_url):
+        first.setdefault(account.role, Account(account.username, account.password, account.role))
+    return list(first.values())
+
+
+def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | None) -> None:
+    broker = servers.broker
+    if broker is None or program is None:
+        return
+    broker.make_folder()
+    provision.write_broker_identities(servers.database_url, broker.identities, servers.passwords.accounts)
+    broker.prepare()
+    supervisor.launch(program)
+
+    def ready() -> bool:
+        supervisor.require_alive(program)
+        return ports.answers(broker.port)
+
+    log = supervisor.log_of(program.name)
+    ports.wait_until(ready, what="The broker", timeout_s=30.0, remedy=f"See {log}.")
+
+
+def _wait_for_page(supervisor: Supervisor, rooms: list[Program], http_port: int) -> None:
+    dashboard = next(room for room in rooms if room.name == DASHBOARD)
+
+    def served() -> bool:
+        supervisor.require_alive(dashboard)
+        return _answers_http(http_port)
+
+    log = supervisor.log_of(DASHBOARD)
+    ports.wait_until(served, what="The page", timeout_s=PAGE_TIMEOUT_S, remedy=f"See {log}.")
+    states = supervisor.states()
+    for room in rooms:
+        state, _ = states[room.name]
+        if state not in {"RUNNING", "STARTING"}:
+            note(
+                f"{room.name} does not run yet ({state}); it is tried again. "
+                f"See {supervisor.log_of(room.name)}."
+            )
+
+
+def _answers_http(port: int) -> bool:
+    connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=5.0)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status < HTTP_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _tell(
+    folder: DataFolder,
+    running: Instance,
+    accounts: list[Account],
+    request: Request,
+    servers: Servers,
+) -> None:
+    option = "" if request.data is None else f" --data {folder.root}"
+    lines = [f"The desk     {running.http_url}"]
+    lines += [
+        f"{'' if index else 'Accounts':<12} {account.username:<12} {account.password:<14} {account.role}"
+        for index, account in enumerate(accounts)
+    ]
+    if not accounts and not _has_staff(servers.database_url):
+        lines.append("Accounts     none yet; the first one: anshou staff add --help")
+    lines += [
+        f"Devices      mqtt://{running.mqtt_host}:{running.mqtt_port}   (anshou device add --help)",
+        f"Data, logs   {folder.root}",
+        f"To stop      anshou down{option}" if request.detached else "To stop      Ctrl-C",
+    ]
+    print("\nAnshou 安守 is running.\n\n" + "\n".join(f"  {line}" for line in lines) + "\n", flush=True)
+
+
+def _has_staff(database_url: str) -> bool:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute("SELECT FROM care.staff LIMIT 1").fetchone() is not None
+
+
+def _page_of(folder: DataFolder) -> str:
+    try:
+        return instance.current(folder.root).http_url or ""
+    except DeployError:
+        return "still starting"
+
+
+def _wait(supervisor: subprocess.Popen[bytes]) -> bool:
+    """Wait for the supervisor's end; whether it was killed, and not told to stop."""
+    return supervisor.wait() != 0
+
+
+@contextmanager
+def _stopping_on_signals() -> Iterator[None]:
+    """A request to end, and the end of the terminal, are like Ctrl-C."""
+
+    def interrupt(_number: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    # Impatience must not leave half of it running; every wait while stopping is bounded.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,112 @@
+"""Fixtures that every room's tests may use: a real database, a real broker, a real browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests import servers
+
+DESK_SIZE = {"width": 1440, "height": 900}
+PHONE_SIZE = {"width": 390, "height": 844}
+# Chromium looks up its maker's hosts at every start unless it is told to keep to itself.
+CHROMIUM_FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[servers.DatabaseServer]:
+    """The cluster of this test run."""
+    with servers.database_server_running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(database_server: servers.DatabaseServer) -> Iterator[servers.Database]:
+    """A migrated, empty database of the test's own."""
+    with database_server.clone() as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database(database_server: servers.DatabaseServer) -> Iterator[str]:
+    """The owner's address of a database that no migration has touched."""
+    with database_server.empty() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def running_broker(database_server: servers.DatabaseServer) -> Iterator[servers.Broker]:
+    """The broker of this test run, started with a database that has no devices."""
+    with (
+        database_server.clone() as database,
+        servers.broker_running(database.owner_url) as broker,
+    ):
+        yield broker
+
+
+@pytest.fixture
+def broker(running_broker: servers.Broker) -> servers.Broker:
+    """The broker, with a site prefix that is the test's own."""
+    return dataclasses.replace(running_broker, site=f"t{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless, with nothing in it from an earlier test.
+
+    One for each test: while Playwright runs, its thread has an event loop, and a test elsewhere
+    that calls asyncio.run would fail.
+    """
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        reason = "Chromium is missing; as root: apt-get install chromium fonts-noto-cjk"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Callable[..., BrowserContext]:
+    """Makes a browser with its own cookies, as a Chinese caregiver has it: for a second person."""
+
+    def new_context(**options: object) -> BrowserContext:
+        defaults: dict[str, object] = {
+            "locale": "zh-CN",
+            "timezone_id": "Asia/Shanghai",
+            "viewport": DESK_SIZE,
+        }
+        return browser.new_context(**{**defaults, **options})  # type: ignore[arg-type]
+
+    return new_context
+
+
+@pytest.fixture
+def browser_page(new_context: Callable[..., BrowserContext]) -> Page:
+    """A page of a desk's size."""
+    return new_context().new_page()
+
+
+@pytest.fixture
+def phone_page(new_context: Callable[..., BrowserContext]) -> Page:
+    """A page of a phone's size."""
+    return new_context(viewport=PHONE_SIZE, is_mobile=True, has_touch=True).new_page()

@@ -1,0 +1,227 @@
+"""One real TimescaleDB and one real Mosquitto for a test run, in a temporary folder.
+
+A database is made once and migrated once; each test that wants one gets a clone of it. The broker
+is shared: a test keeps to sites of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from deploy.local import debian, ports
+from deploy.local.mosquitto import MosquittoBroker
+from deploy.local.postgres import PostgresCluster
+
+TEMPLATE = "anshou_template"
+SERVICE_ACCOUNTS = ("ingest", "alarms", "provisioner", "simulator")
+STOP_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A database of a test's own, migrated and empty.
+
+    Attributes:
+        name: Its name in the cluster.
+        owner_url: May do everything; for preparing and inspecting.
+        web_url: What the dashboard may do: only what the scope set on the connection allows.
+        ingest_url: What ingest may do.
+        service_url: What the watch and analytics may do.
+    """
+
+    name: str
+    owner_url: str
+    web_url: str
+    ingest_url: str
+    service_url: str
+
+    def connect(self, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection as the owner, in autocommit unless said otherwise."""
+        return psycopg.connect(self.owner_url, **{"autocommit": True, **options})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """The broker, as one test sees it.
+
+    Attributes:
+        host: The loopback address.
+        port: Where it listens.
+        accounts: The passwords of the service accounts, by user name.
+        database_url: Owner's address of the database whose devices it was started with (none).
+        log: What the broker said, for a test that wants to know why it was refused.
+        site: A prefix for site codes that no other test uses.
+    """
+
+    host: str
+    port: int
+    accounts: dict[str, str]
+    database_url: str
+    log: Path
+    site: str = field(default_factory=lambda: f"t{secrets.token_hex(4)}")
+
+    def url(self, user: str) -> str:
+        """The broker's address for one of the service accounts."""
+        return self.url_with(user, self.accounts[user])
+
+    def url_with(self, user: str, password: str) -> str:
+        """The broker's address for anybody."""
+        return f"mqtt://{user}:{password}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseServer:
+    """The running cluster, and the template that databases are cloned from."""
+
+    cluster: PostgresCluster
+    role_passwords: dict[str, str]
+
+    @contextmanager
+    def clone(self) -> Iterator[Database]:
+        """A fresh database, dropped afterwards whoever is still connected to it."""
+        name = f"test_{secrets.token_hex(6)}"
+        with self._admin() as admin:
+            # Copying files is faster than logging every page of so small a database.
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                    sql.Identifier(name), sql.Identifier(TEMPLATE)
+                )
+            )
+        try:
+            yield self.database(name)
+        finally:
+            with self._admin() as admin:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """The owner's address of a database without any migration, dropped afterwards."""
+        name = f"empty_{secrets.token_hex(6)}"
+        self.cluster.create_database(name)
+        try:
+            yield self.cluster.url(name)
+        finally:
+            with self._admin() as admin:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def database(self, name: str) -> Database:
+        """The addresses of a database of this cluster."""
+
+        def as_role(role: str) -> str:
+            return self.cluster.url(name, role, self.role_passwords[role])
+
+        return Database(
+            name=name,
+            owner_url=self.cluster.url(name),
+            web_url=as_role("anshou_web"),
+            ingest_url=as_role("anshou_ingest"),
+            service_url=as_role("anshou_service"),
+        )
+
+    def _admin(self) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(self.cluster.url("postgres"), autocommit=True)
+
+    def seal_template(self) -> None:
+        """Let nobody into the template any more: PostgreSQL does not copy a database in use."""
+        with self._admin() as admin:
+            admin.execute(
+                sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true").format(
+                    sql.Identifier(TEMPLATE)
+                )
+            )
+            admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                [TEMPLATE],
+            )
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A temporary folder that the servers can reach when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="anshou-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def cluster_running() -> Iterator[PostgresCluster]:
+    """A cluster without anything in it. TimescaleDB's own workers are off: they hold databases."""
+    with server_folder() as folder:
+        cluster = PostgresCluster(
+            prefix=debian.install(),
+            folder=folder / "postgres",
+            port=ports.any_free(),
+            password=secrets.token_urlsafe(12),
+            durable=False,
+            background_workers=0,
+        )
+        cluster.initialise()
+        with _stopping(cluster.start(folder / "postgres.log"), signal.SIGINT):
+            yield cluster
+
+
+@contextmanager
+def database_server_running() -> Iterator[DatabaseServer]:
+    """A cluster with a migrated template database."""
+    from care import db
+
+    with cluster_running() as cluster:
+        cluster.create_database(TEMPLATE)
+        db.migrate(cluster.url(TEMPLATE))
+        role_passwords = {
+            role: secrets.token_urlsafe(12) for role in ("anshou_web", "anshou_ingest", "anshou_service")
+        }
+        db.set_role_passwords(cluster.url(TEMPLATE), role_passwords)
+        server = DatabaseServer(cluster=cluster, role_passwords=role_passwords)
+        server.seal_template()
+        yield server
+
+
+@contextmanager
+def broker_running(database_url: str) -> Iterator[Broker]:
+    """A broker that knows the service accounts and the devices of a database."""
+    from ingest import provision
+
+    accounts = {user: secrets.token_urlsafe(12) for user in SERVICE_ACCOUNTS}
+    with server_folder() as folder:
+        broker = MosquittoBroker(prefix=debian.install(), folder=folder / "mosquitto", port=ports.any_free())
+        broker.make_folder()
+        provision.write_broker_identities(database_url, broker.identities, accounts)
+        log = folder / "mosquitto.log"
+        with _stopping(broker.start(log), signal.SIGTERM):
+            yield Broker(
+                host=ports.LOOPBACK,
+                port=broker.port,
+                accounts=accounts,
+                database_url=database_url,
+                log=log,
+            )
+
+
+@contextmanager
+def _stopping(server: subprocess.Popen[bytes], stop_signal: signal.Signals) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        server.send_signal(stop_signal)
+        try:
+            server.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+            raise

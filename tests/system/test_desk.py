@@ -1,0 +1,342 @@
+"""The desk in a real browser: from an alarm in the database to the hands of a caregiver, and back."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
+
+from care import alarms, db
+from care.alarms import take_step
+from care.db import Connection
+from care.model import AlarmStep
+from care.sessions import actor_of
+from gateway.model import AlarmKind
+from tests.care.conftest import PASSWORD, County
+from tests.dashboard.running import Dashboard, running
+from tests.dashboard.ward import Ward
+from tests.servers import Database
+
+pytestmark = pytest.mark.browser
+
+PATIENCE_MS = 20_000
+MOMENT_MS = 2_000
+"""An alarm must be on the screen within it; on a quiet machine it takes a tenth."""
+expect.set_options(timeout=PATIENCE_MS)
+
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[Connection]:
+    with db.connect(database.owner_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def county(owner: Connection) -> County:
+    with owner.transaction():
+        return County(owner)
+
+
+@pytest.fixture
+def ward(owner: Connection, county: County) -> Ward:
+    with owner.transaction():
+        ward = Ward(owner, county)
+        ward.fill_day(owner)
+        return ward
+
+
+@pytest.fixture
+def dashboard(
+    database: Database, ward: Ward, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dashboard]:
+    with running(database.web_url, tmp_path_factory.mktemp("dashboard"), beat_s=1) as dashboard:
+        yield dashboard
+
+
+class Complaints:
+    """What the browser says against a page: errors of scripts, broken content policy, failed requests."""
+
+    def __init__(self, page: Page) -> None:
+        self.found: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.found.append(str(error)))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.found.append(message.text)
+
+
+def enter(page: Page, dashboard: Dashboard, username: str = "wang", path: str = "/desk") -> Complaints:
+    """Sign in by the form and wait until the page is live."""
+    complaints = Complaints(page)
+    page.goto(dashboard.url(path))
+    page.get_by_label("用户名").fill(username)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+    return complaints
+
+
+def test_an_sos_appears_by_itself_and_goes_its_whole_way(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    complaints = enter(page, dashboard)
+    expect(page.get_by_text("一切平安")).to_be_visible()
+    page.evaluate("window.neverReloaded = true")
+
+    alarm = ward.alarm(owner, 3, AlarmKind.SOS)
+    card = page.locator(f"#alarm-{alarm.id}")
+    expect(card).to_be_visible(timeout=MOMENT_MS)
+    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "还没有人去"):
+        expect(card).to_contain_text(text)
+    expect(card.locator(".clock")).to_have_text(re.compile(r"^0:0\d$"))
+    expect(page.locator("#bell")).to_have_text("1")
+    expect(page.locator(f"#bed-{ward.residents[3].id}")).to_contain_text("紧急呼救")
+    expect(page).to_have_title(re.compile(r"🔴 \(1\) 紧急呼救 刘玉珍"))
+    flash = card.locator("header").evaluate("e => getComputedStyle(e).animationDuration")
+    assert 1.4 <= 1 / float(flash.removesuffix("s")) <= 2.8, "the rate of IEC 60601-1-8"
+
+    card.get_by_role("button", name="我去").click()
+    expect(card).to_contain_text("王护理 正赶去")
+    expect(page).to_have_title(re.compile("^青石敬老院"))
+    card.get_by_role("button", name="我到了").click()
+    expect(card).to_contain_text("王护理 已到场")
+    card.get_by_role("button", name="处理好了").click()
+    page.get_by_label("简单记录").fill("滑倒，无外伤")
+    page.get_by_role("button", name="保存：已处理").click()
+    expect(page.locator("#dialog")).to_be_hidden()
+    card.get_by_role("button", name="结案").click()
+    page.get_by_label("告知对象").fill("女儿李梅")
+    page.get_by_role("button", name="确认结案").click()
+    expect(card).to_have_count(0)
+    expect(page.get_by_text("一切平安")).to_be_visible()
+
+    assert page.evaluate("window.neverReloaded"), "all of it happened in place"
+    steps = [line.step for line in alarms.timeline(owner, alarm.id)]
+    assert steps == ["raised", "acknowledged", "arrived", "resolved", "closed"]
+    assert complaints.found == []
+
+
+def test_of_two_who_press_at_once_one_is_told(
+    new_context: NewContext, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    first, second = new_context().new_page(), new_context().new_page()
+    enter(first, dashboard, "wang")
+    enter(second, dashboard, "liu")
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    button = f"#alarm-{alarm.id} [data-step=acknowledged]"
+    for page in (first, second):
+        expect(page.locator(button)).to_be_visible()
+    # The second's request is on a slow line: it arrives after the first's.
+    on_the_way: list[Route] = []
+
+    def hold(route: Route) -> None:
+        on_the_way.append(route)
+
+    second.route("**/steps/acknowledged", hold)
+    second.locator(button).click()
+    first.locator(button).click()
+    expect(first.locator(f"#alarm-{alarm.id}")).to_contain_text("王护理 正赶去")
+    on_the_way[0].continue_()
+    expect(second.get_by_text(re.compile("王护理 先您一步：.*正赶去"))).to_be_visible()
+    expect(second.locator(f"#alarm-{alarm.id}")).to_contain_text("王护理 正赶去")
+    steps = [line.step for line in alarms.timeline(owner, alarm.id)]
+    assert steps == ["raised", "acknowledged"]
+
+
+def test_a_press_that_never_arrived_is_told(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    enter(page, dashboard)
+    page.route("**/steps/acknowledged", lambda route: route.abort())
+    page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
+    expect(page.get_by_text("未送达")).to_be_visible()
+    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("还没有人去")
+
+
+def test_a_killed_server_costs_no_alarm(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+) -> None:
+    page = browser_page
+    enter(page, dashboard)
+    before = ward.alarm(owner, 0, AlarmKind.SOS)
+    expect(page.locator(f"#alarm-{before.id}")).to_be_visible()
+
+    dashboard.stop(kill=True)
+    expect(page.locator("#cut-off")).to_be_visible()
+    expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
+    stays = ward.alarm(owner, 1, AlarmKind.FALL)
+    gone = ward.alarm(owner, 2, AlarmKind.SOS)
+    take_step(owner, gone.id, AlarmStep.CANCELLED, actor_of(county.colleague), note="误触")
+    take_step(owner, before.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
+
+    dashboard.start()
+    expect(page.locator(f"#alarm-{stays.id}")).to_be_visible()
+    expect(page.locator("#cut-off")).to_be_hidden()
+    expect(page.locator(f"#alarm-{before.id}")).to_contain_text("刘护理 正赶去")
+    missed = page.locator(f"[data-missed='{gone.id}']")
+    expect(missed).to_contain_text("王德福")
+    expect(page.locator("[data-missed]")).to_have_count(1)
+
+
+def test_typing_survives_what_happens_meanwhile(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+) -> None:
+    page = browser_page
+    alarm = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
+    enter(page, dashboard)
+    page.locator(f"#alarm-{alarm.id} [data-step=cancelled]").click()
+    page.get_by_label("原因").fill("护工陪同")
+    other = ward.alarm(owner, 1, AlarmKind.SOS)
+    expect(page.locator(f"#alarm-{other.id}")).to_be_visible()
+    expect(page.get_by_label("原因")).to_have_value("护工陪同")
+    page.get_by_role("button", name="确认误报").click()
+    expect(page.locator(f"#alarm-{alarm.id}")).to_have_count(0)
+    assert alarms.timeline(owner, alarm.id)[-1].note == "护工陪同"
+
+
+def test_an_unchanged_card_is_left_alone(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    first = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
+    enter(page, dashboard)
+    page.evaluate("id => { document.getElementById(`alarm-${id}`).mark = 'same'; }", first.id)
+    second = ward.alarm(owner, 1, AlarmKind.SOS)
+    expect(page.locator(f"#alarm-{second.id}")).to_be_visible()
+    order = page.locator("#alarms [data-priority]").evaluate_all("all => all.map(e => e.dataset.key)")
+    assert order == [str(second.id), str(first.id)]
+    assert page.evaluate("id => document.getElementById(`alarm-${id}`).mark", first.id) == "same"
+
+
+def test_the_sound_is_turned_on_once_and_plays(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    enter(page, dashboard)
+    page.evaluate(
+        "document.addEventListener('alarm-sounded', () => { document.body.dataset.sounded = 'yes'; })"
+    )
+    if page.locator("#sound-off").is_visible():  # the browser may count the sign-in as the gesture it wants
+        page.get_by_role("button", name="开启声音").click()
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "true")
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    expect(page.locator("body")).to_have_attribute("data-sounded", "yes")
+    page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
+    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("正赶去")
+    page.locator("#sound").click()
+    expect(page.locator("#sound-off")).to_be_visible()
+    page.reload()
+    expect(page.locator("#sound-off")).to_be_visible()
+
+
+def test_the_end_of_the_session_leads_to_the_sign_in(
+    browser_page: Page, dashboard: Dashboard, owner: Connection
+) -> None:
+    enter(browser_page, dashboard)
+    owner.execute("DELETE FROM care.session")
+    browser_page.wait_for_url(re.compile(r"/sign-in\?next=%2Fdesk"))
+
+
+def test_a_forged_or_foreign_address_shows_nothing(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    enter(page, dashboard, "zhao")
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    own = alarms.raise_alarm(
+        owner,
+        site_id=ward.county.other_home.id,
+        kind=AlarmKind.SOS,
+        raised_at=ward.now,
+        actor=alarms.Actor("sos-button-0009"),
+        source="device",
+        resident_id=ward.county.stranger.id,
+    ).alarm
+    expect(page.locator(f"#alarm-{own.id}")).to_be_visible()
+    expect(page.locator(f"#alarm-{alarm.id}")).to_have_count(0)
+    for path in (f"/alarms/{alarm.id}", f"/residents/{ward.residents[0].id}"):
+        answer = page.goto(dashboard.url(path))
+        assert answer is not None
+        assert answer.status == 404
+        expect(page.get_by_text("您无权查看")).to_be_visible()
+
+
+def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Dashboard) -> None:
+    page = browser_page
+    enter(page, dashboard)
+    page.locator(".who").click()
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_text("All quiet")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.locator(".who").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["zh_CN", "en"])
+def test_everything_fits_a_phone(
+    phone_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward, language: str
+) -> None:
+    page = phone_page
+    for number, kind in enumerate((AlarmKind.SOS, AlarmKind.INACTIVITY, AlarmKind.LOW_BATTERY)):
+        ward.alarm(owner, number, kind)
+    owner.execute("UPDATE care.staff SET language = %s", (language,))
+    complaints = enter(page, dashboard, "county")
+    alarm_page, resident_page = "/alarms/1", f"/residents/{ward.residents[0].id}"
+    for path in ("/desk", alarm_page, resident_page, "/county", "/county/devices"):
+        page.goto(dashboard.url(path))
+        if path in (alarm_page, resident_page):
+            expect(page.locator("[data-drawn]")).to_be_visible()
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= page.viewport_size["width"], path  # type: ignore[index]
+    page.goto(dashboard.url("/desk"))
+    for button in page.locator("button.step").all():
+        box = button.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    assert complaints.found == []
+
+
+def test_the_alarm_s_page_follows(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+) -> None:
+    page = browser_page
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    complaints = enter(page, dashboard, path=f"/alarms/{alarm.id}")
+    expect(page.locator("[data-drawn]")).to_be_visible()
+    page.get_by_role("button", name="我去").click()
+    expect(page.locator(".timeline")).to_contain_text("王护理 正赶去")
+    alarms.add_note(owner, alarm.id, actor_of(county.colleague), "我带轮椅来")
+    expect(page.locator(".timeline")).to_contain_text("我带轮椅来")
+    page.get_by_label("添加备注").fill("门锁着")
+    page.get_by_role("button", name="写入").click()
+    expect(page.locator(".timeline")).to_contain_text("门锁着")
+    assert complaints.found == []
+
+
+def test_the_county_s_table_sorts(browser_page: Page, dashboard: Dashboard) -> None:
+    page = browser_page
+    complaints = enter(page, dashboard, "county", path="/county")
+    heads = page.locator("table.sites th button")
+    heads.nth(2).click()
+    names = page.locator("table.sites tbody tr td:first-child a")
+    expect(names.first).to_have_text("青石敬老院")
+    heads.nth(2).click()
+    expect(names.first).to_have_text("王家")
+    assert complaints.found == []
+
+
+def test_with_little_motion_nothing_flashes(
+    new_context: NewContext, dashboard: Dashboard, owner: Connection, ward: Ward
+) -> None:
+    page = new_context(reduced_motion="reduce").new_page()
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    enter(page, dashboard)
+    header = page.locator(f"#alarm-{alarm.id} header")
+    assert header.evaluate("e => getComputedStyle(e).animationName") == "none"

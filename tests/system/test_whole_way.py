@@ -1,0 +1,137 @@
+"""From an SOS button to a caregiver's screen, on the running product, with a client that is not ours."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from deploy.local import debian, instance
+from gateway.wire import ROOT
+from tests.deploy.test_up import Machine, machine
+
+__all__ = ["machine"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
+
+ACKNOWLEDGED_S_MAX = 60
+
+
+class Button:
+    """A device added by `anshou device add`, and the command that it printed."""
+
+    def __init__(self, machine: Machine) -> None:
+        code, said = machine.run(
+            *("device", "add", "--site", "qingshi", "--kind", "sos_button", "--resident", "李秀英")
+        )
+        assert code == 0, said
+        self.command = shlex.split(next(line for line in said.splitlines() if "mosquitto_pub" in line))
+        prefix = debian.installed()
+        assert prefix is not None
+        self.command[0] = str(prefix.mosquitto_pub)
+        self.topic = self.command[self.command.index("-t") + 1]
+
+    def publish(self, message: str, topic: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Publish with the button's own credentials; retried while the broker is being restarted."""
+        command = list(self.command)
+        command[command.index("-m") + 1] = message
+        command[command.index("-t") + 1] = topic or self.topic
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    def press(self) -> None:
+        deadline_s = time.monotonic() + ACKNOWLEDGED_S_MAX
+        while self.publish(json.dumps({"alarm": "sos", "ts": time.time_ns() // 1_000_000})).returncode:
+            assert time.monotonic() < deadline_s, "the broker did not come back"
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def button(machine: Machine) -> Button:
+    code, said = machine.run("up", "--no-demo", "--detach")
+    assert code == 0, said
+    for arguments in (
+        ("operator", "add", "--code", "kangle", "--name", "康乐养老"),
+        ("site", "add", "--code", "qingshi", "--kind", "care_home", "--name", "青石敬老院",
+         "--township", "青石镇", "--operator", "kangle"),
+        ("resident", "add", "--site", "qingshi", "--name", "李秀英", "--sex", "female",
+         "--born", "1941-05-04", "--room", "101", "--bed", "1"),
+        ("staff", "add", "--username", "wang", "--name", "王护理", "--role", "caregiver",
+         "--sees", "site:qingshi", "--password", "correct horse"),
+    ):  # fmt: skip
+        code, said = machine.run(*arguments)
+        assert code == 0, said
+    return Button(machine)
+
+
+def sign_in(machine: Machine, page: Page) -> None:
+    url = instance.current(machine.data.root).http_url
+    assert url is not None
+    page.goto(url)
+    page.fill("input[name=username]", "wang")
+    page.fill("input[name=password]", "correct horse")
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url(re.compile("/desk"))
+
+
+def query(machine: Machine, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(instance.current(machine.data.root).owner_database_url) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
+def eventually(machine: Machine, statement: str, expected: list[tuple[object, ...]]) -> None:
+    deadline_s = time.monotonic() + 60
+    found: object = None
+    while time.monotonic() < deadline_s:
+        try:
+            found = query(machine, statement)
+        except psycopg.OperationalError as error:
+            found = error
+        if found == expected:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{statement}: {found}, not {expected}")
+
+
+def test_an_sos_is_on_the_desk(machine: Machine, button: Button, browser_page: Page) -> None:
+    sign_in(machine, browser_page)
+    card = browser_page.locator("article.alarm").filter(has_text="李秀英")
+    expect(card).to_have_count(0)
+    button.press()
+    expect(card).to_be_visible()
+    assert query(machine, "SELECT kind, priority::text, signal_count FROM care.alarm") == [("sos", "high", 1)]
+
+    button.press()
+    eventually(machine, "SELECT signal_count FROM care.alarm", [(2,)])
+    expect(card).to_have_count(1)
+
+    stranger = f"{ROOT}/qingshi/another-device/alarm"
+    refused = button.publish('{"alarm":"sos"}', stranger)
+    assert "not authorized" in (refused.stderr + refused.stdout).lower() or refused.returncode != 0
+
+    button.publish("rubbish")
+    eventually(
+        machine,
+        "SELECT reason, convert_from(payload, 'UTF8') FROM readings.dead_letter",
+        [("malformed", "rubbish")],
+    )
+    assert query(machine, "SELECT count(*) FROM care.alarm") == [(1,)]
+
+
+def test_any_process_may_be_killed_and_nothing_said_meanwhile_is_lost(
+    machine: Machine, button: Button, browser_page: Page
+) -> None:
+    sign_in(machine, browser_page)
+    for presses, pid in enumerate(machine.wait_until_all_run().values(), start=1):
+        os.kill(pid, signal.SIGKILL)
+        button.press()
+        machine.wait_until_all_run(without={pid})
+        eventually(machine, "SELECT count(*) FROM care.alarm_signal", [(presses,)])
+        eventually(machine, "SELECT signal_count FROM care.alarm", [(presses,)])
+    machine.wait_for_page()
+    expect(browser_page.locator("article.alarm").filter(has_text="李秀英")).to_be_visible(timeout=60_000)
