@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from psycopg import sql
+from psycopg import postgres, sql
 from psycopg.rows import tuple_row
 
 from analytics import columns
@@ -40,6 +40,8 @@ PULSES_S = 31 * 86_400
 """How long pulses are kept: a little more than the longest limit of a silent device can be."""
 HEARD_S = 120
 """A device whose last word is no older was heard now; more than a minute, for clocks a little slow."""
+
+_BOOL_OID = postgres.types["bool"].oid
 
 
 class History:
@@ -145,6 +147,10 @@ class History:
             assert cursor.description is not None, "these queries return rows"
             names = [column.name for column in cursor.description]
             frame = pd.DataFrame(cursor.fetchall(), columns=names)
+            booleans = [column.name for column in cursor.description if column.type_code == _BOOL_OID]
+        for name in booleans:
+            if not frame[name].hasnans:  # without rows the frame could not tell
+                frame[name] = frame[name].astype(bool)
         for name in times:
             frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
         return frame

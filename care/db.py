@@ -39,8 +39,11 @@ def connect(url: str, *, autocommit: bool = False, application: str = "anshou") 
 
 
 def migrate(url: str) -> list[str]:
-    """Apply, in order, the migrations not yet applied; their names. Safe to run from two at once."""
-    with resources.as_file(resources.files("care") / "sql" / "migrations") as folder:
+    """Apply, in order, the migrations not yet applied; their names. Safe to run from two at once.
+
+    Raises DatabaseUnavailableError, or what the database refuses, in this room's errors.
+    """
+    with translated_errors(), resources.as_file(resources.files("care") / "sql" / "migrations") as folder:
         migrations = yoyo.read_migrations(str(folder))
         with yoyo.get_backend(_yoyo_url(url)) as backend, backend.lock():
             wanted = backend.to_apply(migrations)

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import servers
+from tests.machine import Machine, machine_of_its_own
 
 DESK_SIZE = {"width": 1440, "height": 900}
 PHONE_SIZE = {"width": 390, "height": 844}
@@ -61,6 +62,13 @@ def running_broker(database_server: servers.DatabaseServer) -> Iterator[servers.
 def broker(running_broker: servers.Broker) -> servers.Broker:
     """The broker, with a site prefix that is the test's own."""
     return dataclasses.replace(running_broker, site=f"t{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """The whole product's command line on a data folder of its own; nothing runs yet."""
+    with machine_of_its_own() as machine:
+        yield machine
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ plugin_opt_config_file {self.identities}
 # seconds of them, which is why an edge keeps its outbox until the centre's receipt.
 persistence true
 persistence_location {self.folder}/
-autosave_interval 10
+autosave_interval 5
 persistent_client_expiration 14d
 
 # Bounds. A queue for a subscriber that is away is limited by its bytes, not by a count that would

@@ -283,9 +283,8 @@ def _start_database(servers: Servers, supervisor: Supervisor, program: Program |
 
 
 def _migrate(servers: Servers) -> list[str]:
-    with db.translated_errors():
-        applied = db.migrate(servers.database_url)
-        db.set_role_passwords(servers.database_url, servers.passwords.roles)
+    applied = db.migrate(servers.database_url)
+    db.set_role_passwords(servers.database_url, servers.passwords.roles)
     return applied
 
 

@@ -15,7 +15,7 @@ from analytics.detectors.offline import Offline
 from analytics.history import History
 from analytics.rounds import Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
-from care import leader
+from care import db, leader
 from care.alarms import Actor, take_step
 from care.db import Connection
 from care.leader import DutyLock
@@ -351,3 +351,12 @@ def test_an_unknown_setting_stops_the_start() -> None:
     )
     assert answer.returncode == 2
     assert "ANSHOU_ANALYTICS_OFFLINE_MAINS_S" in answer.stderr
+
+
+def test_an_empty_county_is_no_failure(database: Database) -> None:
+    settings = AnalyticsSettings(database_url=database.service_url)
+    rounds = new_rounds(settings)
+    with db.connect(database.service_url, autocommit=True) as connection:
+        rounds.go_at(connection, NOW)
+    assert rounds.counts["rounds"] == 1
+    assert not [what for what in rounds.counts if what.startswith("failed:")]

@@ -14,9 +14,7 @@ from playwright.sync_api import Page, expect
 
 from deploy.local import debian, instance
 from gateway.wire import ROOT
-from tests.deploy.test_up import Machine, machine
-
-__all__ = ["machine"]
+from tests.machine import Machine
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -98,6 +96,15 @@ def eventually(machine: Machine, statement: str, expected: list[tuple[object, ..
     pytest.fail(f"{statement}: {found}, not {expected}")
 
 
+def wait_until_the_broker_has_saved_its_sessions(machine: Machine) -> None:
+    """Mosquitto saves every few seconds; killed before the first time, it knows of no subscriber."""
+    saved = machine.data.mosquitto / "mosquitto.db"
+    deadline_s = time.monotonic() + 60
+    while not (saved.exists() and b"anshou-ingest-alarms" in saved.read_bytes()):
+        assert time.monotonic() < deadline_s, "the broker does not save"
+        time.sleep(0.1)
+
+
 def test_an_sos_is_on_the_desk(machine: Machine, button: Button, browser_page: Page) -> None:
     sign_in(machine, browser_page)
     card = browser_page.locator("article.alarm").filter(has_text="李秀英")
@@ -127,6 +134,7 @@ def test_any_process_may_be_killed_and_nothing_said_meanwhile_is_lost(
     machine: Machine, button: Button, browser_page: Page
 ) -> None:
     sign_in(machine, browser_page)
+    wait_until_the_broker_has_saved_its_sessions(machine)
     for presses, pid in enumerate(machine.wait_until_all_run().values(), start=1):
         os.kill(pid, signal.SIGKILL)
         button.press()
