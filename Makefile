@@ -4,7 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench lock clean
+.PHONY: help run setup test check format bench screenshots lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -37,6 +37,10 @@ format: setup-dev ## Put the code into shape
 
 bench: setup-dev ## Measure what docs/performance.md quotes
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+screenshots: setup-dev ## Take the README's pictures anew, while `make run` goes on
+	@.venv/bin/python -m deploy.local.chromium
+	@.venv/bin/python -m deploy.screenshots
 
 LOCK = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --custom-compile-command "make lock" --extra local --group build

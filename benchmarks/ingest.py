@@ -135,11 +135,11 @@ def _copy_rows_per_s(stack: Stack) -> float:
         connection.execute("TRUNCATE readings.vitals")
         connection.commit()
         started_s = time.perf_counter()
-        for block in blocks:
+        for packed in blocks:
             with (
                 connection.cursor() as cursor,
                 cursor.copy(f"COPY readings.vitals ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
             ):
-                copy.write(block)
+                copy.write(packed)
             connection.commit()
         return COPY_ROWS / (time.perf_counter() - started_s)

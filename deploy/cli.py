@@ -7,6 +7,7 @@ gateway, `anshou gateway` works although there is no database driver.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -168,6 +169,12 @@ def analytics() -> None:
 def dashboard() -> None:
     """Serve the pages."""
     _run_room("dashboard")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context) -> None:
+    """Measure what docs/performance.md quotes: anshou bench NAME [--json]."""
+    _run_room("benchmarks", *context.args)
 
 
 def _run_room(room: str, *arguments: str) -> None:

@@ -190,7 +190,7 @@ class Assembler:
             message = wire.decode(topic.leaf, incoming.payload)
             if not (incoming.retained and message.ts_ms is None):
                 # A retained status without a time is a replay from nobody knows when.
-                self._add_message(batch.singles, entry, message, incoming.received_us, live=True)
+                self.add_message(batch.singles, entry, message, incoming.received_us, live=True)
         except WireError as error:
             batch.singles.dead.append(dead_letter(incoming.topic, incoming.payload, error, entry))
         batch.row_count += len(batch.singles) - before
@@ -205,17 +205,17 @@ class Assembler:
                 topic = f"{incoming.topic}#{item.device}"
                 rows.dead.append(dead_letter(topic, wire.encode(item), error, gateway))
                 continue
-            self._add_message(rows, entry, item, incoming.received_us, live=False)
+            self.add_message(rows, entry, item, incoming.received_us, live=False)
         for rejected in decoded.rejected:
             rows.dead.append(dead_letter(incoming.topic, rejected.payload, rejected.error, gateway))
         rows.heard[gateway.device_id] = incoming.received_us
         batch.gateway_batches.append(GatewayBatch(gateway, decoded.batch_id, rows))
         return len(rows)
 
-    def _add_message(
+    def add_message(
         self, rows: Rows, entry: Entry, message: Message, received_us: int, *, live: bool
     ) -> None:
-        """Add the row. Unless `live`, it may come out of a gateway's backlog."""
+        """Add the row of one message to `rows`. Unless `live`, it may come out of a gateway's backlog."""
         time_us, replaced = self._clock.stamp(message.ts_ms, received_us)
         device_id = entry.device_id
         if isinstance(message, VitalSigns):

@@ -20,6 +20,7 @@ from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.database import Database
 from ingest.directory import Directory
+from ingest.heard import Heard
 from ingest.settings import Settings
 from ingest.store import Stored, store
 from ingest.subscriber import Incoming, Subscriber
@@ -46,6 +47,7 @@ class Writer(threading.Thread):
         super().__init__(name="writer", daemon=True)
         self._database = database
         self._wake = wake
+        self._heard = Heard()
         self._todo: queue.Queue[MicroBatch | None] = queue.Queue(maxsize=1)
         self._done: queue.SimpleQueue[Committed] = queue.SimpleQueue()
         self._giving_up = threading.Event()
@@ -91,7 +93,7 @@ class Writer(threading.Thread):
                 self._giving_up.wait(DATABASE_POLL_S)
                 continue
             try:
-                stored = store(connection, batch)
+                stored = store(connection, batch, self._heard)
             except psycopg.OperationalError as error:
                 self._database.failed(error)
                 continue

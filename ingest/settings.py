@@ -26,6 +26,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Stop reading the socket while this much payload waits for the database."""
     clock_future_s_max: Positive = 10 * 60
     """A device's clock this far ahead of ours is absurd."""
-    clock_past_s_max: Positive = 60 * 86_400
+    clock_past_s_max: Annotated[int, Meta(ge=1, le=10 * 366 * 86_400)] = 60 * 86_400
     """A device's clock this far behind is absurd. Longer than any outbox keeps."""
     keepalive_s: Annotated[int, Meta(ge=5, le=3_600)] = 30
+    settle_interval_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    """How often the latest state follows what was stored."""
+    rollup_delay_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+    """An hour is rolled up this long after its end, or after late data for it came …"""
+    rollup_running_hour_s: Annotated[float, Meta(gt=0, le=3_600)] = 600.0
+    """… and while it runs, this long after it was last found stale."""
+    raw_keep_days: Annotated[int, Meta(ge=8, le=36_500)] = 90
+    """Raw data older than this is dropped once its rollups are proven, and late data can no longer come."""
+    batch_keep_days: Positive = 61
+    """Ids of gateways' batches are remembered this long: longer than any outbox keeps."""
+    dead_letter_keep_days: Positive = 180
+    """Messages that could not be stored are kept this long for people to look at."""

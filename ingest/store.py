@@ -18,6 +18,7 @@ from gateway.model import ActivityEvent
 from ingest import pgcopy
 from ingest.batch import ActivityRow, DeadLetter, GatewayBatch, MicroBatch, Rows, StatusRow, VitalsRow
 from ingest.clock import time_of
+from ingest.heard import Heard
 from ingest.latest import DEVICE_STATE, RESIDENT_STATE, Latest
 from ingest.signals import store_signal
 
@@ -51,8 +52,10 @@ _ACTIVITY = _Table("activity", ActivityRow._fields, _sql["insert_activity"])
 _STATUS = _Table("device_status", StatusRow._fields, _sql["insert_status"])
 
 
-def store(connection: Connection, batch: MicroBatch) -> Stored:
+def store(connection: Connection, batch: MicroBatch, heard: Heard) -> Stored:
     """Commit everything in `batch`, or raise and commit nothing.
+
+    `heard` remembers, between calls, what is known of the devices' last signs of life.
 
     Raises:
         psycopg.OperationalError: the database is away or busy; the same batch may be tried again.
@@ -65,9 +68,11 @@ def store(connection: Connection, batch: MicroBatch) -> Stored:
         rows.status = _insert(connection, _STATUS, rows.status, stored, _copy_rows)
         for signal in rows.signals:
             store_signal(connection, signal)
+        rows.heard = heard.news(rows.heard)
         _update_latest(connection, rows)
         stored.dead += rows.dead
         store_dead_letters(connection, stored.dead)
+    heard.note_stored(rows.heard)
     stored.rows = len(rows.vitals) + len(rows.activity) + len(rows.status) + len(rows.signals)
     return stored
 

@@ -1,19 +1,23 @@
 """Writes the county's last day into the readings, so that charts are full from the first look."""
 
+import time
+
 import numpy as np
 
 from care.db import Connection
 from deploy.county.progress import Step
-from gateway.model import Activity, AlarmSignal, DeviceStatus, VitalSigns
 from gateway.simulator import events
 from gateway.simulator.clock import HOUR_MS, MINUTE_MS
 from gateway.simulator.events import Events, Said
 from gateway.simulator.plan import County
 from ingest import store
-from ingest.batch import ActivityRow, MicroBatch, Rows, SignalRow, StatusRow, VitalsRow
-from ingest.directory import Directory, Entry
+from ingest.batch import Assembler, MicroBatch, SignalRow
+from ingest.clock import ClockRule
+from ingest.directory import Directory
+from ingest.heard import Heard
 
 ROWS_PER_STEP = 100_000
+HISTORY_S_MAX = 2 * 86_400
 _VITALS_EVERY_MS = 5 * MINUTE_MS
 _STATUS_EVERY_MS = HOUR_MS
 _WHOLE_MS = 15 * MINUTE_MS
@@ -55,30 +59,16 @@ def write(
     Returns the alarm signals among them, which are not stored here.
     """
     entries = [directory.find(county.site_of(device.index), device.name) for device in county.devices]
+    assembler = Assembler(directory, ClockRule(future_s_max=0, past_s_max=HISTORY_S_MAX))
+    received_us = time.time_ns() // 1000
+    heard = Heard()
     signals: list[SignalRow] = []
     for begin in range(0, rows.size, ROWS_PER_STEP):
         batch = MicroBatch()
-        _add_rows(batch.singles, entries, rows[begin : begin + ROWS_PER_STEP])
+        for _, device, message in events.messages(rows[begin : begin + ROWS_PER_STEP]):
+            assembler.add_message(batch.singles, entries[device], message, received_us, live=False)
         signals += batch.singles.signals
         batch.singles.signals = []
-        store.store(connection, batch)
+        store.store(connection, batch, heard)
         step("history", min(begin + ROWS_PER_STEP, rows.size), rows.size)
     return signals
-
-
-def _add_rows(into: Rows, entries: list[Entry], rows: Events) -> None:
-    for ts_ms, device, message in events.messages(rows):
-        entry, time_us = entries[device], ts_ms * 1000
-        whose = entry.assignment_at(time_us)
-        match message:
-            case VitalSigns():
-                signs = (getattr(message, name) for name in VitalsRow._fields[4:])
-                into.vitals.append(VitalsRow(time_us, entry.device_id, whose.resident_id, False, *signs))
-            case Activity(event=event):
-                into.activity.append(
-                    ActivityRow(time_us, entry.device_id, whose.resident_id, whose.room_id, False, event)
-                )
-            case DeviceStatus(online=online, battery=battery, rssi=rssi, fw=fw):
-                into.status.append(StatusRow(time_us, entry.device_id, False, online, battery, rssi, fw))
-            case AlarmSignal():
-                into.signals.append(SignalRow(time_us, entry, False, message))

@@ -14,6 +14,7 @@ from care.db import Connection
 from ingest import pgcopy
 from ingest.batch import ActivityRow, MicroBatch, StatusRow, VitalsRow
 from ingest.clock import time_of
+from ingest.heard import Heard
 from ingest.store import store
 from tests.servers import Database
 
@@ -93,7 +94,7 @@ def test_any_batches_with_repeats_store_what_the_naive_twin_does(
     edges = [0, *sorted(cuts), len(rows)]
     with ingest_role.transaction(force_rollback=True):
         for start, end in itertools.pairwise(edges):
-            store(ingest_role, batch_of(*rows[start:end]))
+            store(ingest_role, batch_of(*rows[start:end]), Heard())
         found = {
             (row["device_id"], int(row["time"].timestamp() * 1_000_000 + 0.5)): list(row.values())[4:]
             for row in vitals_in(ingest_role)
@@ -117,7 +118,7 @@ def test_any_batches_with_repeats_store_what_the_naive_twin_does(
 def test_the_one_refused_row_is_found_and_its_neighbours_are_stored(ingest_role: Connection) -> None:
     good = [StatusRow(START_US + n, 1, False, True, 50, -60, "1.0") for n in range(100)]
     bad = StatusRow(START_US + 500, 2, False, True, 50, -60, "nul \0 byte")
-    stored = store(ingest_role, batch_of(*good[:33], bad, *good[33:]))
+    stored = store(ingest_role, batch_of(*good[:33], bad, *good[33:]), Heard())
     assert stored.rows == 100
     assert [(letter.reason, letter.device_id) for letter in stored.dead] == [("refused_by_database", 2)]
     counts = ingest_role.execute(
