@@ -1,0 +1,1 @@
+"""The web: desk, residents, alarms, overview; server-rendered, live by server-sent events."""

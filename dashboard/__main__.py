@@ -1,0 +1,64 @@
+"""The dashboard's process: `python -m dashboard`, or `anshou dashboard`."""
+
+import logging
+import os
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from care.errors import CareError
+from dashboard.app import create_app
+from dashboard.errors import DashboardError
+from dashboard.guard import require_bound_role
+from dashboard.settings import Settings
+from gateway.environment import SettingsError, read_settings
+
+GRACE_S = 5
+"""Open requests get so long to end when the process is asked to stop."""
+KEEP_ALIVE_S = 75
+
+
+def settings_from_environment() -> Settings:
+    """The settings of this process. SettingsError."""
+    return read_settings(Settings, "dashboard", os.environ)
+
+
+def app_from_environment() -> FastAPI:
+    """What a worker process runs."""
+    return create_app(settings_from_environment())
+
+
+def main() -> None:
+    """Serve until told to stop. Exit status 2: a setting or the database role must be put right."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        settings = settings_from_environment()
+        require_bound_role(settings.database_url)
+    except (SettingsError, DashboardError) as error:
+        sys.exit(_complain(error, status=2))
+    except CareError as error:
+        sys.exit(_complain(error, status=1))
+    uvicorn.run(
+        "dashboard.__main__:app_from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        log_config=None,
+    )
+
+
+def _complain(error: Exception, *, status: int) -> int:
+    sys.stderr.write(f"anshou dashboard: {error}\n")
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""The application: routes, middleware, the one error handler. No globals: everything is in the context."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+import psycopg
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from care.errors import CareError, InvalidError, NotFoundError
+from dashboard import auth
+from dashboard.api import alarms, health, me, signs
+from dashboard.context import SESSION_COOKIE, language_of, make_context
+from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
+from dashboard.pages import alarm, county, desk, resident
+from dashboard.render import STATIC, page, static_version, warm_up
+from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
+from dashboard.settings import Settings
+
+GZIP_BYTES_MIN = 1_000
+_HANDLED = (
+    CareError,
+    DashboardError,
+    HTTPException,
+    RequestValidationError,
+    psycopg.OperationalError,
+    Exception,  # our own mistakes: uvicorn logs them, the reader gets an apology
+)
+
+
+class MethodNotAllowedError(DashboardError):
+    """The address exists, but not for this method."""
+
+    code = "method_not_allowed"
+
+
+class VersionedFiles(StaticFiles):
+    """Files whose address changes with their content, so that a browser asks for each just once."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        """The file, to be kept for ever."""
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; it opens its connections when it starts, and closes them when it stops."""
+    context = make_context(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        warm_up()
+        context.pool.open()
+        listening = asyncio.create_task(context.hub.run(), name="live pages")
+        try:
+            yield
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+            await asyncio.to_thread(context.pool.close)
+
+    app = FastAPI(
+        title="Anshou",
+        lifespan=lifespan,
+        dependencies=[Depends(refuse_cross_site)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.context = context
+    app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
+    app.add_middleware(SecurityHeaders)
+    app.mount(f"/static/{static_version()}", VersionedFiles(directory=STATIC), name="static")
+    for module in (auth, desk, alarm, resident, county, health, me, alarms, signs):
+        app.include_router(module.router)
+    for kind in _HANDLED:
+        app.add_exception_handler(kind, tell_error)
+    return app
+
+
+async def tell_error(request: Request, error: Exception) -> Response:
+    """The one answer to every error: JSON for programs, a notice for a part of a page, else a page."""
+    ours = _in_our_words(error)
+    code = code_of(ours)
+    status = STATUS_OF.get(code, 500)
+    speech = language_of(request)
+    headers = {"Cache-Control": "no-store"}
+    if code in RETRY_AFTER_S:
+        headers["Retry-After"] = str(RETRY_AFTER_S[code])
+    if request.url.path.startswith("/api/") or request.url.path == "/live":
+        return JSONResponse(as_json(ours, speech), status_code=status, headers=headers)
+    is_part = "hx-request" in request.headers
+    if code == "no_session":
+        return _to_sign_in(request, is_part)
+    text = sentence(ours, speech)
+    if is_part:
+        headers |= {"HX-Retarget": "#notices", "HX-Reswap": "beforeend", "HX-Trigger": _refused(status)}
+        return page(
+            request,
+            "_notice.html",
+            status=status,
+            headers=headers,
+            severity="danger",
+            text=text,
+            about=None,
+            at=None,
+        )
+    return page(request, "error.html", status=status, headers=headers, text=text, status_code=status)
+
+
+def _refused(status: int) -> str:
+    """Tells the page that a step was refused, and whether trying it again can help (then a form stays)."""
+    return json.dumps({"step-refused": {"final": status in (404, 409)}})
+
+
+def _in_our_words(error: Exception) -> CareError | DashboardError | None:
+    if isinstance(error, HTTPException):
+        if error.status_code == 405:
+            return MethodNotAllowedError(str(error.detail))
+        return (
+            NotFoundError(str(error.detail)) if error.status_code == 404 else InvalidError(str(error.detail))
+        )
+    if isinstance(error, RequestValidationError):
+        return InvalidError("; ".join(f"{_place(item)}: {item['msg']}" for item in error.errors()))
+    return known(error)
+
+
+def _place(item: dict[str, object]) -> str:
+    where = item.get("loc")
+    return ".".join(str(part) for part in where) if isinstance(where, tuple) else ""
+
+
+def _to_sign_in(request: Request, is_part: bool) -> Response:
+    if is_part:
+        goal = _path_of(urlsplit(request.headers.get("hx-current-url", "/")))
+        response = Response(status_code=401, headers={"HX-Redirect": _sign_in_url(goal)})
+    else:
+        goal = _path_of(urlsplit(str(request.url))) if request.method == "GET" else "/"
+        response = RedirectResponse(_sign_in_url(goal), status_code=303)
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+    return response
+
+
+def _sign_in_url(goal: str) -> str:
+    return f"/sign-in?{urlencode({'next': own_path(goal)})}"
+
+
+def _path_of(url: SplitResult) -> str:
+    return f"{url.path}?{url.query}" if url.query else url.path

@@ -1,0 +1,123 @@
+"""What one process of the dashboard holds: settings, a pool of connections, and who asks for what."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from care import sessions
+from care.db import Connection
+from care.model import ScopeKind, Staff
+from care.sessions import NoSessionError
+from dashboard.languages import Language, language, preferred
+from dashboard.live import Hub
+from dashboard.settings import Settings
+
+SESSION_COOKIE = "anshou_session"
+LANGUAGE_COOKIE = "anshou_language"
+POOL_QUEUE_MAX = 200
+"""Requests that wait for a connection; more are told to try again at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The process's own; on `app.state.context`.
+
+    Attributes:
+        settings: What the installation chose.
+        pool: Connections of the web's role, in autocommit.
+        hub: Tells live pages of changes.
+        sign_in_slots: Bounds the passwords checked at once.
+    """
+
+    settings: Settings
+    pool: ConnectionPool[Connection]
+    hub: Hub
+    sign_in_slots: threading.BoundedSemaphore = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A request of somebody who is signed in, inside a transaction that sees just their scope."""
+
+    connection: Connection
+    staff: Staff
+    language: Language
+
+    @property
+    def supervises(self) -> bool:
+        """Whether they look after several sites from afar, rather than work in one."""
+        return self.staff.scope is not ScopeKind.SITE
+
+
+def make_context(settings: Settings) -> Context:
+    """A context whose pool and hub are not yet open."""
+    pool: ConnectionPool[Connection] = ConnectionPool(
+        settings.database_url,
+        connection_class=Connection,
+        min_size=1,
+        max_size=settings.pool_size_max,
+        max_waiting=POOL_QUEUE_MAX,
+        timeout=settings.pool_wait_s,
+        check=ConnectionPool.check_connection,
+        open=False,
+        name="dashboard",
+        kwargs={
+            "autocommit": True,
+            "row_factory": dict_row,
+            "connect_timeout": 5,
+            "application_name": "anshou-dashboard",
+            "options": f"-c timezone=UTC -c statement_timeout={int(settings.statement_timeout_s * 1000)}",
+        },
+    )
+    return Context(
+        settings=settings,
+        pool=pool,
+        hub=Hub(settings.database_url),
+        sign_in_slots=threading.BoundedSemaphore(settings.sign_ins_max),
+    )
+
+
+def context_of(request: Request) -> Context:
+    """The context of the process that answers `request`."""
+    context = request.app.state.context
+    assert isinstance(context, Context)
+    return context
+
+
+def token_of(request: Request) -> str:
+    """The session's token. NoSessionError when the browser sent none."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if not token:
+        raise NoSessionError("sign in first")
+    return token
+
+
+@contextmanager
+def session_of(request: Request) -> Iterator[Session]:
+    """Who asks, and a connection that sees their scope; commits at the end. NoSessionError."""
+    with session_with(context_of(request), token_of(request)) as session:
+        # For the error pages, which are made after this transaction is gone.
+        request.state.language = session.language
+        request.state.staff = session.staff
+        yield session
+
+
+@contextmanager
+def session_with(context: Context, token: str) -> Iterator[Session]:
+    """As `session_of`, for a token that was taken from a request before."""
+    with context.pool.connection() as connection, sessions.scope_of(connection, token) as staff:
+        yield Session(connection=connection, staff=staff, language=language(staff.language))
+
+
+def language_of(request: Request) -> Language:
+    """The language to answer in: the person's own, else this browser's."""
+    chosen = getattr(request.state, "language", None)
+    if isinstance(chosen, Language):
+        return chosen
+    cookie = request.cookies.get(LANGUAGE_COOKIE)
+    return language(cookie or preferred(request.headers.get("accept-language", "")))

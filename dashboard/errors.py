@@ -1,0 +1,142 @@
+"""What can go wrong in the dashboard, and how each error of ours and of the care record is told.
+
+One shape for programs (`/api`), one for pages, and the same sentence in both, in the reader's language.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+import psycopg
+import psycopg_pool
+
+from care.errors import CareError, DatabaseUnavailableError
+from care.model import AlarmStep
+from dashboard.languages import N_, Language
+from dashboard.words import STEP_DONE
+
+
+class DashboardError(Exception):
+    """Base of this room's errors. `params` are what its sentence tells of."""
+
+    code: ClassVar[str] = "dashboard_error"
+
+    def __init__(self, message: str, **params: object) -> None:
+        super().__init__(message)
+        self.params = params
+
+
+class CrossSiteError(DashboardError):
+    """Another site's page tried to act in the name of who is signed in here."""
+
+    code = "cross_site"
+
+
+class FormError(DashboardError):
+    """A form lacks something; `params["missing"]` names it."""
+
+    code = "form"
+
+
+class BusyError(DashboardError):
+    """A limit of this process is reached. Trying again later helps."""
+
+    code = "busy"
+
+
+class UnfitRoleError(DashboardError):
+    """The database role of the dashboard could see more than row security allows."""
+
+    code = "unfit_role"
+
+
+STATUS_OF: Mapping[str, int] = {
+    "not_found": 404,
+    "conflict": 409,
+    "illegal_step": 409,
+    "already_taken": 409,
+    "unfinished": 422,
+    "invalid": 422,
+    "form": 422,
+    "no_session": 401,
+    "sign_in_failed": 401,
+    "sign_in_locked": 429,
+    "cross_site": 403,
+    "busy": 503,
+    "database_unavailable": 503,
+    "method_not_allowed": 405,
+}
+"""HTTP status of each error by its code; what is not here is our own mistake (500)."""
+
+RETRY_AFTER_S: Mapping[str, int] = {"busy": 5, "database_unavailable": 5, "sign_in_locked": 300}
+
+_SENTENCES: Mapping[str, str] = {
+    "not_found": N_("There is nothing here, or it is not yours to see."),
+    "conflict": N_("That contradicts what is already recorded."),
+    "illegal_step": N_("That step is not possible any more: the alarm has moved on."),
+    "invalid": N_("Something in the request is not valid."),
+    "no_session": N_("Your session has ended. Please sign in again."),
+    "sign_in_failed": N_("The user name or the password is wrong."),
+    "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
+    "cross_site": N_("This request came from another website and was refused."),
+    "busy": N_("Too many people at once. Please try again in a few seconds."),
+    "database_unavailable": N_(
+        "The database does not answer. Nothing was saved. Please try again in a few seconds."
+    ),
+    "method_not_allowed": N_("That cannot be done here."),
+}
+_MISSING: Mapping[str, str] = {
+    "arrival": N_("Somebody must arrive first: press “I am there” when you are with the person."),
+    "family_notice": N_("Say first how the family was told: when, how and whom."),
+    "note": N_("Write in a few words what was found and done."),
+    "reason": N_("Write why this alarm is cancelled."),
+}
+_UNKNOWN = N_("Something went wrong on our side. It has been logged; please try again.")
+
+
+def known(error: Exception) -> CareError | DashboardError | None:
+    """`error` in our words, or None when it is a mistake of ours."""
+    if isinstance(error, CareError | DashboardError):
+        return error
+    if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg.OperationalError):
+        return DatabaseUnavailableError(str(error))
+    return None
+
+
+def code_of(error: CareError | DashboardError | None) -> str:
+    """The error's name for programs."""
+    return "internal" if error is None else error.code
+
+
+def sentence(error: CareError | DashboardError | None, language: Language) -> str:
+    """What the person who waits for an answer should read; None is a mistake of ours."""
+    if error is None:
+        return language.gettext(_UNKNOWN)
+    at = error.params.get("at")
+    if error.code == "already_taken" and isinstance(at, datetime):
+        step = AlarmStep(str(error.params["step"]))
+        told = language.gettext(N_("%(actor)s was quicker: %(step)s at %(time)s."))
+        return told % {
+            "actor": error.params["actor"],
+            "step": language.gettext(STEP_DONE[step]),
+            "time": language.time(at),
+        }
+    if (missing := error.params.get("missing")) in _MISSING:
+        return language.gettext(_MISSING[str(missing)])
+    return language.gettext(_SENTENCES.get(error.code, _UNKNOWN))
+
+
+def as_json(error: CareError | DashboardError | None, language: Language) -> dict[str, Any]:
+    """The one shape in which programs get errors."""
+    params = {} if error is None else error.params
+    return {
+        "error": {
+            "code": code_of(error),
+            "message": sentence(error, language),
+            "detail": {
+                key: value.isoformat() if isinstance(value, datetime) else str(value)
+                for key, value in params.items()
+                if value is not None
+            },
+        }
+    }

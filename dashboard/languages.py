@@ -1,0 +1,124 @@
+"""Languages: gettext catalogues read straight from their .po files, and times as people write them."""
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+from babel import Locale, dates, numbers
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+
+FIRST_LANGUAGE = "zh_CN"
+CODES = (FIRST_LANGUAGE, "en")
+DOMAIN = "dashboard"
+HOME_TIME = ZoneInfo("Asia/Shanghai")
+"""Days begin here, whatever the clock of the server says."""
+
+FAR_DAYS = 300
+"""A day so far away is told with its year."""
+
+_ACCEPTED = re.compile(r"\s*([a-zA-Z]{1,8})[-a-zA-Z0-9]*\s*(?:;\s*q=([01](?:\.\d+)?))?")
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's own name for marking a text that is translated later
+    """Mark `text` for the catalogues."""
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """A language that pages can be in.
+
+    Attributes:
+        code: As the staff's record and the catalogues name it, such as zh_CN.
+        locale: Babel's rules for it.
+        translations: Its catalogue.
+    """
+
+    code: str
+    locale: Locale
+    translations: Translations
+
+    @property
+    def tag(self) -> str:
+        """As HTML names it, such as zh-CN."""
+        return self.code.replace("_", "-")
+
+    def gettext(self, text: str) -> str:
+        """`text` in this language."""
+        return str(self.translations.gettext(text))
+
+    def word(self, words: Mapping[StrEnum, str], member: StrEnum) -> str:
+        """The word for a member of an enum."""
+        return self.gettext(words[member])
+
+    def time(self, at: datetime) -> str:
+        """Time of day with seconds: 10:42:05."""
+        return at.astimezone(HOME_TIME).strftime("%H:%M:%S")
+
+    def when(self, at: datetime, now: datetime | None = None) -> str:
+        """Time of day, with the date when it is another day than today."""
+        local = at.astimezone(HOME_TIME)
+        today = (now or datetime.now(UTC)).astimezone(HOME_TIME).date()
+        clock = local.strftime("%H:%M")
+        if local.date() == today:
+            return clock
+        skeleton = "MMMd" if abs((local.date() - today).days) < FAR_DAYS else "yMMMd"
+        return f"{dates.format_skeleton(skeleton, local, tzinfo=HOME_TIME, locale=self.locale)} {clock}"
+
+    def date(self, day: date) -> str:
+        """A day with its year."""
+        return dates.format_date(day, "long", locale=self.locale)
+
+    def duration(self, seconds: float) -> str:
+        """How long: 45 seconds, 3 minutes, 2 hours, 5 days."""
+        return dates.format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale)
+
+    def number(self, value: float, digits_max: int = 1) -> str:
+        """A number with at most so many digits after the point."""
+        pattern = "#,##0." + "#" * digits_max if digits_max else "#,##0"
+        return numbers.format_decimal(value, format=pattern, locale=self.locale)
+
+    def percent(self, share: float) -> str:
+        """A share of 1 as percent."""
+        return numbers.format_percent(share, locale=self.locale)
+
+
+@cache
+def languages() -> Mapping[str, Language]:
+    """Every language by its code."""
+    return {code: _load(code) for code in CODES}
+
+
+def language(code: str | None) -> Language:
+    """The language with this code, else the first."""
+    known = languages()
+    return known.get(code or FIRST_LANGUAGE, known[FIRST_LANGUAGE])
+
+
+def preferred(accept_language: str) -> str:
+    """The code that an Accept-Language header asks for; the first language when it asks for none of ours."""
+    by_prefix = {code.partition("_")[0]: code for code in CODES}
+    wanted: list[tuple[float, str]] = []
+    for part in accept_language[:500].split(","):
+        match = _ACCEPTED.fullmatch(part)
+        if match and match[1].lower() in by_prefix:
+            wanted.append((float(match[2] or 1), by_prefix[match[1].lower()]))
+    best = max(wanted, key=lambda item: item[0], default=(0.0, FIRST_LANGUAGE))
+    return best[1] if best[0] > 0 else FIRST_LANGUAGE
+
+
+def _load(code: str) -> Language:
+    file = resources.files("dashboard") / "locale" / code / "LC_MESSAGES" / f"{DOMAIN}.po"
+    catalogue = read_po(io.BytesIO(file.read_bytes()), locale=code, domain=DOMAIN)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Language(code=code, locale=Locale.parse(code), translations=Translations(compiled, domain=DOMAIN))

@@ -1,0 +1,198 @@
+"""Live pages: one LISTEN connection a process, fanned out to the pages that are open.
+
+The database says which site's alarms changed (NOTIFY); every page that shows that site then renders its
+list anew from the database, inside its own session's scope. A page that falls behind does not queue
+changes: whatever happened meanwhile is in the next list. After a lost connection to the database all
+pages render anew, so nothing that happened in the gap is missed.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.to_thread
+import msgspec
+import psycopg
+from psycopg import sql
+
+from care.errors import CareError
+from care.sessions import NoSessionError
+from dashboard.errors import known
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "anshou_alarm"
+COALESCE_S = 0.1
+"""Changes within this time make one new list."""
+BACKOFF_S_MIN = 0.2
+BACKOFF_S_MAX = 10.0
+CHECK_S = 20.0
+"""A LISTEN connection that was silent for so long is asked whether it is still alive."""
+RENDER_THREADS = 4
+"""Live pages render in threads of their own, so that they never wait behind ordinary requests."""
+
+
+class Update(msgspec.Struct, frozen=True):
+    """What a live page shows: `html`, and the number of the newest event that is in it."""
+
+    html: str
+    last_event_id: int
+    sites: frozenset[int]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One server-sent event."""
+
+    event: str
+    data: str
+    id: str | None = None
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    event: int
+    alarm: int
+    site: int
+
+
+@dataclass(eq=False)
+class Watcher:
+    """A page that is open. `sites` None: not known yet, so every change concerns it."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    sites: frozenset[int] | None = None
+
+    def tell(self, site: int | None) -> None:
+        """Something changed at `site` (None: perhaps everywhere)."""
+        if site is None or self.sites is None or site in self.sites:
+            self.changed.set()
+
+
+class Hub:
+    """Listens to the database for all pages of this process."""
+
+    def __init__(self, database_url: str) -> None:
+        self._url = database_url
+        self._watchers: set[Watcher] = set()
+        self._listening = False
+        self.limiter = anyio.CapacityLimiter(RENDER_THREADS)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether changes reach this process now."""
+        return self._listening
+
+    @property
+    def size(self) -> int:
+        """How many pages are open."""
+        return len(self._watchers)
+
+    @contextmanager
+    def watch(self) -> Iterator[Watcher]:
+        """A watcher for as long as a page is open."""
+        watcher = Watcher()
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    async def run(self) -> None:
+        """Listen for ever; after a failure connect again, with jittered, capped backoff."""
+        attempt = 0
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=5,
+                    application_name="anshou-dashboard-live",
+                    keepalives_idle=15,
+                ) as connection:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+                    self._listening = True
+                    self._tell_all(None)  # whatever was notified before LISTEN
+                    attempt = 0
+                    await self._forward(connection)
+            except psycopg.Error as error:
+                # The first failure is news, the ones after it are not.
+                log.log(
+                    logging.DEBUG if attempt else logging.WARNING, "live pages lost the database: %s", error
+                )
+            finally:
+                self._listening = False
+            ceiling_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2**attempt)
+            await asyncio.sleep(random.uniform(ceiling_s / 2, ceiling_s))  # noqa: S311 - jitter, not a secret
+            attempt = min(attempt + 1, 16)
+
+    async def _forward(self, connection: psycopg.AsyncConnection) -> None:
+        while True:
+            async for notify in connection.notifies(timeout=CHECK_S):
+                self._tell_all(_site_in(notify.payload))
+            await connection.execute("SELECT")
+
+    def _tell_all(self, site: int | None) -> None:
+        for watcher in self._watchers:
+            watcher.tell(site)
+
+
+async def messages(
+    hub: Hub,
+    render: Callable[[], Update],
+    notices: Callable[[], str],
+    beat_s: float,
+    clock: Callable[[], int],
+) -> AsyncIterator[Message]:
+    """What one page is sent, until it goes away or its session ends.
+
+    Args:
+        hub: Tells when to look again.
+        render: The page's list, by a query in the session's scope; runs in a thread.
+        notices: What the page missed while it was cut off, once, at the start; runs in a thread.
+        beat_s: Between two signs of life. With each the list is looked at again, so that even a lost
+            notification costs no more than this time.
+        clock: The server's time in milliseconds since 1970.
+
+    Yields:
+        `alarms` whenever the list changed; `missed` once if there is something; `beat` every `beat_s`;
+        `trouble` when the database does not answer; `signed-out` at the end of the session.
+    """
+    shown: Update | None = None
+    with hub.watch() as watcher:
+        while True:
+            watcher.changed.clear()
+            try:
+                update = await anyio.to_thread.run_sync(render, limiter=hub.limiter)
+                if shown is None and (missed := await anyio.to_thread.run_sync(notices, limiter=hub.limiter)):
+                    yield Message("missed", missed)
+            except NoSessionError:
+                yield Message("signed-out", "")
+                return
+            except (CareError, psycopg.Error) as error:
+                if known(error) is None:
+                    raise
+                yield Message("trouble", str(clock()))
+            else:
+                watcher.sites = update.sites
+                if shown is None or update.html != shown.html:
+                    yield Message("alarms", update.html, str(update.last_event_id))
+                shown = update
+                yield Message("beat" if hub.is_listening else "trouble", str(clock()))
+                await asyncio.sleep(COALESCE_S)
+            with anyio.move_on_after(beat_s):
+                await watcher.changed.wait()
+
+
+def _site_in(payload: str) -> int | None:
+    try:
+        return msgspec.json.decode(payload, type=_Payload).site
+    except msgspec.DecodeError:
+        return None  # not ours, or of a later version: look everywhere
+
+
+async def in_thread(hub: Hub, work: Callable[[], None]) -> None:
+    """Run what waits for the database where live pages do, not on the loop."""
+    await anyio.to_thread.run_sync(work, limiter=hub.limiter)

@@ -1,0 +1,131 @@
+"""One alarm: its steps, its timeline, the signs around it."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from care import alarms
+from care.alarms import NOTE_LENGTH_MAX, legal_steps
+from care.model import AlarmStep
+from care.sessions import actor_of
+from dashboard import queries
+from dashboard.context import Session, session_of
+from dashboard.errors import FormError
+from dashboard.languages import HOME_TIME
+from dashboard.params import AlarmId
+from dashboard.render import page
+from dashboard.steps import NEEDS_FORM
+from dashboard.words import STEP_DONE, WAY, Way
+
+router = APIRouter(prefix="/alarms")
+
+Text = Annotated[str, Form(max_length=NOTE_LENGTH_MAX)]
+Short = Annotated[str, Form(max_length=100)]
+
+
+@router.get("/{alarm_id}")
+def alarm(request: Request, alarm_id: AlarmId) -> Response:
+    """The alarm's page."""
+    with session_of(request) as session:
+        card = queries.card(session.connection, alarm_id)
+        return page(
+            request,
+            "alarm.html",
+            session,
+            card=card,
+            timeline=alarms.timeline(session.connection, alarm_id),
+            evidence=_evidence_sentence(card.evidence, session),
+        )
+
+
+@router.get("/{alarm_id}/steps/{step}")
+def step_form(request: Request, alarm_id: AlarmId, step: AlarmStep) -> Response:
+    """The words that a step asks for."""
+    with session_of(request) as session:
+        card = queries.card(session.connection, alarm_id)
+        if step not in NEEDS_FORM or step not in legal_steps(card.state, card.priority):
+            raise FormError(f"there is no form for {step} now")
+        now = datetime.now(HOME_TIME)
+        return page(request, "_step_form.html", session, card=card, step=step, now=now.strftime("%H:%M"))
+
+
+@router.post("/{alarm_id}/steps/{step}")
+def take_step(
+    request: Request,
+    alarm_id: AlarmId,
+    step: AlarmStep,
+    note: Text = "",
+    told_at: Short = "",
+    told_way: Short = "",
+    told_person: Short = "",
+) -> Response:
+    """Take a step in the name of who is signed in; the answer is a notice, the list follows by itself."""
+    with session_of(request) as session:
+        card = queries.card(session.connection, alarm_id)
+        if step in legal_steps(card.state, card.priority):
+            _require_words(step, note)
+        alarms.take_step(
+            session.connection,
+            alarm_id,
+            step,
+            actor_of(session.staff),
+            note=note.strip() or None,
+            family_notice=_family_notice(session, told_at, told_way, told_person),
+        )
+        return page(
+            request,
+            "_notice.html",
+            session,
+            headers={"HX-Trigger": "step-taken"},
+            severity="success",
+            text=session.language.gettext(STEP_DONE[step]),
+            about=card.resident_name or card.room_name or card.site_name,
+            at=datetime.now(UTC),
+        )
+
+
+@router.post("/{alarm_id}/notes")
+def add_note(request: Request, alarm_id: AlarmId, note: Text) -> Response:
+    """Write a note into the timeline."""
+    if not note.strip():
+        raise FormError("the note is empty", missing="note")
+    with session_of(request) as session:
+        alarms.add_note(session.connection, alarm_id, actor_of(session.staff), note.strip())
+        card = queries.card(session.connection, alarm_id)
+        return page(
+            request,
+            "_notice.html",
+            session,
+            headers={"HX-Trigger": "step-taken"},
+            severity="success",
+            text=session.language.gettext(STEP_DONE[AlarmStep.NOTED]),
+            about=card.resident_name or card.room_name or card.site_name,
+            at=datetime.now(UTC),
+        )
+
+
+def _require_words(step: AlarmStep, note: str) -> None:
+    missing = {AlarmStep.RESOLVED: "note", AlarmStep.CANCELLED: "reason"}.get(step)
+    if missing and not note.strip():
+        raise FormError(f"{step} needs a {missing}", missing=missing)
+
+
+def _family_notice(session: Session, at: str, way: str, person: str) -> str | None:
+    """How the family was told, as one line of the record; None unless all is said."""
+    at, person = at.strip(), person.strip()
+    if not (at and person and way in set(Way)):
+        return None
+    return f"{at}, {session.language.word(WAY, Way(way))}, {person}"
+
+
+def _evidence_sentence(evidence: dict[str, object], session: Session) -> str | None:
+    """What a detector saw, in the reader's language if it was written in that."""
+    sentences = evidence.get("sentence")
+    if isinstance(sentences, str):
+        return sentences
+    if not isinstance(sentences, dict):
+        return None
+    found = sentences.get(session.language.code) or next(iter(sentences.values()), None)
+    return str(found) if found else None

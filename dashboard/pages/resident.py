@@ -1,0 +1,34 @@
+"""One resident: who they are, how they are, what watches them."""
+
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from care.model import Ability
+from dashboard import queries
+from dashboard.context import session_of
+from dashboard.languages import HOME_TIME
+from dashboard.params import ResidentId
+from dashboard.queries import age_years
+from dashboard.render import page
+
+router = APIRouter(prefix="/residents")
+
+
+@router.get("/{resident_id}")
+def resident(request: Request, resident_id: ResidentId) -> Response:
+    """The resident's page; the charts fetch their data from the API."""
+    with session_of(request) as session:
+        person = queries.resident(session.connection, resident_id)
+        return page(
+            request,
+            "resident.html",
+            session,
+            person=person,
+            age_years=age_years(person.born_on, datetime.now(HOME_TIME).date()),
+            lost=[ability for ability in Ability if not getattr(person, ability)],
+            readings=queries.latest_readings(session.connection, resident_id),
+            devices=queries.devices_of(session.connection, resident_id),
+            alarms=queries.alarms_of(session.connection, resident_id),
+        )

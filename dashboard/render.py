@@ -1,0 +1,143 @@
+"""Templates to HTML: one environment a language, with the words and times of that language at hand."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from dashboard import words
+from dashboard.context import Session, context_of, language_of
+from dashboard.languages import CODES, Language, language, languages
+from dashboard.steps import NEEDS_FORM, buttons
+
+STATIC = Path(str(resources.files("dashboard") / "static"))
+SILENT_BEATS = 2.5
+SILENT_MS_MIN = 5_000
+"""A page that hears nothing for so many beats, and at least so long, takes itself for cut off."""
+
+
+@cache
+def static_version() -> str:
+    """Changes whenever a file below static/ does, so that browsers may keep the files for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(str(path.relative_to(STATIC)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def static_url(path: str) -> str:
+    """The address of a file below static/."""
+    return f"/static/{static_version()}/{path}"
+
+
+def icon(name: str, css: str = "") -> Markup:
+    """An icon of Tabler's, for the eye only: what it means stands beside it or in a label."""
+    url = static_url("vendor/icons.svg")
+    return Markup('<svg class="icon {}" aria-hidden="true"><use href="{}#tabler-{}"></use></svg>').format(
+        css, url, name
+    )
+
+
+@cache
+def environment(code: str) -> jinja2.Environment:
+    """The templates in one language."""
+    speech = language(code)
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("dashboard"),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.install_gettext_translations(speech.translations, newstyle=True)  # type: ignore[attr-defined]
+    made.policies["ext.i18n.trimmed"] = True
+
+    def word(vocabulary: Mapping[StrEnum, str], member: StrEnum) -> str:
+        return speech.word(vocabulary, member)
+
+    made.globals.update(
+        icon=icon,
+        static_url=static_url,
+        words=words,
+        word=word,
+        speech=speech,
+        buttons=buttons,
+        needs_form=NEEDS_FORM,
+        languages=[(code, _OWN_NAMES[code]) for code in CODES],
+    )
+    made.filters.update(
+        time=speech.time,
+        when=speech.when,
+        day=speech.date,
+        duration=speech.duration,
+        number=speech.number,
+        percent=speech.percent,
+        epoch_ms=epoch_ms,
+        json=_json,
+    )
+    return made
+
+
+_OWN_NAMES: Mapping[str, str] = {"zh_CN": "中文", "en": "English"}
+
+
+def fragment(template: str, speech: Language, **values: Any) -> str:
+    """The HTML of a template in a language."""
+    return environment(speech.code).get_template(template).render(**values)
+
+
+def page(
+    request: Request,
+    template: str,
+    session: Session | None = None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A template as an answer, for whoever is signed in (or nobody), never kept by a cache."""
+    speech = session.language if session else language_of(request)
+    html = fragment(
+        template,
+        speech,
+        request_path=request.url.path,
+        staff=session.staff if session else getattr(request.state, "staff", None),
+        supervises=session.supervises if session else False,
+        server_ms=epoch_ms(datetime.now(UTC)),
+        silent_ms=max(SILENT_MS_MIN, int(context_of(request).settings.beat_s * 1000 * SILENT_BEATS)),
+        **values,
+    )
+    return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def warm_up() -> None:
+    """Read catalogues and templates before the first request needs them."""
+    static_version()
+    for code in languages():
+        made = environment(code)
+        for name in made.list_templates(extensions=["html"]):
+            made.get_template(name)
+
+
+def epoch_ms(at: datetime) -> int:
+    """Milliseconds since 1970, as the pages' clocks count."""
+    return int(at.timestamp() * 1000)
+
+
+def _json(value: Any) -> str:
+    """JSON for an attribute; texts from the catalogues come as Markup, and are escaped with the rest."""
+    return msgspec.json.encode(value, enc_hook=Markup.unescape).decode()

@@ -1,0 +1,41 @@
+"""Settings of the dashboard, read from the environment (`ANSHOU_DASHBOARD_…`, `ANSHOU_DATABASE_URL`)."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, Meta(gt=0, le=3_600)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What an installation may choose.
+
+    Attributes:
+        database_url: The database, as a role that row security binds (anshou_web).
+        host: Address to listen on; another than loopback belongs behind a proxy that speaks TLS.
+        port: TCP port to listen on.
+        workers: Processes that share the port.
+        cookie_secure: Send the session's cookie over HTTPS only; turn it on wherever HTTPS is.
+        trusted_proxies: Addresses, divided by commas, whose X-Forwarded-For and -Proto are believed.
+        pool_size_max: Connections to the database for each process.
+        pool_wait_s: How long a request waits for one of them before it is told to try again.
+        statement_timeout_s: After this the database breaks a query off.
+        streams_max: Live pages for each process; the next is told to try again.
+        beat_s: Between two signs of life on a live page; pages count as cut off after 2.5 of them.
+        sign_ins_max: Passwords checked at once; each takes 64 MiB.
+    """
+
+    database_url: str
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    cookie_secure: bool = False
+    trusted_proxies: str = "127.0.0.1"
+    pool_size_max: Count = 10
+    pool_wait_s: Seconds = 5.0
+    statement_timeout_s: Seconds = 10.0
+    streams_max: Count = 500
+    beat_s: Seconds = 10.0
+    sign_ins_max: Annotated[int, Meta(ge=1, le=64)] = 4

@@ -1,0 +1,92 @@
+-- What a supervisor sees. Every query runs in a session's transaction: row security keeps the scope.
+
+-- name: sites
+-- One row a site, and one (id null) for all in scope. Times in seconds; shares of 1.
+WITH people AS (
+    SELECT site_id, count(*) AS residents FROM care.resident WHERE left_on IS NULL GROUP BY site_id
+), waiting AS (
+    SELECT site_id, priority, clock_timestamp() - opened_at AS age FROM care.alarm WHERE state = 'open'
+), open_alarms AS (
+    SELECT site_id,
+        count(*) AS open,
+        count(*) FILTER (WHERE priority = 'high') AS open_high,
+        count(*) FILTER (WHERE age < interval '1 minute') AS under_1_min,
+        count(*) FILTER (WHERE age >= interval '1 minute' AND age < interval '5 minutes') AS under_5_min,
+        count(*) FILTER (WHERE age >= interval '5 minutes' AND age < interval '15 minutes') AS under_15_min,
+        count(*) FILTER (WHERE age >= interval '15 minutes') AS older
+    FROM waiting GROUP BY GROUPING SETS ((site_id), ())
+), answers AS (
+    SELECT site_id,
+        count(*) AS raised,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
+            AS answer_s_median,
+        count(*) FILTER (WHERE acknowledged_at - opened_at <= interval '60 seconds') AS answered_in_60_s,
+        count(*) FILTER (WHERE acknowledged_at IS NOT NULL
+            OR opened_at < clock_timestamp() - interval '60 seconds') AS answers_due,
+        count(*) FILTER (WHERE arrived_at - opened_at <= interval '15 minutes') AS arrived_in_15_min,
+        count(*) FILTER (WHERE arrived_at IS NOT NULL
+            OR opened_at < clock_timestamp() - interval '15 minutes') AS arrivals_due
+    FROM care.alarm
+    WHERE opened_at > clock_timestamp() - interval '7 days'
+      AND priority >= 'medium' AND state NOT IN ('cancelled', 'cleared')
+    GROUP BY GROUPING SETS ((site_id), ())
+), devices AS (
+    SELECT device.site_id, count(*) AS devices,
+        count(*) FILTER (WHERE state.online IS NOT FALSE AND state.last_seen_at > now() - CASE device.power
+            WHEN 'mains' THEN interval '10 minutes' ELSE interval '25 hours' END) AS devices_live
+    FROM care.device LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
+    WHERE device.retired_at IS NULL
+    GROUP BY GROUPING SETS ((device.site_id), ())
+)
+SELECT site.id, site.name, site.kind, site.township, operator.name AS operator_name,
+    CASE WHEN site.id IS NULL THEN (SELECT coalesce(sum(residents), 0)::integer FROM people)
+        ELSE coalesce(people.residents, 0) END AS residents,
+    coalesce(open_alarms.open, 0) AS open, coalesce(open_alarms.open_high, 0) AS open_high,
+    coalesce(open_alarms.under_1_min, 0) AS under_1_min, coalesce(open_alarms.under_5_min, 0) AS under_5_min,
+    coalesce(open_alarms.under_15_min, 0) AS under_15_min, coalesce(open_alarms.older, 0) AS older,
+    coalesce(devices.devices, 0) AS devices, coalesce(devices.devices_live, 0) AS devices_live,
+    coalesce(answers.raised, 0) AS raised, answers.answer_s_median,
+    answers.answered_in_60_s::float / nullif(answers.answers_due, 0) AS answered_in_60_s,
+    answers.arrived_in_15_min::float / nullif(answers.arrivals_due, 0) AS arrived_in_15_min
+FROM (SELECT id, name, kind, township, operator_id FROM care.site WHERE closed_at IS NULL
+      UNION ALL SELECT NULL, NULL, NULL, NULL, NULL) AS site
+LEFT JOIN care.operator ON operator.id = site.operator_id
+LEFT JOIN people ON people.site_id = site.id
+LEFT JOIN open_alarms ON open_alarms.site_id IS NOT DISTINCT FROM site.id
+LEFT JOIN answers ON answers.site_id IS NOT DISTINCT FROM site.id
+LEFT JOIN devices ON devices.site_id IS NOT DISTINCT FROM site.id
+ORDER BY open_alarms.open_high DESC NULLS LAST, open_alarms.open DESC NULLS LAST, site.kind, site.name, site.id;
+
+-- name: troubled_devices
+-- Devices that are silent, say that they are offline, were never heard, or run out of battery.
+SELECT device.id, device.name, device.kind, device.power, site.id AS site_id, site.name AS site_name,
+    resident.id AS resident_id, resident.name AS resident_name, room.name AS room_name,
+    state.last_seen_at, state.online, state.battery, state.rssi, judged.silent, count(*) OVER () AS total
+FROM care.device
+JOIN care.site ON site.id = device.site_id
+LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
+LEFT JOIN care.device_assignment AS assignment
+    ON assignment.device_id = device.id AND assignment.during @> now()
+LEFT JOIN care.resident ON resident.id = assignment.resident_id
+LEFT JOIN care.room ON room.id = assignment.room_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(state.online IS FALSE OR state.last_seen_at <= now() - CASE device.power
+        WHEN 'mains' THEN interval '10 minutes' ELSE interval '25 hours' END, true) AS silent
+) AS judged
+WHERE device.retired_at IS NULL AND (judged.silent OR state.battery <= %(battery_low)s)
+  AND (%(site_id)s::integer IS NULL OR device.site_id = %(site_id)s)
+ORDER BY judged.silent DESC, state.last_seen_at NULLS FIRST, device.name
+LIMIT %(limit)s;
+
+-- name: dead_letter_counts
+SELECT reason, count(*) AS total, count(*) FILTER (WHERE received_at > now() - interval '1 day') AS last_day,
+    max(received_at) AS latest_at
+FROM scoped.dead_letter
+WHERE received_at > now() - interval '30 days'
+GROUP BY reason ORDER BY total DESC, reason;
+
+-- name: dead_letters
+SELECT id, received_at, topic, payload, payload_bytes, reason, detail
+FROM scoped.dead_letter
+WHERE received_at > now() - interval '30 days'
+ORDER BY received_at DESC LIMIT %(limit)s;

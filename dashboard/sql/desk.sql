@@ -1,0 +1,98 @@
+-- What the desk shows. Every query runs in a session's transaction: row security keeps the scope.
+
+-- name: sites
+-- The sites in scope, with how many live there and how many alarms wait.
+SELECT site.id, site.code, site.kind, site.name, site.township, site.phone,
+    (SELECT count(*) FROM care.resident WHERE resident.site_id = site.id AND left_on IS NULL) AS residents,
+    (SELECT count(*) FROM care.alarm WHERE alarm.site_id = site.id
+        AND state IN ('open', 'acknowledged', 'arrived')) AS alarms
+FROM care.site
+WHERE closed_at IS NULL
+ORDER BY site.kind, site.name, site.id;
+
+-- name: site_ids
+SELECT id FROM care.site;
+
+-- name: last_event
+-- The newest line of any timeline in scope: what a live page has seen.
+SELECT coalesce(max(id), 0) AS id FROM care.alarm_event
+WHERE %(site_id)s::integer IS NULL OR site_id = %(site_id)s;
+
+-- name: alarm_cards
+-- Alarms that are not ended, by priority; of the same priority first those that nobody answers, then the
+-- oldest. Those dealt with come last: what is left of them is paperwork.
+-- Names of colleagues come from the timeline: the staff table shows everybody only themselves.
+SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, site.village,
+    site.phone AS site_phone, resident.name AS resident_name, resident.sex, resident.born_on,
+    resident.self_care_level, resident.phone AS resident_phone,
+    room.name AS room_name, bed.label AS bed_label, device.name AS device_name, device.kind AS device_kind,
+    latest.actor AS last_actor, latest.at AS last_at,
+    count(*) OVER () AS total
+FROM care.alarm
+JOIN care.site ON site.id = alarm.site_id
+LEFT JOIN care.resident ON resident.id = alarm.resident_id
+LEFT JOIN care.residence ON residence.resident_id = alarm.resident_id AND residence.during @> now()
+LEFT JOIN care.bed ON bed.id = residence.bed_id
+LEFT JOIN care.room ON room.id = coalesce(alarm.room_id, bed.room_id)
+LEFT JOIN care.device ON device.id = alarm.device_id
+LEFT JOIN LATERAL (
+    SELECT actor, at FROM care.alarm_event
+    WHERE alarm_event.alarm_id = alarm.id AND step::text = alarm.state::text
+    ORDER BY id DESC LIMIT 1
+) AS latest ON true
+WHERE CASE WHEN %(alarm_id)s::bigint IS NULL
+        THEN alarm.state NOT IN ('closed', 'cancelled', 'cleared')
+        ELSE alarm.id = %(alarm_id)s END
+  AND (%(site_id)s::integer IS NULL OR alarm.site_id = %(site_id)s)
+ORDER BY alarm.state = 'resolved', alarm.priority DESC, alarm.state <> 'open', alarm.opened_at, alarm.id
+LIMIT %(limit)s;
+
+-- name: alarm_counts
+-- For the bell that every page carries.
+SELECT count(*) FILTER (WHERE state = 'open' AND priority = 'high') AS urgent,
+    count(*) FILTER (WHERE state = 'open') AS open,
+    count(*) FILTER (WHERE state IN ('open', 'acknowledged', 'arrived')) AS active
+FROM care.alarm
+WHERE state IN ('open', 'acknowledged', 'arrived')
+  AND (%(site_id)s::integer IS NULL OR site_id = %(site_id)s);
+
+-- name: ended_since
+-- Alarms that began and ended while a page was cut off. Event numbers are given out before the commit,
+-- so two transactions may appear in another order: the overlap takes in the ones that came late.
+SELECT DISTINCT ON (alarm.id) alarm.id, alarm.kind, alarm.priority, alarm.state, alarm.opened_at,
+    alarm.ended_at, resident.name AS resident_name, site.name AS site_name
+FROM care.alarm_event
+JOIN care.alarm ON alarm.id = alarm_event.alarm_id
+JOIN care.site ON site.id = alarm.site_id
+LEFT JOIN care.resident ON resident.id = alarm.resident_id
+WHERE alarm_event.id > %(after)s - 100
+  AND (%(site_id)s::integer IS NULL OR alarm_event.site_id = %(site_id)s)
+  AND alarm_event.step = 'raised' AND alarm.ended_at IS NOT NULL
+  AND alarm.opened_at > now() - interval '1 day'
+ORDER BY alarm.id DESC
+LIMIT %(limit)s;
+
+-- name: beds
+-- Residents with their bed, latest signs and most urgent active alarm.
+SELECT resident.id, resident.name, resident.sex, resident.born_on, resident.self_care_level,
+    resident.on_oxygen, site.id AS site_id, site.name AS site_name,
+    room.name AS room_name, room.floor, bed.label AS bed_label,
+    state.hr, state.hr_at, state.rr, state.rr_at, state.spo2, state.spo2_at, state.temp, state.temp_at,
+    state.sbp, state.sbp_at, state.dbp, state.dbp_at, state.in_bed, state.in_bed_at,
+    state.activity, state.activity_at, state.glucose, state.glucose_at, state.weight, state.weight_at,
+    worst.priority AS alarm_priority, worst.id AS alarm_id, worst.kind AS alarm_kind
+FROM care.resident
+JOIN care.site ON site.id = resident.site_id
+LEFT JOIN care.residence ON residence.resident_id = resident.id AND residence.during @> now()
+LEFT JOIN care.bed ON bed.id = residence.bed_id
+LEFT JOIN care.room ON room.id = bed.room_id
+LEFT JOIN scoped.resident_state AS state ON state.resident_id = resident.id
+LEFT JOIN LATERAL (
+    SELECT id, priority, kind FROM care.alarm
+    WHERE alarm.resident_id = resident.id AND alarm.state IN ('open', 'acknowledged', 'arrived')
+    ORDER BY priority DESC, opened_at LIMIT 1
+) AS worst ON true
+WHERE resident.left_on IS NULL AND (%(site_id)s::integer IS NULL OR resident.site_id = %(site_id)s)
+ORDER BY site.name, site.id, room.floor NULLS LAST, length(room.name), room.name, length(bed.label),
+    bed.label, resident.id
+LIMIT %(limit)s;

@@ -1,0 +1,39 @@
+// Short messages at the edge of the page. Good news goes by itself, bad news waits to be read.
+const GONE_AFTER_MS = 5_000;
+const NOTICES_MAX = 4;
+
+const box = document.getElementById("notices");
+
+export function startNotices() {
+  box.addEventListener("click", (event) => {
+    event.target.closest("[data-dismiss]")?.closest("[data-notice]").remove();
+  });
+  new MutationObserver((changes) => {
+    for (const change of changes) for (const node of change.addedNodes) arrived(node);
+  }).observe(box, { childList: true });
+  document.addEventListener("htmx:sendError", sendFailed);
+  document.addEventListener("htmx:timeout", sendFailed);
+}
+
+// What was missed while cut off, without what this page has shown after all.
+export function announce(html, seen) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  for (const item of template.content.querySelectorAll("[data-missed]")) {
+    if (seen.has(item.dataset.missed)) item.remove();
+    else seen.add(item.dataset.missed);
+  }
+  if (template.content.querySelector("[data-missed]")) box.append(template.content);
+}
+
+function arrived(node) {
+  if (node.dataset?.notice === "success") setTimeout(() => node.remove(), GONE_AFTER_MS);
+  while (box.children.length > NOTICES_MAX) box.firstElementChild.remove();
+}
+
+// The request never arrived: say so, in the words that the page came with.
+function sendFailed(event) {
+  if (event.detail.requestConfig?.verb === "get") return;
+  const template = document.getElementById("not-sent");
+  if (template) box.append(template.content.cloneNode(true));
+}

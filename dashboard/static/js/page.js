@@ -1,0 +1,17 @@
+// What every page does: run its clocks, hear of alarms, show notices and dialogs.
+import { startClocks } from "./clock.js";
+import { startDialogs } from "./dialog.js";
+import { adopt, startLive } from "./live.js";
+import { startNotices } from "./notices.js";
+import { startSound } from "./sound.js";
+import { startTables } from "./table.js";
+
+adopt();
+startClocks();
+startNotices();
+startDialogs();
+startTables();
+if (document.body.dataset.signedIn === "yes") {
+  startSound();
+  if (document.body.dataset.live !== "no") startLive();
+}

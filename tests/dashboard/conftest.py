@@ -1,0 +1,67 @@
+"""The dashboard over a real database: as an application in this process, and as a process of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from care import db
+from care.db import Connection
+from dashboard.app import create_app
+from dashboard.settings import Settings
+from tests.care.conftest import PASSWORD, County
+from tests.dashboard.running import Dashboard, running
+from tests.dashboard.ward import Ward
+from tests.servers import Database
+
+
+@pytest.fixture
+def owner(database: Database) -> Iterator[Connection]:
+    with db.connect(database.owner_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def county(owner: Connection) -> County:
+    with owner.transaction():
+        return County(owner)
+
+
+@pytest.fixture
+def ward(owner: Connection, county: County) -> Ward:
+    with owner.transaction():
+        return Ward(owner, county)
+
+
+@pytest.fixture
+def app(database: Database) -> FastAPI:
+    return create_app(Settings(database_url=database.web_url, pool_wait_s=2, beat_s=0.5))
+
+
+@pytest.fixture
+def visitor(app: FastAPI) -> Iterator[TestClient]:
+    """A browser that nobody has signed in with; redirections are shown, not followed."""
+    with TestClient(app, follow_redirects=False) as client:
+        yield client
+
+
+def sign_in(client: TestClient, username: str) -> TestClient:
+    """Sign `username` in with this client."""
+    answer = client.post("/sign-in", data={"username": username, "password": PASSWORD})
+    assert answer.status_code == 303, answer.text
+    return client
+
+
+@pytest.fixture
+def caregiver(county: County, visitor: TestClient) -> TestClient:
+    """王护理, who works in home-a."""
+    return sign_in(visitor, "wang")
+
+
+@pytest.fixture
+def dashboard(database: Database, county: County, tmp_path: Path) -> Iterator[Dashboard]:
+    """The dashboard as its own process."""
+    with running(database.web_url, tmp_path, beat_s=1) as dashboard:
+        yield dashboard

@@ -1,0 +1,157 @@
+"""Every text is in both languages, and no text has slipped past the catalogues."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from html.parser import HTMLParser
+
+import pytest
+
+from care.model import (
+    Ability,
+    AlarmPriority,
+    AlarmState,
+    AlarmStep,
+    CareCategory,
+    RoomKind,
+    ScopeKind,
+    SelfCareLevel,
+    SiteKind,
+    StaffRole,
+)
+from dashboard import words
+from dashboard.catalogues import ROOM, extracted, kept
+from dashboard.languages import CODES, languages, preferred
+from gateway.errors import DeadReason
+from gateway.model import SIGNS, ActivityEvent, AlarmKind, DeviceKind, PowerSource
+
+TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
+PEOPLE_TAKE = {
+    AlarmStep.ACKNOWLEDGED,
+    AlarmStep.ARRIVED,
+    AlarmStep.RESOLVED,
+    AlarmStep.CLOSED,
+    AlarmStep.CANCELLED,
+}
+UNTRANSLATED = {"安守", "Anshou", "安守 Anshou", "· 安守 Anshou", "mmHg", "°C"}
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_catalogue_is_complete(code: str) -> None:
+    catalogue = kept(code)
+    wanted = {message.id for message in extracted() if message.id}
+    have = {message.id for message in catalogue if message.id}
+    assert wanted - have == set(), "run python -m dashboard.catalogues"
+    assert have - wanted == set(), "run python -m dashboard.catalogues"
+    assert not catalogue.obsolete
+    for message in catalogue:
+        texts = message.string if isinstance(message.string, list | tuple) else [message.string]
+        assert all(texts), f"{message.id!r} has no translation"
+        assert not message.id or not message.fuzzy, f"{message.id!r} is only a guess"
+        assert not list(message.check(catalogue)), message.id
+
+
+def test_chinese_is_chinese() -> None:
+    same = [
+        message.id
+        for message in kept("zh_CN")
+        if message.id and not re.search(r"[\u4e00-\u9fff]", str(message.string))
+    ]
+    assert same == ["%(live)s of %(all)s"]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "members"),
+    [
+        (words.ALARM_KIND, AlarmKind),
+        (words.ALARM_ICON, AlarmKind),
+        (words.PRIORITY, AlarmPriority),
+        (words.STATE, AlarmState),
+        (words.STEP, PEOPLE_TAKE),
+        (words.STEP_DONE, AlarmStep),
+        (words.STEP_ICON, AlarmStep),
+        (words.SITE_KIND, SiteKind),
+        (words.CATEGORY, CareCategory),
+        (words.SELF_CARE, SelfCareLevel),
+        (words.ABILITY, Ability),
+        (words.ROOM_KIND, RoomKind),
+        (words.ROLE, StaffRole),
+        (words.SCOPE, ScopeKind),
+        (words.DEVICE_KIND, DeviceKind),
+        (words.POWER, PowerSource),
+        (words.ACTIVITY, ActivityEvent),
+        (words.DEAD_REASON, DeadReason),
+        (words.WAY, words.Way),
+        (words.SIGN, {*SIGNS, "bp"}),
+        (words.SIGN_UNIT, {*SIGNS, "bp"}),
+    ],
+)
+def test_every_member_has_its_word(vocabulary: Mapping[str, str], members: type[StrEnum] | set[str]) -> None:
+    assert set(vocabulary) == set(members)
+
+
+def test_every_icon_is_there() -> None:
+    sprite = (ROOM / "static" / "vendor" / "icons.svg").read_text()
+    templates = "".join(path.read_text() for path in TEMPLATES)
+    used = {
+        *words.ALARM_ICON.values(),
+        *words.STEP_ICON.values(),
+        *re.findall(r"icon\('([a-z0-9-]+)'", templates),
+    }
+    assert {name for name in used if f'id="tabler-{name}"' not in sprite} == set()
+
+
+class Texts(HTMLParser):
+    """What a person would read in a piece of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data.strip())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        spoken = ("title", "aria-label", "placeholder", "alt")
+        self.found += [(value or "").strip() for name, value in attrs if name in spoken]
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_has_no_unmarked_text(template: object) -> None:
+    source = template.read_text()  # type: ignore[attr-defined]
+    source = re.sub(r"{#.*?#}", "", source, flags=re.DOTALL)
+    source = re.sub(r"{%-?\s*trans\b.*?endtrans\s*-?%}", "", source, flags=re.DOTALL)
+    source = re.sub(r"{% block live %}\w*{% endblock %}", "", source)  # an attribute, read by scripts
+    source = re.sub(r"{{.*?}}|{%.*?%}", "", source, flags=re.DOTALL)
+    texts = Texts()
+    texts.feed(source)
+    unmarked = [text for text in texts.found if re.search(r"[^\W\d_]", text) and text not in UNTRANSLATED]
+    assert unmarked == []
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("", "zh_CN"),
+        ("en-GB,en;q=0.9", "en"),
+        ("fr, en;q=0.5, zh-CN;q=0.7", "zh_CN"),
+        ("fr, de", "zh_CN"),
+        ("en;q=0", "zh_CN"),
+        (";;;,=", "zh_CN"),
+        ("zh-TW,zh;q=0.9,en;q=0.8", "zh_CN"),
+    ],
+)
+def test_the_language_a_browser_asks_for(header: str, code: str) -> None:
+    assert preferred(header) == code
+
+
+def test_times_are_those_of_the_home() -> None:
+    from datetime import UTC, datetime
+
+    now = datetime(2026, 3, 1, 15, 30, tzinfo=UTC)  # 23:30 at home
+    late = datetime(2026, 3, 1, 16, 5, tzinfo=UTC)  # 00:05 of the next day at home
+    speech = languages()["zh_CN"]
+    assert speech.time(late) == "00:05:00"
+    assert speech.when(now, now) == "23:30"
+    assert speech.when(late, now) == "3月2日 00:05"
+    assert languages()["en"].when(late, now) == "Mar 2 00:05"

@@ -1,0 +1,296 @@
+"""What the pages say, and to whom."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from care import alarms, registry
+from care.alarms import Actor, raise_alarm, take_step
+from care.db import Connection
+from care.model import AlarmPriority, AlarmStep, CareCategory, RoomKind, SiteKind
+from care.sessions import actor_of
+from dashboard.api.signs import bed_times, with_gaps
+from dashboard.steps import buttons
+from gateway.model import AlarmKind, DeviceKind
+from tests.care.conftest import SINCE, County
+from tests.dashboard.conftest import sign_in
+from tests.dashboard.ward import Ward
+
+HTMX = {"HX-Request": "true"}
+
+
+def test_a_quiet_desk_says_so(caregiver: TestClient) -> None:
+    page = caregiver.get("/desk").text
+    assert "一切平安" in page
+    assert "青石敬老院：1 位老人" in page
+
+
+def test_a_card_says_who_where_what_and_what_to_press(
+    caregiver: TestClient, owner: Connection, ward: Ward
+) -> None:
+    alarm = ward.alarm(owner, 3, AlarmKind.SOS)
+    card = caregiver.get("/desk/alarms").text
+    for text in ("刘玉珍", "202 房 · 2 床", "紧急呼救", "紧急", "还没有人去", "我去"):
+        assert text in card
+    assert f'data-clock="{int(alarm.opened_at.timestamp() * 1000)}"' in card
+
+
+def test_the_most_urgent_and_unanswered_come_first(
+    caregiver: TestClient, owner: Connection, county: County, ward: Ward
+) -> None:
+    low = ward.alarm(owner, 0, AlarmKind.LOW_BATTERY, seconds_ago=900)
+    answered = ward.alarm(owner, 1, AlarmKind.FALL, seconds_ago=600)
+    take_step(owner, answered.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
+    medium = ward.alarm(owner, 2, AlarmKind.VITALS, seconds_ago=500)
+    young = ward.alarm(owner, 3, AlarmKind.SOS, seconds_ago=20)
+    old = ward.alarm(owner, 4, AlarmKind.SOS, seconds_ago=100)
+    listed = [alarm["id"] for alarm in caregiver.get("/api/alarms").json()["alarms"]]
+    assert listed == [old.id, young.id, answered.id, medium.id, low.id]
+
+
+def test_the_whole_way_by_the_pages(
+    caregiver: TestClient, owner: Connection, county: County, ward: Ward
+) -> None:
+    alarm = ward.alarm(owner, 3, AlarmKind.SOS)
+    words = {
+        AlarmStep.ACKNOWLEDGED: {},
+        AlarmStep.ARRIVED: {},
+        AlarmStep.RESOLVED: {"note": "滑倒，无外伤"},
+        AlarmStep.CLOSED: {"told_at": "10:42", "told_way": "phone", "told_person": "女儿李梅"},
+    }
+    for step, data in words.items():
+        answer = caregiver.post(f"/alarms/{alarm.id}/steps/{step}", headers=HTMX, data=data)
+        assert (answer.status_code, answer.headers["HX-Trigger"]) == (200, "step-taken")
+    lines = alarms.timeline(owner, alarm.id)
+    assert [(line.step, line.actor) for line in lines[1:]] == [(step, "王护理") for step in words]
+    assert lines[3].note == "滑倒，无外伤"
+    assert lines[4].detail["family_notice"] == "10:42, 电话, 女儿李梅"
+    page = caregiver.get(f"/alarms/{alarm.id}").text
+    for text in ("滑倒，无外伤", "10:42, 电话, 女儿李梅", "已结案"):
+        assert text in page
+    assert f"alarm-{alarm.id}" not in caregiver.get("/desk/alarms").text
+
+
+def test_a_note_is_written(caregiver: TestClient, owner: Connection, ward: Ward) -> None:
+    alarm = ward.alarm(owner, 3, AlarmKind.SOS)
+    assert caregiver.post(f"/alarms/{alarm.id}/notes", data={"note": " "}).status_code == 422
+    assert caregiver.post(f"/alarms/{alarm.id}/notes", data={"note": "<b>门锁着</b>"}).status_code == 200
+    page = caregiver.get(f"/alarms/{alarm.id}").text
+    assert "&lt;b&gt;门锁着&lt;/b&gt;" in page, "what people write is never taken for HTML"
+
+
+def test_what_a_detector_saw_is_told_in_the_reader_s_language(
+    caregiver: TestClient, owner: Connection, ward: Ward
+) -> None:
+    sentence = {"zh_CN": "心率 126，预警评分 6。", "en": "Pulse 126, warning score 6."}
+    alarm = ward.alarm(owner, 1, AlarmKind.VITALS, evidence={"sentence": sentence})
+    assert sentence["zh_CN"] in caregiver.get(f"/alarms/{alarm.id}").text
+    assert sentence["zh_CN"] in caregiver.get("/desk").text
+    caregiver.post("/language", data={"code": "en"})
+    assert sentence["en"] in caregiver.get(f"/alarms/{alarm.id}").text
+
+
+def test_nothing_of_another_home_is_shown(visitor: TestClient, owner: Connection, ward: Ward) -> None:
+    ward.fill_day(owner)
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    outsider = sign_in(visitor, "zhao")
+    resident = ward.residents[0]
+    for path in (
+        f"/alarms/{alarm.id}",
+        f"/alarms/{alarm.id}/steps/resolved",
+        f"/residents/{resident.id}",
+        f"/api/residents/{resident.id}/signs",
+    ):
+        assert outsider.get(path).status_code == 404, path
+    for path in (f"/alarms/{alarm.id}/steps/acknowledged", f"/alarms/{alarm.id}/notes"):
+        assert outsider.post(path, headers=HTMX, data={"note": "x"}).status_code == 404, path
+    home = ward.county.home
+    for path in (
+        f"/desk?site={home.id}",
+        f"/desk/alarms?site={home.id}",
+        f"/desk/beds?site={home.id}",
+        "/api/alarms",
+        "/county",
+        f"/county/devices?site={home.id}",
+    ):
+        text = outsider.get(path).text
+        for secret in (resident.name, home.name, "smart-mattress", "紧急呼救"):
+            assert secret not in text, (path, secret)
+    assert alarms.timeline(owner, alarm.id)[-1].step is AlarmStep.RAISED
+
+
+def test_values_show_their_age_and_grey_out(caregiver: TestClient, owner: Connection, ward: Ward) -> None:
+    grid = caregiver.get("/desk/beds").text
+    assert grid.count('class="bed ') == 13
+    stale, fresh = (
+        grid.partition(f'id="bed-{ward.residents[n].id}"')[2].partition("</a>")[0] for n in (0, 1)
+    )
+    assert stale.count(" stale") == 4  # pulse, breathing, oxygen, blood pressure
+    assert " stale" not in fresh
+    assert "124/75" in fresh
+    assert "data-ago=" in fresh
+
+
+def test_a_household_shows_its_address(visitor: TestClient, owner: Connection, county: County) -> None:
+    site = registry.add_site(
+        owner,
+        code="house-9",
+        kind=SiteKind.HOUSEHOLD,
+        name="陈家",
+        township="青石镇",
+        address="柳树村 3 组 12 号",
+        phone="555 0199",
+    )
+    raise_alarm(
+        owner,
+        site_id=site.id,
+        kind=AlarmKind.SMOKE,
+        raised_at=datetime.now(UTC),
+        actor=Actor("smoke-0009"),
+        source="device",
+    )
+    page = sign_in(visitor, "town").get("/desk").text
+    assert "柳树村 3 组 12 号" in page
+    assert 'href="tel:555 0199"' in page
+
+
+def test_the_county_adds_up(visitor: TestClient, owner: Connection, county: County, ward: Ward) -> None:
+    for number, (age_s, kind) in enumerate(
+        [(20, AlarmKind.SOS), (200, AlarmKind.SOS), (800, AlarmKind.VITALS), (7200, AlarmKind.FALL)]
+    ):
+        ward.alarm(owner, number, kind, seconds_ago=age_s)
+    for number, answer_s in enumerate((30, 50, 100)):
+        alarm = ward.alarm(owner, 5 + number, AlarmKind.SOS, seconds_ago=86_400)
+        owner.execute(
+            "UPDATE care.alarm SET state = 'closed', ended_at = now(), acknowledged_at = opened_at + %s,"
+            " arrived_at = opened_at + interval '5 min' WHERE id = %s",
+            (timedelta(seconds=answer_s), alarm.id),
+        )
+    supervisor = sign_in(visitor, "county")
+    assert supervisor.get("/").headers["location"] == "/county"
+    from dashboard import queries
+
+    with owner.transaction():
+        owner.execute("SET LOCAL ROLE anshou_web")
+        token = visitor.cookies["anshou_session"]
+        owner.execute("SELECT set_config('anshou.session', %s, true)", (token,))
+        whole, reports = queries.site_reports(owner)
+    home = next(report for report in reports if report.id == county.home.id)
+    assert (whole.open, whole.open_high) == (4, 3)
+    assert (home.under_1_min, home.under_5_min, home.under_15_min, home.older) == (1, 1, 1, 1)
+    assert home.answer_s_median == 50
+    # Answered within 60 s: two; late: one; due and unanswered: three. The youngest is not due yet.
+    assert home.answered_in_60_s == pytest.approx(2 / 6)
+    # There within 15 min: three; due and not there: one.
+    assert home.arrived_in_15_min == pytest.approx(3 / 4)
+    assert (home.devices, home.devices_live) == (14, 10)
+    assert (whole.residents, len(reports)) == (14, 3)
+    page = supervisor.get("/county").text
+    assert "青石敬老院" in page
+    assert "白河敬老院" in page
+    assert "王家" not in supervisor.get("/county?kind=care_home").text
+
+
+@pytest.mark.parametrize("path", ["/desk?site=", "/desk/beds?site=", "/county/devices?site="])
+def test_choosing_no_place_means_all(visitor: TestClient, county: County, path: str) -> None:
+    assert sign_in(visitor, "county").get(path).status_code == 200
+
+
+def test_dead_letters_tell_their_reason(visitor: TestClient, owner: Connection, county: County) -> None:
+    owner.execute(
+        "INSERT INTO readings.dead_letter (topic, payload, payload_bytes, reason, detail, site_id)"
+        " VALUES ('anshou/v1/home-a/x/vitals', %s, 18, 'out_of_limits', 'hr 900', %s)",
+        (b'\xff<script>{"hr":900}\x00', county.home.id),
+    )
+    page = sign_in(visitor, "county").get("/county/devices").text
+    assert "数值超出可能范围" in page
+    assert "&lt;script&gt;" in page
+    assert "smoke-0001" in page, "a device that was never heard needs a look"
+
+
+def test_a_resident_s_page_and_chart(caregiver: TestClient, owner: Connection, ward: Ward) -> None:
+    ward.fill_day(owner)
+    resident = ward.residents[0]
+    page = caregiver.get(f"/residents/{resident.id}").text
+    for text in ("李秀英", "201 房 · 1 床", "能自理", "smart-mattress-0001", "女儿 李梅"):
+        assert text in page
+    data = caregiver.get(f"/api/residents/{resident.id}/signs").json()
+    pulse = data["signs"]["hr"]
+    assert sum(value is not None for _, value in pulse) in (
+        1_379,
+        1_380,
+    )  # the oldest may just have left the day
+    assert sum(value is None for _, value in pulse) == 1, "the hour without readings is one gap"
+    assert len(data["in_bed"]) == 3
+    assert len(data["activity"]) == 12
+
+
+def test_in_an_own_home_the_rooms_tell_of_the_resident(
+    visitor: TestClient, owner: Connection, county: County
+) -> None:
+    alone = registry.add_resident(
+        owner,
+        site_id=county.household.id,
+        name="王大爷",
+        sex="male",
+        born_on=date(1944, 2, 2),
+        category=CareCategory.TEKUN_DISPERSED,
+        since=SINCE,
+    )
+    kitchen = registry.add_room(owner, county.household.id, "厨房", RoomKind.KITCHEN)
+    sensor = registry.add_device(
+        owner, site=county.household, kind=DeviceKind.MOTION, room_id=kitchen, since=SINCE
+    ).device
+    owner.execute(
+        "INSERT INTO readings.activity (time, device_id, room_id, event) VALUES (now(), %s, %s, 'motion')",
+        (sensor.id, kitchen),
+    )
+    data = sign_in(visitor, "town").get(f"/api/residents/{alone.id}/signs").json()
+    assert [(event["event"], event["room"]) for event in data["activity"]] == [("motion", "厨房")]
+
+
+@pytest.mark.parametrize("query", ["hours=0", "hours=1000", "until=yesterday"])
+def test_a_chart_of_nonsense_is_refused(caregiver: TestClient, county: County, query: str) -> None:
+    answer = caregiver.get(f"/api/residents/{county.mother.id}/signs?{query}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
+
+
+def test_gaps_stay_gaps() -> None:
+    minute = 60_000
+    steady = [(n * minute, 70.0) for n in range(10)]
+    assert with_gaps(steady) == steady
+    torn = [*steady, (30 * minute, 71.0)]
+    assert with_gaps(torn) == [*steady, (9 * minute + 1, None), (30 * minute, 71.0)]
+    by_hand = [(n * 480 * minute, 36.5) for n in range(3)]
+    assert with_gaps(by_hand) == by_hand, "three times a day is no gap"
+    assert with_gaps([]) == []
+    assert with_gaps([(0, 1.0)]) == [(0, 1.0)]
+
+
+def test_bed_times_pair_up() -> None:
+    events = [
+        (0, "out_of_bed"),
+        (1, "in_bed"),
+        (2, "turned"),
+        (3, "in_bed"),
+        (5, "out_of_bed"),
+        (8, "in_bed"),
+    ]
+    assert bed_times(events, 10) == [(1, 5), (8, 10)]
+    assert bed_times([], 10) == []
+
+
+def test_the_buttons_follow_the_state_machine() -> None:
+    from care.model import AlarmState
+
+    high, low = AlarmPriority.HIGH, AlarmPriority.LOW
+    assert buttons(AlarmState.OPEN, high) == [AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED]
+    assert buttons(AlarmState.ACKNOWLEDGED, high) == [AlarmStep.ARRIVED, AlarmStep.CANCELLED]
+    assert buttons(AlarmState.ACKNOWLEDGED, low) == [
+        AlarmStep.ARRIVED,
+        AlarmStep.RESOLVED,
+        AlarmStep.CANCELLED,
+    ]
+    assert buttons(AlarmState.RESOLVED, high) == [AlarmStep.CLOSED]
+    assert buttons(AlarmState.CLOSED, high) == []

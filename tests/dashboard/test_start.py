@@ -1,0 +1,123 @@
+"""The process: what it refuses to start with, and how fast it starts."""
+
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import msgspec
+import pytest
+from starlette.testclient import TestClient
+
+from care.db import Connection
+from dashboard.app import create_app
+from dashboard.errors import UnfitRoleError
+from dashboard.guard import require_bound_role
+from dashboard.settings import Settings
+from gateway.environment import SettingsError, read_settings
+from tests.care.conftest import PASSWORD, County
+from tests.dashboard.conftest import sign_in
+from tests.dashboard.running import Dashboard, running
+from tests.servers import Database
+
+START_S_MAX = 6.0
+STOP_S_MAX = 4.0
+"""Generous: the machine of a test run has other things to do."""
+
+
+def start(**environ: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSHOU_")}
+    return subprocess.run(
+        [sys.executable, "-m", "dashboard"],
+        env={**clean, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_web_s_own_role_is_fit(database: Database) -> None:
+    require_bound_role(database.web_url)
+
+
+@pytest.mark.parametrize(
+    ("role", "complaint"),
+    [("owner_url", "is a superuser"), ("service_url", "can read the schema `readings`")],
+)
+def test_a_role_that_sees_too_much_is_refused(database: Database, role: str, complaint: str) -> None:
+    with pytest.raises(UnfitRoleError, match=complaint):
+        require_bound_role(getattr(database, role))
+
+
+def test_a_role_that_bypasses_row_security_is_refused(database: Database, owner: Connection) -> None:
+    owner.execute("ALTER ROLE anshou_web BYPASSRLS")
+    try:
+        with pytest.raises(UnfitRoleError, match="bypasses row security"):
+            require_bound_role(database.web_url)
+    finally:
+        owner.execute("ALTER ROLE anshou_web NOBYPASSRLS")
+
+
+def test_an_empty_database_is_told_apart(empty_database: str) -> None:
+    with pytest.raises(UnfitRoleError, match="anshou migrate"):
+        require_bound_role(empty_database)
+
+
+def test_the_process_says_in_one_line_what_is_wrong(database: Database) -> None:
+    as_owner = start(ANSHOU_DATABASE_URL=database.owner_url)
+    assert as_owner.returncode == 2
+    assert as_owner.stderr.startswith("anshou dashboard: the dashboard refuses to start: its database role")
+    assert "Traceback" not in as_owner.stderr
+    mistyped = start(ANSHOU_DATABASE_URL=database.web_url, ANSHOU_DASHBOARD_PROT="1")
+    assert (mistyped.returncode, "did you mean ANSHOU_DASHBOARD_PORT?" in mistyped.stderr) == (2, True)
+    away = start(ANSHOU_DATABASE_URL="postgresql://anshou_web:x@127.0.0.1:1/none")
+    assert (away.returncode, "cannot connect to the database" in away.stderr) == (1, True)
+
+
+def test_it_starts_fast_and_with_several_workers(database: Database, tmp_path: Path) -> None:
+    for workers in (1, 2):
+        dashboard = Dashboard(database.web_url, tmp_path / f"{workers}.log", workers=workers)
+        started = time.monotonic()
+        try:
+            dashboard.start()
+            assert time.monotonic() - started < START_S_MAX * workers
+        finally:
+            dashboard.stop()
+
+
+@pytest.mark.parametrize("setting", [field.name for field in msgspec.structs.fields(Settings)])
+def test_every_setting_is_explained(setting: str) -> None:
+    assert f"\n        {setting}: " in (Settings.__doc__ or "") or f"    {setting}:" in (
+        Settings.__doc__ or ""
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "70000"), ("POOL_SIZE_MAX", "0"), ("BEAT_S", "-1")])
+def test_a_setting_beyond_its_limits_is_refused(name: str, value: str) -> None:
+    environ = {"ANSHOU_DATABASE_URL": "postgresql://x/y", f"ANSHOU_DASHBOARD_{name}": value}
+    with pytest.raises(SettingsError, match=f"ANSHOU_DASHBOARD_{name}"):
+        read_settings(Settings, "dashboard", environ)
+
+
+def test_it_stops_promptly_though_pages_are_open(database: Database, county: County, tmp_path: Path) -> None:
+    with running(database.web_url, tmp_path) as dashboard:
+        body = urllib.parse.urlencode({"username": "wang", "password": PASSWORD}).encode()
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        with browser.open(dashboard.url("/sign-in"), body, timeout=20) as answer:
+            assert answer.status == 200
+        with browser.open(dashboard.url("/live"), timeout=20) as stream:
+            assert stream.readline().startswith(b"id: ")
+            started = time.monotonic()
+            dashboard.stop()
+            assert time.monotonic() - started < STOP_S_MAX
+
+
+def test_more_live_pages_than_allowed_are_told_to_wait(database: Database, county: County) -> None:
+    app = create_app(Settings(database_url=database.web_url, streams_max=1))
+    with TestClient(app, follow_redirects=False) as client, app.state.context.hub.watch():
+        sign_in(client, "wang")
+        answer = client.get("/live")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
