@@ -22,9 +22,7 @@ from deploy.local.progress import complain, run, step
 # What the pages load, by its name in `dashboard/static/vendor/`.
 FILES = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
-    "htmx-sse.min.js": "htmx-ext-sse/dist/sse.min.js",
     "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
-    "tabler.min.js": "@tabler/core/dist/js/tabler.min.js",
     "echarts.min.js": "echarts/dist/echarts.min.js",
 }
 SPRITE = "@tabler/icons-sprite/dist/tabler-sprite.svg"
