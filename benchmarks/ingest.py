@@ -1,9 +1,13 @@
 """`anshou bench ingest`: how fast readings are stored, beside what TimescaleDB and paho can do at best."""
 
 import itertools
+import multiprocessing
 import random
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.sharedctypes import Synchronized
+from typing import NamedTuple
 
 import psycopg
 
@@ -13,17 +17,30 @@ from benchmarks.stack import Stack, add_fleet, cpu_s, resident_mb, running_stack
 from care import db
 from gateway import wire
 from gateway.model import VitalSigns
+from gateway.wire import Leaf
 from ingest import pgcopy
 from ingest.batch import VitalsRow
+from ingest.subscriber import Incoming, Subscriber
 
 HOMES = 100
 RESIDENTS_A_HOME = 50
 SIGNS_A_ROW = 5
 BATCHES = 20_000
-SINGLES = 100_000
+SINGLES = 150_000
 ROWS_A_COPY = 5_000
 COPY_ROWS = 500_000
+WARM_UP = 0.05
+"""Share of the messages that is sent before the clock starts: sessions, caches and chunks are then there."""
+KEEPALIVE_S = 60
 Packet = tuple[bytes, bytes]
+
+
+class Measured(NamedTuple):
+    """One run: rows stored per second, CPU of ingest and database in seconds, most memory of ingest in MB."""
+
+    rows_per_s: float
+    cpu_s: float
+    memory_mb: float
 
 
 def run() -> list[Figure]:
@@ -31,70 +48,126 @@ def run() -> list[Figure]:
     with running_stack() as stack:
         with db.connect(stack.owner_url) as connection:
             homes = add_fleet(connection, HOMES, RESIDENTS_A_HOME)
-        figures = _batches(stack, homes)
-        figures += _singles(stack, homes)
-    return figures
+        return _batches(stack, homes) + _singles(stack, homes)
 
 
 def _batches(stack: Stack, homes: list[list[str]]) -> list[Figure]:
     rows = BATCHES * RESIDENTS_A_HOME
-    packets = list(_batch_packets(homes, BATCHES))
-    before = _copy_rows_per_s(stack)
-    measured = _drain(stack, packets, rows)
-    ceiling = max(before, _copy_rows_per_s(stack))
-    readings = rows * SIGNS_A_ROW
+    ceiling = _copy_rows_per_s(stack)
+    measured = _store(stack, list(_batch_packets(homes, BATCHES)), RESIDENTS_A_HOME)
+    ceiling = max(ceiling, _copy_rows_per_s(stack))
+    per_reading_us = measured.cpu_s / (rows * SIGNS_A_ROW) * 1e6
+    name = "batches of 50"
     return [
-        figure("batches of 50: rows stored", measured.rows_per_s, "rows/s", ceiling=ceiling, target=0.6, of="ratio"),
-        figure("batches of 50: readings stored", measured.rows_per_s * SIGNS_A_ROW, "readings/s", target=500_000),
-        figure(
-            "batches of 50: CPU of ingest and database",
-            measured.cpu_s / readings * 1e6,
-            "µs/reading",
-            target=3,
-            better="lower",
-        ),
-        figure("batches of 50: memory of ingest", measured.memory_mb, "MB", target=300, better="lower"),
+        figure(f"{name}: stored", measured.rows_per_s, "rows/s", ceiling=ceiling, target=0.6, of="ratio"),
+        figure(f"{name}: stored", measured.rows_per_s * SIGNS_A_ROW, "readings/s", target=500_000),
+        figure(f"{name}: CPU of ingest + database", per_reading_us, "µs/reading", target=3, better="lower"),
+        figure(f"{name}: memory of ingest", measured.memory_mb, "MB", target=300, better="lower"),
     ]
 
 
 def _singles(stack: Stack, homes: list[list[str]]) -> list[Figure]:
-    return []
+    packets = list(_single_packets(homes, SINGLES))
+    ceiling = _received_per_s(stack, packets)
+    measured = _store(stack, packets, 1)
+    ceiling = max(ceiling, _received_per_s(stack, packets))
+    per_reading_us = measured.cpu_s / (SINGLES * SIGNS_A_ROW) * 1e6
+    name = "single messages"
+    return [
+        figure(
+            f"{name}: stored", measured.rows_per_s, "messages/s", ceiling=ceiling, target=0.85, of="ratio"
+        ),
+        figure(f"{name}: CPU of ingest + database", per_reading_us, "µs/reading", target=40, better="lower"),
+    ]
 
 
-class _Measured:
-    def __init__(self, rows_per_s: float, cpu_s: float, memory_mb: float) -> None:
-        self.rows_per_s = rows_per_s
-        self.cpu_s = cpu_s
-        self.memory_mb = memory_mb
-
-
-def _drain(stack: Stack, packets: list[Packet], rows: int) -> _Measured:
-    """Publish everything while ingest runs; the time from the first publish to the last commit."""
-    publisher = Publisher(stack.mqtt_url("simulator"), "bench-load")
+def _store(stack: Stack, packets: list[Packet], rows_a_packet: int) -> Measured:
+    """Publish while ingest runs; timed from the end of the warm-up to the last commit."""
+    warm_up = int(len(packets) * WARM_UP)
     with (
         db.connect(stack.owner_url, autocommit=True) as connection,
         stack.ingest("readings") as pid,
+        _publisher(stack) as publisher,
     ):
-        connection.execute("TRUNCATE readings.vitals, readings.batch, readings.resident_state, readings.device_state")
-        time.sleep(2.0)
+        connection.execute("TRUNCATE readings.vitals, readings.batch, readings.resident_state")
+        _wait_until_connected(connection)
+        publisher.send(packets[:warm_up])
+        _wait_until_stored(connection, warm_up * rows_a_packet)
         cpu_before_s = stack.postgres_cpu_s() + cpu_s(pid)
         started_s = time.perf_counter()
-        publisher.send(packets)
-        print("published", time.perf_counter() - started_s)
-        while _stored(connection) < rows:
-            time.sleep(0.05)
+        publisher.send(packets[warm_up:])
+        _wait_until_stored(connection, len(packets) * rows_a_packet)
         elapsed_s = time.perf_counter() - started_s
         used_s = stack.postgres_cpu_s() + cpu_s(pid) - cpu_before_s
-        print("ingest cpu", cpu_s(pid), "pg", used_s - cpu_s(pid), "elapsed", elapsed_s)
-        memory_mb = resident_mb(pid)
-    publisher.close()
-    return _Measured(rows / elapsed_s, used_s, memory_mb)
+        return Measured(
+            (len(packets) - warm_up) * rows_a_packet / elapsed_s, used_s / (1 - WARM_UP), resident_mb(pid)
+        )
 
 
-def _stored(connection: db.Connection) -> int:
-    row = connection.execute("SELECT count(*) AS stored FROM readings.vitals").fetchone()
-    assert row is not None
-    return int(row["stored"])
+def _wait_until_connected(connection: db.Connection) -> None:
+    while not connection.execute(
+        "SELECT FROM pg_stat_activity WHERE usename = 'anshou_ingest' AND state = 'idle'"
+    ).fetchall():
+        time.sleep(0.05)
+    time.sleep(1.0)  # it subscribes right after it has read the register
+
+
+def _wait_until_stored(connection: db.Connection, rows: int) -> None:
+    while True:
+        row = connection.execute("SELECT count(*) AS stored FROM readings.vitals").fetchone()
+        assert row is not None
+        if row["stored"] >= rows:
+            return
+        # Counting is work for the database too, so it is not done more often than this.
+        time.sleep(0.05 + (rows - row["stored"]) / 2_000_000)
+
+
+@contextmanager
+def _publisher(stack: Stack) -> Iterator[Publisher]:
+    publisher = Publisher(stack.mqtt_url("simulator"), "bench-load")
+    try:
+        yield publisher
+    finally:
+        publisher.close()
+
+
+def _received_per_s(stack: Stack, packets: list[Packet]) -> float:
+    """The ceiling of single messages: the same client takes and acknowledges them, and that is all."""
+    context = multiprocessing.get_context("spawn")
+    count = context.Value("q", 0)
+    receiver = context.Process(target=_receive_only, args=(stack.mqtt_url("ingest"), count), daemon=True)
+    receiver.start()
+    with _publisher(stack) as publisher:
+        while count.value == 0:
+            publisher.send(packets[:1])  # until it has subscribed
+            time.sleep(0.05)
+        before = count.value
+        started_s = time.perf_counter()
+        publisher.send(packets)
+        while count.value < before + len(packets):
+            time.sleep(0.01)
+        elapsed_s = time.perf_counter() - started_s
+    receiver.terminate()
+    receiver.join()
+    return len(packets) / elapsed_s
+
+
+def _receive_only(url: str, count: "Synchronized[int]") -> None:
+    received: list[Incoming] = []
+    subscriber = Subscriber(
+        url,
+        client_id="bench-receive-only",
+        filters=[f"{wire.ROOT}/+/+/{Leaf.VITALS}"],
+        receive_max=4_000,
+        keepalive_s=KEEPALIVE_S,
+        on_message=received.append,
+    )
+    while True:
+        subscriber.turn(0.5)
+        for incoming in received:
+            subscriber.acknowledge(incoming)
+        count.value += len(received)
+        received.clear()
 
 
 def _batch_packets(homes: list[list[str]], count: int) -> Iterator[Packet]:
@@ -105,6 +178,15 @@ def _batch_packets(homes: list[list[str]], count: int) -> Iterator[Packet]:
         items = [(device, _vitals(generator, ts_ms)) for device in homes[home]]
         topic = f"{wire.ROOT}/home-{home + 1}/gw-{home + 1}/batch"
         yield publish_packet(topic, wire.encode_batch(f"b{number}", items))
+
+
+def _single_packets(homes: list[list[str]], count: int) -> Iterator[Packet]:
+    devices = [(f"home-{number}", device) for number, names in enumerate(homes, start=1) for device in names]
+    start_ms = int(time.time() * 1000) - count // len(devices) * 1000
+    generator = random.Random(9)
+    for number, (site, device) in zip(range(count), itertools.cycle(devices), strict=False):
+        message = _vitals(generator, start_ms + number // len(devices) * 1000)
+        yield publish_packet(f"{wire.ROOT}/{site}/{device}/vitals", wire.encode(message))
 
 
 def _vitals(generator: random.Random, ts_ms: int) -> VitalSigns:
@@ -119,17 +201,15 @@ def _vitals(generator: random.Random, ts_ms: int) -> VitalSigns:
 
 
 def _copy_rows_per_s(stack: Stack) -> float:
-    """The ceiling: bare binary COPY of rows packed beforehand, in transactions of 5,000."""
+    """The ceiling of batches: bare binary COPY of rows packed beforehand, in transactions of 5,000."""
     start_us = int(time.time()) * 1_000_000 - 86_400_000_000
     generator = random.Random(8)
     blocks = []
     for block in range(COPY_ROWS // ROWS_A_COPY):
-        rows = [
-            VitalsRow(start_us + block * 1_000_000, device, device, False,
-                      float(generator.randint(55, 95)), 15.0, 97.0, 36.6, 130.0, None, None, None)
-            for device in range(1, ROWS_A_COPY + 1)
-        ]  # fmt: skip
-        blocks.append(pgcopy.pack_vitals(rows))
+        time_us = start_us + block * 1_000_000
+        blocks.append(
+            pgcopy.pack_vitals([_copied_row(generator, time_us, n) for n in range(1, ROWS_A_COPY + 1)])
+        )
     columns = ", ".join(["time", *VitalsRow._fields[1:]])
     with psycopg.connect(stack.owner_url) as connection:
         connection.execute("TRUNCATE readings.vitals")
@@ -143,3 +223,11 @@ def _copy_rows_per_s(stack: Stack) -> float:
                 copy.write(packed)
             connection.commit()
         return COPY_ROWS / (time.perf_counter() - started_s)
+
+
+def _copied_row(generator: random.Random, time_us: int, device_id: int) -> VitalsRow:
+    signs = _vitals(generator, 0)
+    return VitalsRow(
+        *(time_us, device_id, device_id, False),
+        *(signs.hr, signs.rr, signs.spo2, signs.temp, signs.sbp, None, None, None),
+    )

@@ -1,4 +1,4 @@
-"""Real servers for a benchmark: durable TimescaleDB and Mosquitto as `anshou up` sets them up, in a temp folder."""
+"""Real servers for a benchmark, durable and set up as by `anshou up`, in a temporary folder."""
 
 import os
 import secrets
@@ -99,7 +99,10 @@ def running_stack() -> Iterator[Stack]:
     with ExitStack() as closing:
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         cluster = PostgresCluster(
-            prefix=prefix, folder=folder / "postgres", port=ports.any_free(), password=secrets.token_urlsafe(12)
+            prefix=prefix,
+            folder=folder / "postgres",
+            port=ports.any_free(),
+            password=secrets.token_urlsafe(12),
         )
         cluster.initialise()
         postgres = cluster.start(folder / "postgres.log")

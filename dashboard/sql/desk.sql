@@ -65,7 +65,8 @@ FROM care.alarm_event
 JOIN care.alarm ON alarm.id = alarm_event.alarm_id
 JOIN care.site ON site.id = alarm.site_id
 LEFT JOIN care.resident ON resident.id = alarm.resident_id
-WHERE alarm_event.id > %(after)s - 100
+WHERE (alarm_event.id > %(after)s OR alarm_event.id > %(after)s - 100
+    AND alarm_event.at > (SELECT last.at FROM care.alarm_event AS last WHERE last.id = %(after)s) - interval '10 s')
   AND (%(site_id)s::integer IS NULL OR alarm_event.site_id = %(site_id)s)
   AND alarm_event.step = 'raised' AND alarm.ended_at IS NOT NULL
   AND alarm.opened_at > now() - interval '1 day'

@@ -2,6 +2,7 @@
 const HOUR_MS = 3_600_000;
 const ROW_PX = 96;
 const STRIP_PX = 56;
+const DOTS_MAX = 60;
 const ROWS = [
   { key: "hr", series: [["hr", "#e03131"]], span: 20 },
   { key: "rr", series: [["rr", "#1c7ed6"]], span: 8 },
@@ -69,12 +70,16 @@ function options(element, data, rows) {
   const mark = Number(element.dataset.mark);
   const markLine = mark ? { silent: true, symbol: "none", lineStyle: { color: "#e03131", width: 2, type: "solid" },
     label: { formatter: labels.alarm, color: "#e03131" }, data: [{ xAxis: mark }] } : undefined;
-  const series = rows.flatMap((row, index) => row.series.map(([name, color], at) => ({
-    type: "line", name: labels[row.key], xAxisIndex: index, yAxisIndex: index, data: data.signs[name],
-    showSymbol: Boolean(row.dots), symbolSize: row.dots ? 7 : 3, connectNulls: false, animation: false,
-    lineStyle: { width: row.dots ? 1 : 1.5, color, type: row.dots ? "dotted" : "solid" }, itemStyle: { color },
-    sampling: undefined, markLine: at === 0 ? markLine && { ...markLine, label: { ...markLine.label, show: index === 0 } } : undefined,
-  })));
+  const series = rows.flatMap((row, index) => row.series.map(([name, color], at) => {
+    // A few readings a day are points; a wristband's many are a line.
+    const dots = row.dots && data.signs[name].filter(([, value]) => value !== null).length <= DOTS_MAX;
+    return {
+      type: "line", name: labels[row.key], xAxisIndex: index, yAxisIndex: index, data: data.signs[name],
+      showSymbol: dots, symbolSize: dots ? 7 : 3, connectNulls: false, animation: false,
+      lineStyle: { width: dots ? 1 : 1.5, color, type: dots ? "dotted" : "solid" }, itemStyle: { color },
+      markLine: at === 0 ? markLine && { ...markLine, label: { ...markLine.label, show: index === 0 } } : undefined,
+    };
+  }));
   const strip = { xAxisIndex: rows.length, yAxisIndex: rows.length, animation: false };
   series.push({ ...strip, type: "scatter", name: labels.activity, symbol: "rect", symbolSize: [2, 16],
     itemStyle: { color: "#2f9e44" }, data: data.activity.map((event) => [event.at, 0.5, event.event, event.room]),

@@ -12,6 +12,7 @@ const CHECK_MS = 1_000;
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
 
+const FRESH_MS = 10_000;
 const list = document.getElementById("alarms");
 const isDesk = document.body.dataset.live === "desk" && list !== null;
 const seen = new Set();
@@ -20,6 +21,7 @@ const rendered = new Map();
 let source = null;
 let lastEventId = list?.dataset.after ?? "";
 let heardAt = Date.now();
+let connected = false;
 let lostSince = null;
 let retryMs = RETRY_MS_MIN;
 let retryTimer = null;
@@ -50,10 +52,12 @@ function connect() {
   close();
   const query = new URLSearchParams({ view: isDesk ? "desk" : "bell" });
   if (list?.dataset.site) query.set("site", list.dataset.site);
-  if (lastEventId) query.set("after", lastEventId);
+  // A page that has just been drawn has missed nothing.
+  if (lastEventId && (connected || performance.now() > FRESH_MS)) query.set("after", lastEventId);
   source = new EventSource(`/live?${query}`);
   source.addEventListener("alarms", (event) => {
     alive();
+    connected = true;
     lastEventId = event.lastEventId || lastEventId;
     show(event.data);
   });
