@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.figures import report
 
-NAMES = ("ingest",)
+NAMES = ("ingest", "history")
 
 
 def main(arguments: list[str]) -> int:

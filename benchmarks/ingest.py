@@ -207,9 +207,8 @@ def _copy_rows_per_s(stack: Stack) -> float:
     blocks = []
     for block in range(COPY_ROWS // ROWS_A_COPY):
         time_us = start_us + block * 1_000_000
-        blocks.append(
-            pgcopy.pack_vitals([_copied_row(generator, time_us, n) for n in range(1, ROWS_A_COPY + 1)])
-        )
+        rows = [_copied_row(generator, time_us, n) for n in range(1, ROWS_A_COPY + 1)]
+        blocks.append(pgcopy.pack_vitals(pgcopy.columns_of(rows)))
     columns = ", ".join(["time", *VitalsRow._fields[1:]])
     with psycopg.connect(stack.owner_url) as connection:
         connection.execute("TRUNCATE readings.vitals")

@@ -103,12 +103,14 @@ def raise_alarm(
     priority: AlarmPriority | None = None,
     detector: str | None = None,
     evidence: Mapping[str, Any] | None = None,
+    known_at: datetime | None = None,
 ) -> Raised:
     """Open an alarm, or add to the active one of the same subject and kind, and notify the desks.
 
     The subject is the resident if one is named, else the room, the device or the site. A repeat never
     lowers the priority. `raised_at` is when it happened, by the clock of the device or the window of the
-    detector; `source` is "device", "detector" or "staff".
+    detector; `source` is "device", "detector" or "staff". `known_at` is when the centre knew, for what
+    is recorded afterwards; default: now.
     """
     row = connection.execute(
         _sql["raise_alarm"],
@@ -123,12 +125,14 @@ def raise_alarm(
             "detector": detector,
             "evidence": Jsonb(evidence or {}),
             "raised_at": raised_at,
+            "at": known_at,
         },
     ).fetchone()
     assert row is not None, "INSERT … RETURNING gives a row"
     alarm = Alarm.from_row(row)
     step = AlarmStep.REPEATED if row["joined"] else AlarmStep.RAISED
-    _add_event(connection, alarm, step, alarm.state, actor, detail={"raised_at": raised_at.isoformat()})
+    detail = {"raised_at": raised_at.isoformat()}
+    _add_event(connection, alarm, step, alarm.state, actor, detail=detail, at=known_at)
     return Raised(alarm, joined=row["joined"])
 
 
@@ -140,12 +144,14 @@ def end_condition(
     cancelled: bool,
     at: datetime,
     actor: Actor,
+    known_at: datetime | None = None,
 ) -> Alarm | None:
     """A device says that its alarm's cause is over, or that the person took it back.
 
     Low and medium alarms that are not yet attended end as `cleared`. One of high priority stays with the
     people: only its timeline tells that the condition ended or that the button was cancelled, because
-    somebody must still look. None when no alarm is active.
+    somebody must still look. None when no alarm is active. `at` is by the device's clock; `known_at` is
+    when the centre knew (default: now).
     """
     row = connection.execute(_sql["find_active"], {"kind": kind, "device_id": device_id}).fetchone()
     if row is None:
@@ -155,10 +161,10 @@ def end_condition(
     detail = {"at": at.isoformat(), "by_device": True}
     may_end = alarm.priority is not AlarmPriority.HIGH and alarm.state in LEGAL_FROM[step]
     if may_end:
-        return _move(connection, alarm, step, actor, note=None, detail=detail)
+        return _move(connection, alarm, step, actor, note=None, detail=detail, at=known_at)
     connection.execute("UPDATE care.alarm SET condition_ended_at = %s WHERE id = %s", (at, alarm.id))
     detail["cancelled"] = cancelled
-    _add_event(connection, alarm, AlarmStep.CONDITION_ENDED, alarm.state, actor, detail=detail)
+    _add_event(connection, alarm, AlarmStep.CONDITION_ENDED, alarm.state, actor, detail=detail, at=known_at)
     return alarm
 
 
@@ -178,6 +184,7 @@ def take_step(
     note: str | None = None,
     family_notice: str | None = None,
     detail: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
 ) -> Alarm:
     """Move an alarm by one step; the row is locked, so that of two at once one wins.
 
@@ -189,6 +196,7 @@ def take_step(
         note: what was found or done.
         family_notice: how the family was told (when, how, who); needed to close high priority.
         detail: facts for the timeline.
+        at: when it was done, for what is recorded afterwards; default: now.
 
     Raises:
         NotFoundError: no such alarm in the connection's scope.
@@ -215,6 +223,7 @@ def take_step(
         note=note,
         detail={**(detail or {}), **({"family_notice": family_notice} if family_notice else {})},
         family_notice=family_notice,
+        at=at,
     )
 
 
@@ -244,13 +253,14 @@ def timeline(connection: Connection, alarm_id: int) -> list[AlarmEvent]:
     return [AlarmEvent.from_row(row) for row in rows]
 
 
+_AT = "coalesce(%(at)s::timestamptz, clock_timestamp())"
 _UPDATE_OF: Mapping[AlarmStep, str] = {
-    AlarmStep.ACKNOWLEDGED: "acknowledged_at = clock_timestamp(), acknowledged_by = %(staff_id)s",
-    AlarmStep.ARRIVED: "arrived_at = clock_timestamp()",
-    AlarmStep.RESOLVED: "resolved_at = clock_timestamp()",
-    AlarmStep.CLOSED: "ended_at = clock_timestamp(), family_notice = %(family_notice)s",
-    AlarmStep.CANCELLED: "ended_at = clock_timestamp()",
-    AlarmStep.CLEARED: "ended_at = clock_timestamp()",
+    AlarmStep.ACKNOWLEDGED: f"acknowledged_at = {_AT}, acknowledged_by = %(staff_id)s",
+    AlarmStep.ARRIVED: f"arrived_at = {_AT}",
+    AlarmStep.RESOLVED: f"resolved_at = {_AT}",
+    AlarmStep.CLOSED: f"ended_at = {_AT}, family_notice = %(family_notice)s",
+    AlarmStep.CANCELLED: f"ended_at = {_AT}",
+    AlarmStep.CLEARED: f"ended_at = {_AT}",
 }
 
 
@@ -263,6 +273,7 @@ def _move(
     note: str | None,
     detail: Mapping[str, Any],
     family_notice: str | None = None,
+    at: datetime | None = None,
 ) -> Alarm:
     row = connection.execute(
         f"UPDATE care.alarm SET state = %(state)s, {_UPDATE_OF[step]} WHERE id = %(alarm_id)s RETURNING *",  # noqa: S608 - the fragments are the constants above
@@ -271,11 +282,12 @@ def _move(
             "alarm_id": alarm.id,
             "staff_id": actor.staff_id,
             "family_notice": family_notice,
+            "at": at,
         },
     ).fetchone()
     assert row is not None, "the row is locked by this transaction"
     moved = Alarm.from_row(row)
-    _add_event(connection, moved, step, moved.state, actor, note=note, detail=detail)
+    _add_event(connection, moved, step, moved.state, actor, note=note, detail=detail, at=at)
     return moved
 
 
@@ -288,6 +300,7 @@ def _add_event(
     *,
     note: str | None = None,
     detail: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
 ) -> None:
     connection.execute(
         _sql["add_event"],
@@ -300,6 +313,7 @@ def _add_event(
             "actor": actor.name,
             "note": note[:NOTE_LENGTH_MAX] if note else None,
             "detail": Jsonb(detail or {}),
+            "at": at,
         },
     )
 

@@ -37,6 +37,10 @@ class DutyLock(IntEnum):
 
     WATCH = 1
     ANALYTICS = 2
+    SETTLE = 3
+    ROLLUP = 4
+    RETENTION = 5
+    ROLLUP_TRANSACTION = 6
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,12 +125,12 @@ def migrate(
     """Bring the database to the newest schema."""
     from care import db, schema
     from deploy.local import instance
+    from deploy.schema import bring_up_to_date
 
     url = os.environ.get(instance.DATABASE_VARIABLE)
     if data is not None or not url:
         url = instance.current(data).owner_database_url
-    with db.translated_errors():
-        applied = db.migrate(url)
+    applied = bring_up_to_date(url)
     for name in applied:
         typer.echo(f"applied {name}")
     if not applied:
@@ -151,6 +151,12 @@ def readings() -> None:
 def alarms() -> None:
     """Alarm signals, each at once, on a connection of their own."""
     _run_room("ingest", "alarms")
+
+
+@ingest_app.command()
+def settle() -> None:
+    """Latest state, rollups and retention, derived from what the readings stored."""
+    _run_room("ingest", "settle")
 
 
 @app.command()

@@ -13,13 +13,14 @@ from care import db
 from deploy.county import accounts, alarms, history, record
 from deploy.county.accounts import DemoAccount
 from deploy.county.progress import Step
-from gateway.simulator.clock import DAY_MS, HOUR_MS, wall_ms
+from gateway.simulator.clock import DAY_MS, wall_ms
 from gateway.simulator.county import DEFAULT_SEED, plan_county
 from gateway.simulator.plan import County
 from gateway.simulator.settings import DEMO_INCIDENT_RATE
 from gateway.simulator.story import Story
 from ingest.database import Database
 from ingest.directory import Directory
+from ingest.settle import Rhythm, settle
 
 _TITLES = {
     "sites": "sites",
@@ -29,8 +30,6 @@ _TITLES = {
     "story": "last day, told",
     "history": "last day, stored",
 }
-ALARMS_OF_LAST_MS = 8 * HOUR_MS
-"""Alarm signals older than this are left in the past."""
 
 
 def populate(
@@ -66,6 +65,9 @@ def populate(
                 directory = Directory(database)
                 directory.refresh()
                 _write_last_day(connection, county, directory, step)
+            connection.commit()
+            while settle(connection, Rhythm()).more:
+                pass
     return people
 
 
@@ -75,8 +77,7 @@ def _write_last_day(connection: db.Connection, county: County, directory: Direct
     rows = story.between(now_ms - DAY_MS, now_ms, lambda done, of: step("story", done, of))
     with connection.transaction():
         signals = history.write(connection, county, history.thinned(rows, now_ms), directory, step)
-        since_us = (now_ms - ALARMS_OF_LAST_MS) * 1000
-        alarms.write(connection, [row for row in signals if row.time_us >= since_us])
+        alarms.write(connection, signals, county.seed)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`python -m ingest readings` and `python -m ingest alarms`: the two processes of this room."""
+"""`python -m ingest readings`, `… alarms` and `… settle`: the processes of this room."""
 
 import logging
 import os
@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from gateway.environment import SettingsError, read_settings
 from ingest.alarms import AlarmIngest
 from ingest.errors import IngestError
+from ingest.history import HistoryKeeper
 from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
 
-PROCESSES: dict[str, type[ReadingsIngest] | type[AlarmIngest]] = {
+PROCESSES: dict[str, type[ReadingsIngest] | type[AlarmIngest] | type[HistoryKeeper]] = {
     "readings": ReadingsIngest,
     "alarms": AlarmIngest,
+    "settle": HistoryKeeper,
 }
 
 

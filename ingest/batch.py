@@ -1,7 +1,6 @@
 """From messages to rows: what one transaction will store. Pure; nothing in here waits or touches a server."""
 
 import time
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from gateway import wire
@@ -131,7 +130,11 @@ class Rows:
             self.heard[device_id] = max(heard_us, self.heard.get(device_id, 0))
 
     def __len__(self) -> int:
-        return len(self.vitals) + len(self.activity) + len(self.status) + len(self.signals) + len(self.dead)
+        return self.stored_count() + len(self.dead)
+
+    def stored_count(self) -> int:
+        """Rows that are not dead letters."""
+        return len(self.vitals) + len(self.activity) + len(self.status) + len(self.signals)
 
 
 class GatewayBatch(NamedTuple):
@@ -161,11 +164,15 @@ class MicroBatch:
     def __len__(self) -> int:
         return len(self.deliveries)
 
-    def all_rows(self) -> Iterator[Rows]:
-        """The rows of single messages, then of each gateway's batch."""
-        yield self.singles
+    def all_rows(self) -> Rows:
+        """The rows of single messages and of every gateway's batch."""
+        if not self.gateway_batches:
+            return self.singles
+        rows = Rows()
+        rows.extend(self.singles)
         for batch in self.gateway_batches:
-            yield batch.rows
+            rows.extend(batch.rows)
+        return rows
 
 
 class Assembler:

@@ -32,18 +32,6 @@ class LatestTable(NamedTuple):
         return [*times, *([self.seen] if self.seen else [])]
 
 
-_SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "glucose", "weight")
-
-RESIDENT_STATE = LatestTable(
-    sql.Identifier("readings", "resident_state"),
-    "resident_id",
-    {
-        **{sign: Column("real", f"{sign}_at") for sign in _SIGNS},
-        "activity": Column("text", "activity_at"),
-        "activity_room_id": Column("integer", "activity_at"),
-        "in_bed": Column("boolean", "in_bed_at"),
-    },
-)
 DEVICE_STATE = LatestTable(
     sql.Identifier("readings", "device_state"),
     "device_id",

@@ -6,7 +6,7 @@ Format: https://www.postgresql.org/docs/17/sql-copy.html (Binary Format).
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,33 @@ VITALS_COLUMNS = VitalsRow._fields[4:]
 _FIELD_COUNT = len(VitalsRow._fields)
 
 
-def pack_vitals(rows: Sequence[VitalsRow]) -> bytes:
+class VitalsColumns(NamedTuple):
+    """Rows of vital signs, column by column; a missing resident is -1, a missing sign NaN."""
+
+    time_us: NDArray[np.int64]
+    device_id: NDArray[np.int32]
+    resident_id: NDArray[np.int32]
+    replaced: NDArray[np.uint8]
+    signs: NDArray[np.float32]
+
+
+def columns_of(rows: Sequence[VitalsRow]) -> VitalsColumns:
+    """The rows as columns; at least one row."""
+    time_us, device_id, resident_id, replaced, *signs = zip(*rows, strict=True)
+    residents = resident_id if None not in resident_id else [-1 if r is None else r for r in resident_id]
+    return VitalsColumns(
+        np.array(time_us, dtype=np.int64),
+        np.array(device_id, dtype=np.int32),
+        np.array(residents, dtype=np.int32),
+        np.array(replaced, dtype=np.uint8),
+        np.array([_real(sign) for sign in signs], dtype=np.float32),
+    )
+
+
+def pack_vitals(columns: VitalsColumns) -> bytes:
     """The rows, in any order, with header and trailer, for COPY readings.vitals (…) FROM STDIN BINARY."""
-    columns = list(zip(*rows, strict=True))
-    time_us = np.array(columns[0], dtype=np.int64) - POSTGRES_EPOCH_US
-    device_id = np.array(columns[1], dtype=np.int32)
-    resident_id = np.array([-1 if value is None else value for value in columns[2]], dtype=np.int32)
-    replaced = np.array(columns[3], dtype=np.uint8)
-    signs = np.array(columns[4:], dtype=np.float32)  # None becomes NaN, which no sign can be
+    time_us = columns.time_us - POSTGRES_EPOCH_US
+    device_id, resident_id, replaced, signs = columns[1:]
     present = np.vstack([resident_id >= 0, ~np.isnan(signs)])
     layouts = np.packbits(present, axis=0, bitorder="little")
     layout_keys = layouts[0].astype(np.uint16) | (layouts[1].astype(np.uint16) << 8)
@@ -47,6 +66,15 @@ def pack_vitals(rows: Sequence[VitalsRow]) -> bytes:
         pieces.append(packed.tobytes())
     pieces.append(TRAILER)
     return b"".join(pieces)
+
+
+def _real(sign: tuple[float | None, ...]) -> NDArray[np.float64]:
+    """Most columns are full or empty, and both are much faster than a mixture."""
+    if None not in sign:
+        return np.array(sign, dtype=np.float64)
+    if sign[0] is None and sign.count(None) == len(sign):
+        return np.full(len(sign), np.nan)
+    return np.array(sign, dtype=np.float64)  # None becomes NaN, which no sign can be
 
 
 def _empty_group(row_count: int, present: NDArray[np.bool_]) -> NDArray[Any]:

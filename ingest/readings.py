@@ -22,7 +22,7 @@ from ingest.database import Database
 from ingest.directory import Directory
 from ingest.heard import Heard
 from ingest.settings import Settings
-from ingest.store import Stored, store
+from ingest.store import Prepared, Stored, prepare, store
 from ingest.subscriber import Incoming, Subscriber
 
 log = logging.getLogger(__name__)
@@ -48,18 +48,19 @@ class Writer(threading.Thread):
         self._database = database
         self._wake = wake
         self._heard = Heard()
-        self._todo: queue.Queue[MicroBatch | None] = queue.Queue(maxsize=1)
+        self._todo: queue.Queue[Prepared | None] = queue.Queue(maxsize=1)
         self._done: queue.SimpleQueue[Committed] = queue.SimpleQueue()
         self._giving_up = threading.Event()
         self.failure: Exception | None = None
 
-    def offer(self, batch: MicroBatch) -> bool:
-        """Hand over a batch; False while an earlier one still waits for its turn."""
-        try:
-            self._todo.put_nowait(batch)
-        except queue.Full:
-            return False
-        return True
+    @property
+    def has_room(self) -> bool:
+        """Whether another batch can be handed over now."""
+        return not self._todo.full()
+
+    def hand_over(self, prepared: Prepared) -> None:
+        """Have it committed; only where there is room."""
+        self._todo.put_nowait(prepared)
 
     def committed(self) -> list[Committed]:
         """What was committed since the last call, in order."""
@@ -78,26 +79,26 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """The thread's loop."""
         try:
-            while (batch := self._todo.get()) is not None:
-                self._commit(batch)
+            while (prepared := self._todo.get()) is not None:
+                self._commit(prepared)
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self.failure = error
             self._wake()
         finally:
             self._database.close()
 
-    def _commit(self, batch: MicroBatch) -> None:
+    def _commit(self, prepared: Prepared) -> None:
         while not self._giving_up.is_set():
             connection = self._database.connection()
             if connection is None:
                 self._giving_up.wait(DATABASE_POLL_S)
                 continue
             try:
-                stored = store(connection, batch, self._heard)
+                stored = store(connection, prepared, self._heard)
             except psycopg.OperationalError as error:
                 self._database.failed(error)
                 continue
-            self._done.put(Committed(batch, stored))
+            self._done.put(Committed(prepared.batch, stored))
             self._wake()
             return
 
@@ -155,8 +156,8 @@ class ReadingsIngest:
             self._directory.refresh()
             self._hand_over()
             self._acknowledge()
-        if self._batch:
-            self._writer.offer(self._batch)
+        if self._batch and self._writer.has_room:
+            self._writer.hand_over(prepare(self._batch))
         self._writer.finish(STOP_S_MAX)
         self._acknowledge()
 
@@ -181,7 +182,10 @@ class ReadingsIngest:
         return min(TURN_S_MAX, max(0.001, self._settings.batch_age_ms_max / 1000 - self._age_s()))
 
     def _hand_over(self) -> None:
-        if self._due() and self._writer.offer(self._batch):
+        if self._due() and self._writer.has_room:
+            # Prepared here: a writer that computes would make this thread wait for the interpreter's lock
+            # after every read of the socket.
+            self._writer.hand_over(prepare(self._batch))
             self._batch = MicroBatch()
         self._subscriber.paused = self._pending_bytes > self._settings.pending_bytes_max
 

@@ -1,5 +1,7 @@
 """The alarm transaction: signal stored, alarm opened or joined or ended, desks notified, as one."""
 
+from datetime import datetime
+
 from care import alarms
 from care.alarms import Actor
 from care.db import Connection, queries
@@ -10,9 +12,10 @@ from ingest.clock import time_of
 _sql = queries("ingest", "sql/signals.sql")
 
 
-def store_signal(connection: Connection, row: SignalRow) -> int | None:
+def store_signal(connection: Connection, row: SignalRow, known_at: datetime | None = None) -> int | None:
     """Store the signal and do what it asks; the alarm's id, None when nothing came of it.
 
+    `known_at` is when the centre heard of it, for history that is written afterwards (default: now).
     A signal that is stored already (same device, id and state) changes nothing. The caller commits.
     """
     entry, signal = row.entry, row.signal
@@ -37,6 +40,7 @@ def store_signal(connection: Connection, row: SignalRow) -> int | None:
             resident_id=assignment.resident_id,
             room_id=assignment.room_id,
             device_id=entry.device_id,
+            known_at=known_at,
         ).alarm
         connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm.id})
         return alarm.id
@@ -47,5 +51,6 @@ def store_signal(connection: Connection, row: SignalRow) -> int | None:
         cancelled=signal.state is SignalState.CANCELLED,
         at=at,
         actor=actor,
+        known_at=known_at,
     )
     return None if ended is None else ended.id

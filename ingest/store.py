@@ -1,34 +1,31 @@
 """The only writer of readings: one micro-batch, one transaction.
 
-COPY comes first, because it is fastest. Where a row is there already, the table's rows are merged instead;
-where the database refuses a row for good, the batch is halved until the culprit is alone in the dead letters.
+Nearly always everything is new, and COPY is the fastest way to store it. What else can happen (a batch that
+was committed before, a row that is there already, a row that the database refuses) undoes that transaction,
+and the same micro-batch is stored carefully: repeated batches left out, rows merged into those that are
+there, and around a refused row the batch is halved until the culprit is alone in the dead letters.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import psycopg
 from psycopg import errors, sql
 
 from care.db import Connection, queries
 from gateway.errors import DeadReason
-from gateway.model import ActivityEvent
-from ingest import pgcopy
+from ingest import pgcopy, unsettled
 from ingest.batch import ActivityRow, DeadLetter, GatewayBatch, MicroBatch, Rows, StatusRow, VitalsRow
 from ingest.clock import time_of
 from ingest.heard import Heard
-from ingest.latest import DEVICE_STATE, RESIDENT_STATE, Latest
+from ingest.latest import DEVICE_STATE, Latest
 from ingest.signals import store_signal
-
-log = logging.getLogger(__name__)
 
 _sql = queries("ingest", "sql/store.sql")
 
 Row = TypeVar("Row", VitalsRow, ActivityRow, StatusRow)
-
-_IN_BED = {ActivityEvent.IN_BED: True, ActivityEvent.OUT_OF_BED: False}
 
 
 @dataclass
@@ -36,9 +33,22 @@ class Stored:
     """What became of a micro-batch."""
 
     rows: int = 0
-    merges: int = 0
+    carefully: bool = False
     repeated_batches: int = 0
     dead: list[DeadLetter] = field(default_factory=list)
+
+
+class Prepared(NamedTuple):
+    """A micro-batch made ready, so that storing it is little more than sending it.
+
+    `vitals` are its vital signs in COPY's binary format.
+    """
+
+    batch: MicroBatch
+    rows: Rows
+    vitals: bytes
+    touched_by_vitals: unsettled.Touched
+    touched_by_activity: unsettled.Touched
 
 
 class _Table(NamedTuple):
@@ -52,28 +62,37 @@ _ACTIVITY = _Table("activity", ActivityRow._fields, _sql["insert_activity"])
 _STATUS = _Table("device_status", StatusRow._fields, _sql["insert_status"])
 
 
-def store(connection: Connection, batch: MicroBatch, heard: Heard) -> Stored:
-    """Commit everything in `batch`, or raise and commit nothing.
+_NOTHING = unsettled.touched(np.empty(0, np.int32), np.empty(0, np.int64))
+
+
+class _RepeatedBatchError(Exception):
+    """A gateway's batch was committed before; handled within this module."""
+
+
+def prepare(batch: MicroBatch) -> Prepared:
+    """Do all that storing needs of the processor; waits for nothing."""
+    rows = batch.all_rows()
+    if not rows.vitals:
+        return Prepared(batch, rows, b"", _NOTHING, _touched(rows.activity))
+    columns = pgcopy.columns_of(rows.vitals)
+    touched = unsettled.touched(columns.device_id, columns.time_us)
+    return Prepared(batch, rows, pgcopy.pack_vitals(columns), touched, _touched(rows.activity))
+
+
+def store(connection: Connection, prepared: Prepared, heard: Heard) -> Stored:
+    """Commit everything that was prepared, or raise and commit nothing.
 
     `heard` remembers, between calls, what is known of the devices' last signs of life.
 
     Raises:
-        psycopg.OperationalError: the database is away or busy; the same batch may be tried again.
+        psycopg.OperationalError: the database is away or busy; the same may be tried again.
     """
-    stored = Stored()
-    with connection.transaction():
-        rows = _rows_to_store(connection, batch, stored)
-        rows.vitals = _insert(connection, _VITALS, rows.vitals, stored, _copy_vitals)
-        rows.activity = _insert(connection, _ACTIVITY, rows.activity, stored, _copy_rows)
-        rows.status = _insert(connection, _STATUS, rows.status, stored, _copy_rows)
-        for signal in rows.signals:
-            store_signal(connection, signal)
-        rows.heard = heard.news(rows.heard)
-        _update_latest(connection, rows)
-        stored.dead += rows.dead
-        store_dead_letters(connection, stored.dead)
-    heard.note_stored(rows.heard)
-    stored.rows = len(rows.vitals) + len(rows.activity) + len(rows.status) + len(rows.signals)
+    news = heard.news(prepared.rows.heard)
+    try:
+        stored = _store_fast(connection, prepared, news)
+    except (_RepeatedBatchError, errors.UniqueViolation, psycopg.DataError):
+        stored = _store_carefully(connection, prepared.batch, news)
+    heard.note_stored(news)
     return stored
 
 
@@ -84,24 +103,69 @@ def store_dead_letters(connection: Connection, letters: Sequence[DeadLetter]) ->
             cursor.executemany(_sql["insert_dead_letters"], [letter._asdict() for letter in letters])
 
 
-def _rows_to_store(connection: Connection, batch: MicroBatch, stored: Stored) -> Rows:
-    """The rows of single messages and of the batches that were not committed before."""
+def _store_fast(connection: Connection, prepared: Prepared, news: dict[int, int]) -> Stored:
+    rows = prepared.rows
+    with connection.transaction():
+        if len(_new_batches(connection, prepared.batch)) < len(prepared.batch.gateway_batches):
+            raise _RepeatedBatchError
+        if prepared.vitals:
+            _copy_packed(connection, prepared.vitals)
+        if rows.activity:
+            _copy_rows(connection, _ACTIVITY, rows.activity)
+        if rows.status:
+            _copy_rows(connection, _STATUS, rows.status)
+        unsettled.note(connection, "vitals", prepared.touched_by_vitals)
+        unsettled.note(connection, "activity", prepared.touched_by_activity)
+        _finish(connection, rows, news, rows.dead)
+    return Stored(rows=rows.stored_count(), dead=rows.dead)
+
+
+def _store_carefully(connection: Connection, batch: MicroBatch, news: dict[int, int]) -> Stored:
+    stored = Stored(carefully=True)
+    with connection.transaction():
+        fresh = _new_batches(connection, batch)
+        stored.repeated_batches = len(batch.gateway_batches) - len(fresh)
+        rows = Rows()
+        rows.extend(batch.singles)
+        for given in fresh:
+            rows.extend(given.rows)
+        rows.vitals = _insert(connection, _VITALS, rows.vitals, stored, _copy_vitals)
+        rows.activity = _insert(connection, _ACTIVITY, rows.activity, stored, _copy_rows)
+        rows.status = _insert(connection, _STATUS, rows.status, stored, _copy_rows)
+        unsettled.note(connection, "vitals", _touched(rows.vitals))
+        unsettled.note(connection, "activity", _touched(rows.activity))
+        stored.dead += rows.dead
+        _finish(connection, rows, news, stored.dead)
+    stored.rows = rows.stored_count()
+    return stored
+
+
+def _finish(connection: Connection, rows: Rows, news: dict[int, int], dead: Sequence[DeadLetter]) -> None:
+    """What both ways have in common: signals, how the devices are, dead letters."""
+    for signal in rows.signals:
+        store_signal(connection, signal)
+    _update_devices(connection, rows.status, news)
+    store_dead_letters(connection, dead)
+
+
+def _new_batches(connection: Connection, batch: MicroBatch) -> list[GatewayBatch]:
+    """Remember the gateways' batches; those that were not committed before, each once."""
     if not batch.gateway_batches:
-        return batch.singles
-    by_key: dict[tuple[int, str], GatewayBatch] = {
-        (given.gateway.device_id, given.batch_id): given for given in batch.gateway_batches
-    }
+        return []
+    by_key = {(given.gateway.device_id, given.batch_id): given for given in batch.gateway_batches}
     params = {
         "gateway_ids": [gateway_id for gateway_id, _ in by_key],
         "batch_ids": [batch_id for _, batch_id in by_key],
     }
     fresh = connection.execute(_sql["new_batches"], params).fetchall()
-    stored.repeated_batches = len(batch.gateway_batches) - len(fresh)
-    rows = Rows()
-    rows.extend(batch.singles)
-    for row in fresh:
-        rows.extend(by_key[row["gateway_id"], row["batch_id"]].rows)
-    return rows
+    return [by_key[row["gateway_id"], row["batch_id"]] for row in fresh]
+
+
+def _touched(rows: Sequence[VitalsRow] | Sequence[ActivityRow]) -> unsettled.Touched:
+    if not rows:
+        return _NOTHING
+    device_id = np.array([row.device_id for row in rows], dtype=np.int32)
+    return unsettled.touched(device_id, np.array([row.time_us for row in rows], dtype=np.int64))
 
 
 def _insert(
@@ -117,13 +181,9 @@ def _insert(
     try:
         with connection.transaction():
             copy(connection, table, rows)
-    except errors.UniqueViolation:
-        stored.merges += 1
-    except psycopg.DataError:
-        pass  # some row is refused; merging finds out which
-    else:
-        return rows
-    return _merge(connection, table, rows, stored)
+    except (errors.UniqueViolation, psycopg.DataError):
+        return _merge(connection, table, rows, stored)
+    return rows
 
 
 def _copy_statement(table: _Table, options: str) -> sql.Composed:
@@ -135,12 +195,16 @@ def _copy_statement(table: _Table, options: str) -> sql.Composed:
     )
 
 
-def _copy_vitals(connection: Connection, table: _Table, rows: Sequence[VitalsRow]) -> None:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(_copy_statement(table, "(FORMAT BINARY)")) as copy,
-    ):
-        copy.write(pgcopy.pack_vitals(rows))
+_COPY_VITALS = _copy_statement(_VITALS, "(FORMAT BINARY)")
+
+
+def _copy_packed(connection: Connection, vitals: bytes) -> None:
+    with connection.cursor() as cursor, cursor.copy(_COPY_VITALS) as copy:
+        copy.write(vitals)
+
+
+def _copy_vitals(connection: Connection, _: _Table, rows: Sequence[VitalsRow]) -> None:
+    _copy_packed(connection, pgcopy.pack_vitals(pgcopy.columns_of(rows)))
 
 
 def _copy_rows(
@@ -201,39 +265,13 @@ def _without_repeats(rows: Sequence[Row]) -> list[list[Row]]:
     return generations
 
 
-def _update_latest(connection: Connection, rows: Rows) -> None:
-    residents = Latest(RESIDENT_STATE)
+def _update_devices(connection: Connection, statuses: Sequence[StatusRow], news: dict[int, int]) -> None:
     devices = Latest(DEVICE_STATE)
-    for device_id, heard_us in rows.heard.items():
+    for device_id, heard_us in news.items():
         devices.note_seen(device_id, heard_us)
-    for vitals in rows.vitals:
-        if vitals.resident_id is not None:
-            _note_vitals(residents, vitals.resident_id, vitals)
-    for activity in rows.activity:
-        if activity.resident_id is not None:
-            _note_activity(residents, activity.resident_id, activity)
-    for status in rows.status:
-        _note_status(devices, status)
-    residents.store(connection)
+    for row in statuses:
+        for column in ("online", "battery", "rssi", "fw"):
+            value = getattr(row, column)
+            if value is not None:
+                devices.note(row.device_id, column, value, row.time_us)
     devices.store(connection)
-
-
-def _note_vitals(residents: Latest, resident_id: int, row: VitalsRow) -> None:
-    for sign, value in zip(pgcopy.VITALS_COLUMNS, row[4:], strict=True):
-        if value is not None:
-            residents.note(resident_id, sign, value, row.time_us)
-
-
-def _note_activity(residents: Latest, resident_id: int, row: ActivityRow) -> None:
-    residents.note(resident_id, "activity", row.event, row.time_us)
-    residents.note(resident_id, "activity_room_id", row.room_id, row.time_us)
-    in_bed = _IN_BED.get(ActivityEvent(row.event))
-    if in_bed is not None:
-        residents.note(resident_id, "in_bed", in_bed, row.time_us)
-
-
-def _note_status(devices: Latest, row: StatusRow) -> None:
-    for column in ("online", "battery", "rssi", "fw"):
-        value = getattr(row, column)
-        if value is not None:
-            devices.note(row.device_id, column, value, row.time_us)

@@ -19,7 +19,7 @@ from deploy.local.supervisor import Supervisor
 from tests import servers
 
 PATIENCE_S = 120.0
-ROOMS = {"ingest-readings", "ingest-alarms", "watch", "analytics", "dashboard"}
+ROOMS = {"ingest-readings", "ingest-alarms", "ingest-settle", "watch", "analytics", "dashboard"}
 
 
 class Machine:

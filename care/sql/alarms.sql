@@ -3,9 +3,9 @@
 -- name: raise_alarm
 -- Opens an alarm, or adds to the one that somebody is still on the way for. `joined` tells which.
 INSERT INTO care.alarm (site_id, resident_id, room_id, device_id, kind, priority, source, detector,
-    evidence, raised_at, last_signal_at)
+    evidence, raised_at, last_signal_at, opened_at)
 VALUES (%(site_id)s, %(resident_id)s, %(room_id)s, %(device_id)s, %(kind)s, %(priority)s, %(source)s,
-    %(detector)s, %(evidence)s, %(raised_at)s, %(raised_at)s)
+    %(detector)s, %(evidence)s, %(raised_at)s, %(raised_at)s, coalesce(%(at)s::timestamptz, clock_timestamp()))
 ON CONFLICT (subject, kind) WHERE state IN ('open', 'acknowledged', 'arrived') DO UPDATE SET
     signal_count = alarm.signal_count + 1,
     last_signal_at = greatest(alarm.last_signal_at, excluded.last_signal_at),
@@ -28,8 +28,9 @@ ORDER BY opened_at DESC LIMIT 1
 FOR NO KEY UPDATE;
 
 -- name: add_event
-INSERT INTO care.alarm_event (alarm_id, site_id, step, state_after, staff_id, actor, note, detail)
-VALUES (%(alarm_id)s, %(site_id)s, %(step)s, %(state_after)s, %(staff_id)s, %(actor)s, %(note)s, %(detail)s);
+INSERT INTO care.alarm_event (alarm_id, site_id, at, step, state_after, staff_id, actor, note, detail)
+VALUES (%(alarm_id)s, %(site_id)s, coalesce(%(at)s::timestamptz, clock_timestamp()), %(step)s, %(state_after)s, %(staff_id)s,
+    %(actor)s, %(note)s, %(detail)s);
 
 -- name: last_step_by
 -- Who took the step that is in the way.

@@ -2,7 +2,7 @@
 
 -- name: schemas
 SELECT nspname AS name, obj_description(oid, 'pg_namespace') AS comment
-FROM pg_namespace WHERE nspname IN ('care', 'readings', 'scoped') ORDER BY nspname;
+FROM pg_namespace WHERE nspname IN ('care', 'readings', 'analytics', 'scoped') ORDER BY nspname;
 
 -- name: relations
 SELECT relname AS name, CASE relkind WHEN 'r' THEN 'Table' ELSE 'View' END AS kind,

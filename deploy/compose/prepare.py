@@ -15,6 +15,7 @@ from care import db
 from care.errors import CareError
 from deploy.errors import DeployError
 from deploy.local.progress import complain, note
+from deploy.schema import bring_up_to_date
 from ingest import provision
 
 ROLES = {
@@ -40,7 +41,7 @@ def prepare(identities: Path, environ: Mapping[str, str]) -> None:
     if missing := [name for name in needed if not environ.get(name)]:
         raise DeployError(f"Not set: {', '.join(missing)}.", "Make .env with deploy/compose/passwords.py.")
     url = environ["ANSHOU_DATABASE_URL"]
-    for name in db.migrate(url):
+    for name in bring_up_to_date(url):
         note(f"applied {name}")
     db.set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
     accounts = {account: environ[name] for account, name in ACCOUNTS.items()}

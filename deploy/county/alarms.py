@@ -1,6 +1,9 @@
-"""Opens the alarms of the county's last hours, and lets staff answer some of them."""
+"""The alarms of the county's last day, and how staff answered them."""
 
-from collections.abc import Sequence
+import math
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from care import alarms
 from care.alarms import Actor
@@ -8,10 +11,10 @@ from care.db import Connection
 from care.model import Alarm, AlarmPriority, AlarmStep
 from gateway.model import SignalState
 from ingest.batch import SignalRow
+from ingest.clock import time_of
 from ingest.signals import store_signal
 
-SHOWN_MAX = 14
-_ANSWERS: tuple[tuple[AlarmStep, ...], ...] = (
+STANDING: tuple[tuple[AlarmStep, ...], ...] = (
     (),
     (),
     (),
@@ -20,9 +23,18 @@ _ANSWERS: tuple[tuple[AlarmStep, ...], ...] = (
     (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED),
     (AlarmStep.ACKNOWLEDGED,),
     (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.RESOLVED),
-    (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.RESOLVED, AlarmStep.CLOSED),
 )
-"""How far the newest alarm, the one before it, … have been answered; the last entry is for all older."""
+"""How far the newest alarm that did not clear by itself, the one before it, … have been answered. All
+older ones are closed."""
+CLOSED = (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.RESOLVED, AlarmStep.CLOSED)
+
+_TAKES_S: Mapping[AlarmStep, tuple[float, float]] = {
+    AlarmStep.ACKNOWLEDGED: (35, 0.6),
+    AlarmStep.ARRIVED: (150, 0.5),
+    AlarmStep.RESOLVED: (600, 0.5),
+    AlarmStep.CLOSED: (1_500, 0.5),
+}
+"""How long a step takes after the one before it: the median in seconds, and the spread of its logarithm."""
 
 _NOTES = {
     AlarmStep.ACKNOWLEDGED: "已接警，马上过去",
@@ -33,27 +45,51 @@ _NOTES = {
 _FAMILY_NOTICE = "已电话告知家属"
 
 
-def write(connection: Connection, signals: Sequence[SignalRow]) -> int:
-    """Store the newest `signals` with what they ask for, and answer the older ones. How many alarms.
+def write(connection: Connection, signals: Sequence[SignalRow], seed: int) -> int:
+    """Store the signals with what they ask for, and let staff answer all but the newest. How many alarms.
 
-    The caller commits.
+    Every step bears the time at which it would have been taken, and none lies in the future. The caller
+    commits.
     """
-    raised = [row for row in signals if row.signal.state is SignalState.RAISED][-SHOWN_MAX:]
-    if not raised:
-        return 0
-    since_us = raised[0].time_us
+    dice = random.Random(seed)  # noqa: S311 - plays people, guards nothing
     opened: dict[int, SignalRow] = {}
     for row in signals:
-        if row.time_us >= since_us and (alarm_id := store_signal(connection, row)) is not None:
+        alarm_id = store_signal(connection, row, known_at=time_of(row.time_us))
+        if alarm_id is not None and row.signal.state is SignalState.RAISED:
             opened.setdefault(alarm_id, row)
-    for age, (alarm_id, row) in enumerate(reversed(opened.items())):
-        actor = _somebody_at(connection, row.entry.site_id)
-        for step in _ANSWERS[min(age, len(_ANSWERS) - 1)]:
-            _take(connection, alarm_id, step, actor)
+    waiting = connection.execute(
+        "SELECT id FROM care.alarm WHERE state = 'open' AND id = ANY (%s) ORDER BY opened_at DESC",
+        (list(opened),),
+    ).fetchall()
+    for age, alarm in enumerate(waiting):
+        _answer(
+            connection,
+            alarm["id"],
+            opened[alarm["id"]],
+            STANDING[age] if age < len(STANDING) else CLOSED,
+            dice,
+        )
     return len(opened)
 
 
-def _take(connection: Connection, alarm_id: int, step: AlarmStep, actor: Actor) -> None:
+def _answer(
+    connection: Connection,
+    alarm_id: int,
+    row: SignalRow,
+    steps: Sequence[AlarmStep],
+    dice: random.Random,
+) -> None:
+    actor = _somebody_at(connection, row.entry.site_id)
+    at = time_of(row.time_us)
+    now = datetime.now(UTC)
+    for step in steps:
+        median_s, spread = _TAKES_S[step]
+        at += timedelta(seconds=median_s * math.exp(dice.gauss(0, spread)))
+        if at < now:
+            _take(connection, alarm_id, step, actor, at)
+
+
+def _take(connection: Connection, alarm_id: int, step: AlarmStep, actor: Actor, at: datetime) -> None:
     """Take the step if the alarm still allows it: devices have ended some already."""
     row = connection.execute("SELECT * FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
     assert row is not None, "this transaction opened it"
@@ -61,7 +97,7 @@ def _take(connection: Connection, alarm_id: int, step: AlarmStep, actor: Actor) 
     if step in alarms.legal_steps(alarm.state, alarm.priority):
         closes = step is AlarmStep.CLOSED and alarm.priority is AlarmPriority.HIGH
         notice = _FAMILY_NOTICE if closes else None
-        alarms.take_step(connection, alarm_id, step, actor, note=_NOTES[step], family_notice=notice)
+        alarms.take_step(connection, alarm_id, step, actor, note=_NOTES[step], family_notice=notice, at=at)
 
 
 def _somebody_at(connection: Connection, site_id: int) -> Actor:

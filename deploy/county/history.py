@@ -69,6 +69,6 @@ def write(
             assembler.add_message(batch.singles, entries[device], message, received_us, live=False)
         signals += batch.singles.signals
         batch.singles.signals = []
-        store.store(connection, batch, heard)
+        store.store(connection, store.prepare(batch), heard)
         step("history", min(begin + ROWS_PER_STEP, rows.size), rows.size)
     return signals

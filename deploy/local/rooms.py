@@ -58,6 +58,10 @@ def programs(
             ["ingest", "alarms"],
             {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["alarms"]},
         ),
+        "ingest-settle": (
+            ["ingest", "settle"],
+            {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["ingest"]},
+        ),
         "watch": (["care"], {database: addresses.service_database_url}),
         "analytics": (["analytics"], {database: addresses.service_database_url}),
         DASHBOARD: (

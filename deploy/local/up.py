@@ -26,6 +26,7 @@ from deploy.local.prepare import prepare
 from deploy.local.progress import note, step
 from deploy.local.rooms import DASHBOARD, Addresses, programs
 from deploy.local.supervisor import Program, Supervisor
+from deploy.schema import bring_up_to_date
 from ingest import provision
 
 PAGE_TIMEOUT_S = 90.0
@@ -283,7 +284,7 @@ def _start_database(servers: Servers, supervisor: Supervisor, program: Program |
 
 
 def _migrate(servers: Servers) -> list[str]:
-    applied = db.migrate(servers.database_url)
+    applied = bring_up_to_date(servers.database_url)
     db.set_role_passwords(servers.database_url, servers.passwords.roles)
     return applied
 

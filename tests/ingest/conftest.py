@@ -21,6 +21,7 @@ from ingest.alarms import AlarmIngest
 from ingest.provision import Provisioner
 from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
+from ingest.settle import Rhythm, settle
 from tests.servers import Broker, Database
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,6 +102,11 @@ class Home:
         finally:
             client.disconnect()
             client.loop_stop()
+
+    def settle(self) -> None:
+        """Bring the latest state up to date with what is stored."""
+        while settle(self.connection, Rhythm()).more:
+            pass
 
     def rows(self, query: str, *params: object) -> list[dict[str, Any]]:
         return self.connection.execute(query, params).fetchall()

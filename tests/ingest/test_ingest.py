@@ -48,6 +48,7 @@ def test_the_latest_state_is_the_newest_not_the_last_received(home: Home) -> Non
     home.say(home.wristband, VitalSigns(ts_ms=ts_ms, hr=90))
     home.say(home.wristband, VitalSigns(ts_ms=ts_ms - 3_600_000, hr=55, spo2=93))
     eventually(lambda: len(home.rows("SELECT * FROM readings.vitals")) == 2)
+    home.settle()
     state = home.rows("SELECT hr, hr_at, spo2, spo2_at FROM readings.resident_state")[0]
     assert (state["hr"], state["hr_at"]) == (90, from_epoch_ms(ts_ms))
     assert (state["spo2"], state["spo2_at"]) == (93, from_epoch_ms(ts_ms - 3_600_000))
@@ -95,6 +96,7 @@ def test_a_motion_sensor_in_a_household_of_one_speaks_of_its_resident(home: Home
     home.say(home.motion, Activity(ts_ms=now_ms(), event=ActivityEvent.MOTION))
     row = eventually(lambda: home.rows("SELECT * FROM readings.activity"))[0]
     assert (row["resident_id"], row["room_id"], row["event"]) == (home.resident.id, home.room_id, "motion")
+    home.settle()
     state = home.rows("SELECT activity, activity_room_id FROM readings.resident_state")
     assert state == [{"activity": "motion", "activity_room_id": home.room_id}]
 

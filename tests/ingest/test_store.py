@@ -15,7 +15,8 @@ from ingest import pgcopy
 from ingest.batch import ActivityRow, MicroBatch, StatusRow, VitalsRow
 from ingest.clock import time_of
 from ingest.heard import Heard
-from ingest.store import store
+from ingest.settle import Rhythm, settle
+from ingest.store import prepare, store
 from tests.servers import Database
 
 START_US = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -66,7 +67,7 @@ def test_packed_rows_are_what_the_driver_would_write(ingest_role: Connection, ro
     columns = ", ".join(["time", *VitalsRow._fields[1:]])
     with ingest_role.transaction(force_rollback=True), ingest_role.cursor() as cursor:
         with cursor.copy(f"COPY readings.vitals ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.write(pgcopy.pack_vitals(rows))
+            copy.write(pgcopy.pack_vitals(pgcopy.columns_of(rows)))
         packed = vitals_in(ingest_role)
         cursor.execute("DELETE FROM readings.vitals")
         with cursor.copy(f"COPY readings.vitals ({columns}) FROM STDIN") as copy:
@@ -94,31 +95,31 @@ def test_any_batches_with_repeats_store_what_the_naive_twin_does(
     edges = [0, *sorted(cuts), len(rows)]
     with ingest_role.transaction(force_rollback=True):
         for start, end in itertools.pairwise(edges):
-            store(ingest_role, batch_of(*rows[start:end]), Heard())
+            store(ingest_role, prepare(batch_of(*rows[start:end])), Heard())
         found = {
             (row["device_id"], int(row["time"].timestamp() * 1_000_000 + 0.5)): list(row.values())[4:]
             for row in vitals_in(ingest_role)
         }
         assert found == naive_store(rows)
-        for resident_id in {row.resident_id for row in rows} - {None}:
+        settle(ingest_role, Rhythm())
+        stored_rows = vitals_in(ingest_role)
+        for resident_id in {row["resident_id"] for row in stored_rows} - {None}:
             state = ingest_role.execute(
                 "SELECT * FROM readings.resident_state WHERE resident_id = %s", (resident_id,)
             ).fetchone()
             for sign in pgcopy.VITALS_COLUMNS:
-                times = [
-                    row.time_us
-                    for row in rows
-                    if row.resident_id == resident_id and getattr(row, sign) is not None
+                of_sign = [
+                    row for row in stored_rows if row["resident_id"] == resident_id and row[sign] is not None
                 ]
-                if times:
+                if of_sign:
                     assert state is not None
-                    assert state[f"{sign}_at"] == time_of(max(times))
+                    assert state[f"{sign}_at"] == max(row["time"] for row in of_sign)
 
 
 def test_the_one_refused_row_is_found_and_its_neighbours_are_stored(ingest_role: Connection) -> None:
     good = [StatusRow(START_US + n, 1, False, True, 50, -60, "1.0") for n in range(100)]
     bad = StatusRow(START_US + 500, 2, False, True, 50, -60, "nul \0 byte")
-    stored = store(ingest_role, batch_of(*good[:33], bad, *good[33:]), Heard())
+    stored = store(ingest_role, prepare(batch_of(*good[:33], bad, *good[33:])), Heard())
     assert stored.rows == 100
     assert [(letter.reason, letter.device_id) for letter in stored.dead] == [("refused_by_database", 2)]
     counts = ingest_role.execute(

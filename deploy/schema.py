@@ -1,0 +1,12 @@
+"""The database brought up to date: migrations, and what TimescaleDB's edition offers."""
+
+from care import db
+from ingest import edition
+
+
+def bring_up_to_date(owner_url: str) -> list[str]:
+    """Migrate, then switch on the columnstore where there is one; the names of the migrations applied."""
+    applied = db.migrate(owner_url)
+    with db.connect(owner_url, autocommit=True) as connection:
+        edition.use_edition(connection)
+    return applied
