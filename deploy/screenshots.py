@@ -20,6 +20,7 @@ from deploy.local import instance
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+COUNTY = {"width": 1440, "height": 900}
 CAREGIVER = "caregiver1"
 SUPERVISOR = "county"
 SETTLE_MS = 2_000
@@ -38,7 +39,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
         _take(browser, running.http_url, CAREGIVER, "desk", DESK, "desk.png")
         _take(browser, running.http_url, CAREGIVER, "desk", PHONE, "desk-phone.png")
-        _take(browser, running.http_url, SUPERVISOR, "county", DESK, "county.png")
+        _take(browser, running.http_url, SUPERVISOR, "county", COUNTY, "county.png")
         browser.close()
     print(f"written to {FOLDER}")
     return 0
@@ -78,7 +79,7 @@ def _take(browser: Browser, url: str, username: str, page_name: str, size: dict[
     page.fill("input[name=username]", username)
     page.fill("input[name=password]", DEMO_PASSWORD)
     page.press("input[name=password]", "Enter")
-    page.wait_for_url("**/desk*")
+    page.wait_for_url(lambda there: "sign-in" not in there)
     page.goto(f"{url}{page_name}")
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=FOLDER / file)
