@@ -222,7 +222,7 @@ def decode_batch(payload: bytes) -> Batch:
     try:
         batch = _decoded(_batch_decoder, payload)
         for item in batch.items:
-            if isinstance(item, VitalSigns):
+            if type(item) is VitalsItem and item.hr is None:
                 _require_sign(item)
     except WireError:
         return _decode_batch_item_by_item(payload)

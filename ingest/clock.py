@@ -17,12 +17,18 @@ class ClockRule:
         self._past_ms_max = past_s_max * 1000
         self._last_stand_in_us = 0
 
+    def window_ms(self, received_us: int) -> tuple[int, int]:
+        """Between which device times, in milliseconds, a clock is right for what is received now."""
+        received_ms = received_us // 1000
+        return received_ms - self._past_ms_max, received_ms + self._future_ms_max
+
     def stamp(self, ts_ms: int | None, received_us: int) -> tuple[int, bool]:
         """The time to store for a message with the device's `ts_ms`, received at `received_us`.
 
         In microseconds since 1970 UTC; and whether it replaces the device's own.
         """
-        if ts_ms is not None and -self._past_ms_max <= ts_ms - received_us // 1000 <= self._future_ms_max:
+        earliest_ms, latest_ms = self.window_ms(received_us)
+        if ts_ms is not None and earliest_ms <= ts_ms <= latest_ms:
             return ts_ms * 1000, False
         self._last_stand_in_us = max(received_us, self._last_stand_in_us + 1)
         return self._last_stand_in_us, True
