@@ -3,20 +3,39 @@
 import argparse
 import importlib
 import sys
+from collections.abc import Mapping
 
 from benchmarks.figures import report
 
-NAMES = ("ingest", "history")
+NAMES = ("ingest", "alarm", "county", "backlog", "history", "faults")
+OPTIONS: Mapping[str, Mapping[str, tuple[int | None, str]]] = {
+    "alarm": {
+        "samples": (5_000, "alarms under each load (5,000)"),
+        "rows-per-s": (None, "readings a second that count as sustained, in rows (measured first)"),
+    },
+    "county": {"minutes": (20, "how long (20)")},
+    "backlog": {"messages": (2_000_000, "how many are queued (2,000,000)")},
+    "faults": {
+        "seed": (None, "replay the faults of another run"),
+        "faults": (200, "how many strike (200)"),
+    },
+}
+"""Of single benchmarks: whole numbers, with default and explanation. Known without importing any of them."""
 
 
 def main(arguments: list[str]) -> int:
     """Run one benchmark; 0 when every figure reaches its target, else 1."""
     parser = argparse.ArgumentParser(prog="anshou bench", description=__doc__)
-    parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    options = parser.parse_args(arguments)
-    figures = importlib.import_module(f"benchmarks.{options.name}").run()
-    report(f"anshou bench {options.name}", figures, as_json=options.json)
+    names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name in NAMES:
+        benchmark = names.add_parser(name)
+        benchmark.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+        for option, (default, explanation) in OPTIONS.get(name, {}).items():
+            benchmark.add_argument(f"--{option}", type=int, default=default, help=explanation)
+    options = vars(parser.parse_args(arguments))
+    name, as_json = options.pop("name"), options.pop("json")
+    figures = importlib.import_module(f"benchmarks.{name}").run(**options)
+    report(f"anshou bench {name}", figures, as_json=as_json)
     return 0 if all(item.ok for item in figures) else 1
 
 

@@ -53,7 +53,7 @@ class Stack:
     @contextmanager
     def ingest(self, process: str, **settings: object) -> Iterator[int]:
         """`ingest readings` or `ingest alarms` as a process of its own; its pid."""
-        account = "ingest" if process == "readings" else process
+        account = "alarms" if process == "alarms" else "ingest"
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSHOU_")},
             "ANSHOU_DATABASE_URL": self.ingest_url,
@@ -69,6 +69,19 @@ class Stack:
         finally:
             running.send_signal(signal.SIGTERM)
             running.wait(60)
+
+    def wait_until_ingest_is_connected(self, processes: int = 3, timeout_s: float = 120.0) -> None:
+        """Until so many processes of ingest have told the database that they are at work."""
+        deadline_s = time.monotonic() + timeout_s
+        with db.connect(self.owner_url, autocommit=True) as connection:
+            while time.monotonic() < deadline_s:
+                row = connection.execute(
+                    "SELECT count(*) AS ready FROM readings.ingest_health WHERE connected"
+                ).fetchone()
+                if row is not None and row["ready"] >= processes:
+                    return
+                time.sleep(0.1)
+        raise TimeoutError(f"ingest did not start within {timeout_s:.0f} s; see {self.folder}/ingest-*.log")
 
     def postgres_cpu_s(self) -> float:
         """CPU that the database has used since it started, all backends together."""

@@ -13,6 +13,7 @@ import yoyo
 from psycopg import errors, sql
 from psycopg.rows import DictRow, dict_row
 
+from care.bounded import BoundedConnection
 from care.errors import ConflictError, DatabaseUnavailableError, InvalidError, NotFoundError
 
 Connection = psycopg.Connection[DictRow]
@@ -23,10 +24,20 @@ ROLES = ("anshou_web", "anshou_ingest", "anshou_service")
 CONNECT_TIMEOUT_S = 10
 
 
-def connect(url: str, *, autocommit: bool = False, application: str = "anshou") -> Connection:
-    """An open connection with rows as dicts and UTC times. DatabaseUnavailableError when it is away."""
+def connect(
+    url: str,
+    *,
+    autocommit: bool = False,
+    application: str = "anshou",
+    answer_s_max: float = float("inf"),
+) -> Connection:
+    """An open connection with rows as dicts and UTC times. DatabaseUnavailableError when it is away.
+
+    A statement whose answer takes longer than `answer_s_max` raises psycopg.OperationalError, and the
+    connection is closed: it leads nowhere any more, or to a server that is stuck.
+    """
     try:
-        return psycopg.connect(
+        connection = BoundedConnection.connect(
             url,
             autocommit=autocommit,
             row_factory=dict_row,
@@ -36,6 +47,8 @@ def connect(url: str, *, autocommit: bool = False, application: str = "anshou") 
         )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(f"cannot connect to the database: {error}") from error
+    connection.answer_s_max = answer_s_max
+    return connection
 
 
 def migrate(url: str) -> list[str]:

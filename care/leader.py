@@ -30,6 +30,11 @@ BACKOFF_S_MAX = 10.0
 KEEPALIVE_IDLE_S = 10
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_COUNT = 3
+SILENT_S_MIN = 20.0
+SILENT_ROUNDS = 10
+"""A holder that asks nothing for so many rounds has lost its way to the server, and the lock."""
+ANSWER_GRACE_S = 10.0
+"""The server gives a statement up by itself; when it has not said so by then, the way to it is gone."""
 
 
 class DutyLock(IntEnum):
@@ -98,10 +103,17 @@ def connected(duty: Duty) -> Connection:
         keepalives_interval=KEEPALIVE_INTERVAL_S,
         keepalives_count=KEEPALIVE_COUNT,
     )
-    connection = db.connect(client, autocommit=True, application=duty.name)
+    connection = db.connect(
+        client,
+        autocommit=True,
+        application=duty.name,
+        answer_s_max=duty.statement_timeout_s + ANSWER_GRACE_S,
+    )
     # The server keeps the lock for as long as it believes in the connection.
     for setting, value in (
         ("statement_timeout", f"{duty.statement_timeout_s * 1000:.0f}ms"),
+        ("idle_in_transaction_session_timeout", f"{duty.statement_timeout_s * 1000:.0f}ms"),
+        ("idle_session_timeout", f"{max(SILENT_S_MIN, SILENT_ROUNDS * duty.interval_s) * 1000:.0f}ms"),
         ("tcp_keepalives_idle", KEEPALIVE_IDLE_S),
         ("tcp_keepalives_interval", KEEPALIVE_INTERVAL_S),
         ("tcp_keepalives_count", KEEPALIVE_COUNT),

@@ -15,6 +15,7 @@ from care.model import (
     SiteKind,
     StaffRole,
 )
+from dashboard.intake import Process, Trouble
 from dashboard.languages import N_
 from gateway.errors import DeadReason
 from gateway.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
@@ -203,6 +204,24 @@ DEAD_REASON: Mapping[StrEnum, str] = {
     DeadReason.WRONG_SITE: N_("Device of another place"),
     DeadReason.REFUSED_BY_DATABASE: N_("Refused by the database"),
 }
+INTAKE: Mapping[StrEnum, str] = {
+    Process.ALARMS: N_("Alarms"),
+    Process.READINGS: N_("Readings"),
+    Process.SETTLE: N_("Latest values and history"),
+}
+INTAKE_TROUBLE: Mapping[StrEnum, str] = {
+    Trouble.SILENT: N_("no sign of life"),
+    Trouble.DISCONNECTED: N_("cut off from the broker"),
+    Trouble.LATE: N_("late"),
+}
+INTAKE_CONSEQUENCE: Mapping[StrEnum, str] = {
+    Process.ALARMS: N_(
+        "Alarms from devices do not come in. Look after people in person, and call for technical help now."
+    ),
+    Process.READINGS: N_("Readings do not come in or come late. Alarms have a way of their own."),
+    Process.SETTLE: N_("The latest values on these pages stand still. Readings and alarms do come in."),
+}
+"""What it means for people when a part of intake is in trouble."""
 WAY: Mapping[StrEnum, str] = {
     Way.PHONE: N_("By phone"),
     Way.IN_PERSON: N_("In person"),

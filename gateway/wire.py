@@ -6,6 +6,7 @@ Topics are `anshou/v1/{site}/{device}/{leaf}`. Any bytes at all give a value or 
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -30,6 +31,9 @@ PAYLOAD_BYTES_MAX = 16 * 1024
 """Longest payload of a single message, in bytes."""
 BATCH_BYTES_MAX = 1024 * 1024
 """Longest payload of a batch, in bytes."""
+
+TOPICS_KEPT = 32_768
+"""Topics whose parts are remembered: devices say the same few over and over."""
 
 _NAME = re.compile(NAME_PATTERN)
 
@@ -60,6 +64,7 @@ class Topic(NamedTuple):
         return f"{ROOT}/{self.site}/{self.device}/{self.leaf}"
 
 
+@lru_cache(maxsize=TOPICS_KEPT)
 def parse_topic(topic: str) -> Topic:
     """The parts of `topic`; WireError (unknown_topic) when it is not one of ours."""
     levels = topic.split("/")

@@ -6,35 +6,49 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from prometheus_client import CollectorRegistry
+
 from gateway.environment import SettingsError, read_settings
 from ingest.alarms import AlarmIngest
 from ingest.errors import IngestError
+from ingest.health import Process, watched
 from ingest.history import HistoryKeeper
-from ingest.readings import ReadingsIngest
+from ingest.metrics import BacklogMetrics, Metrics
 from ingest.settings import Settings
+from ingest.shares import SharedReadings
 
-PROCESSES: dict[str, type[ReadingsIngest] | type[AlarmIngest] | type[HistoryKeeper]] = {
-    "readings": ReadingsIngest,
+PROCESSES: dict[Process, type[SharedReadings] | type[AlarmIngest] | type[HistoryKeeper]] = {
+    "readings": SharedReadings,
     "alarms": AlarmIngest,
     "settle": HistoryKeeper,
 }
+NICENESS: dict[Process, int] = {"alarms": 0, "readings": 5, "settle": 10}
+"""Where the processor is short, readings give way to alarms, and derived data to both."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one of the processes until SIGTERM or SIGINT; its exit code."""
-    if len(arguments) != 1 or arguments[0] not in PROCESSES:
+    name = next((name for name in PROCESSES if [name] == list(arguments)), None)
+    if name is None:
         print(f"usage: ingest ({'|'.join(PROCESSES)})", file=sys.stderr)
         return 2
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        process = PROCESSES[arguments[0]](read_settings(Settings, "ingest", os.environ))
+        settings = read_settings(Settings, "ingest", os.environ)
+        os.nice(NICENESS[name])
+        metrics = Metrics(CollectorRegistry())
+        process = PROCESSES[name](settings, metrics)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
-        process.run()
+        backlog_metrics = BacklogMetrics(metrics.registry) if name == "settle" else None
+        with watched(
+            name, settings, metrics, connected=lambda: process.connected, backlog_metrics=backlog_metrics
+        ):
+            process.run()
     except (SettingsError, IngestError) as error:
-        print(f"ingest {arguments[0]}: {error}", file=sys.stderr)
+        print(f"ingest {name}: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -9,6 +9,7 @@ import time
 from collections import deque
 
 import psycopg
+from prometheus_client import CollectorRegistry
 
 from care.db import queries
 from gateway import wire
@@ -18,10 +19,11 @@ from ingest.batch import Assembler, MicroBatch, SignalRow, dead_letter
 from ingest.clock import ClockRule, time_of
 from ingest.database import Database
 from ingest.directory import Directory
+from ingest.metrics import Metrics
 from ingest.settings import Settings
 from ingest.signals import store_signal
 from ingest.store import store_dead_letters
-from ingest.subscriber import Incoming, Subscriber
+from ingest.subscriber import Incoming, Session, Subscriber
 
 _sql = queries("ingest", "sql/signals.sql")
 
@@ -31,12 +33,16 @@ RECEIVE_MAX = 200
 """Signals in hand at once; the broker keeps the others until these are committed."""
 TURN_S_MAX = 0.5
 RETRY_POLL_S = 0.05
+TOUCH_EVERY_S = 1.0
 
 
 class AlarmIngest:
     """Alarm signals, from the broker to the desks."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics(CollectorRegistry())
+        self._metrics.watch_pending(lambda: len(self._waiting))
+        self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest alarms {settings.worker}"
         self._database = Database(settings.database_url, application)
         self._register = Database(settings.database_url, f"{application} directory")
@@ -44,11 +50,12 @@ class AlarmIngest:
         clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
         self._assembler = Assembler(self._directory, clock)
         self._waiting: deque[Incoming] = deque()
+        self._heard: dict[int, int] = {}
+        self._touch_due_s = 0.0
         self._stopping = False
         self._subscriber = Subscriber(
             settings.mqtt_url,
-            client_id=f"anshou-ingest-alarms-{settings.worker}",
-            filters=[f"{ROOT}/+/+/{Leaf.ALARM}"],
+            session=Session(f"anshou-ingest-alarms-{settings.worker}", [f"{ROOT}/+/+/{Leaf.ALARM}"]),
             receive_max=RECEIVE_MAX,
             keepalive_s=settings.keepalive_s,
             on_message=self._waiting.append,
@@ -83,18 +90,23 @@ class AlarmIngest:
             self._directory.refresh()
             while self._waiting and self._handle(self._waiting[0]):
                 self._waiting.popleft()
+            if self._heard and not self._waiting and time.monotonic() >= self._touch_due_s:
+                self._touch_devices()
 
     def _handle(self, incoming: Incoming) -> bool:
         """Commit one message and acknowledge it; False when the database must be tried again."""
         connection = self._database.connection()
         if connection is None:
             return False
+        began_s = time.monotonic()
         one = MicroBatch()
         self._assembler.add(one, incoming)
         try:
             for row in one.singles.signals:
                 try:
-                    with connection.transaction():
+                    # In a pipeline BEGIN, COMMIT and all whose answer nobody reads cost no round trip: beside
+                    # a busy database each of those waits for two processes to get their turn.
+                    with connection.pipeline(), connection.transaction():
                         store_signal(connection, row)
                 except psycopg.DataError as error:
                     detail = f"the database refuses it: {error.diag.message_primary}"
@@ -105,9 +117,14 @@ class AlarmIngest:
             self._database.failed(error)
             return False
         self._subscriber.acknowledge(incoming)
+        self._metrics.took(1)
+        self._metrics.died(one.singles.dead)
+        took_s, at_us = time.monotonic() - began_s, time.time_ns() // 1000
+        for row in one.singles.signals:
+            self._metrics.signal_committed(row.time_us, took_s=took_s, at_us=at_us)
         for row in one.singles.signals:
             self._send_receipt(incoming, row)
-            self._touch_device(incoming, row)
+            self._heard[row.entry.device_id] = incoming.received_us
         return True
 
     def _send_receipt(self, incoming: Incoming, row: SignalRow) -> None:
@@ -122,13 +139,22 @@ class AlarmIngest:
             receipt = wire.encode(Receipt(signals=(row.signal.signal_id,)))
             self._subscriber.publish(str(topic), receipt)
 
-    def _touch_device(self, incoming: Incoming, row: SignalRow) -> None:
-        """Note the sign of life, unless a batch of readings holds the row: then it is noted there."""
+    def _touch_devices(self) -> None:
+        """Note signs of life, unless a batch of readings holds the row: then they are noted there.
+
+        Once a second, only while no alarm waits, and without waiting for the disk: the device's next message
+        tells what is lost with this process.
+        """
         connection = self._database.connection()
         if connection is None:
             return
-        params = {"device_id": row.entry.device_id, "seen_at": time_of(incoming.received_us)}
+        self._touch_due_s = time.monotonic() + TOUCH_EVERY_S
+        heard, self._heard = self._heard, {}
         try:
-            connection.execute(_sql["touch_device"], params)
+            with connection.pipeline(), connection.transaction():
+                connection.execute("SET LOCAL synchronous_commit = off")
+                for device_id, received_us in sorted(heard.items()):
+                    params = {"device_id": device_id, "seen_at": time_of(received_us)}
+                    connection.execute(_sql["touch_device"], params)
         except psycopg.OperationalError as error:
             self._database.failed(error)

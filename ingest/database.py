@@ -12,16 +12,25 @@ from care.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
+ANSWER_S_MAX = 10.0
+"""What is asked here takes milliseconds; only whole batches of readings may take longer."""
+PREDECESSOR_MS_MAX = 2_000
+"""How long to wait for the end of a session that this one replaces."""
 RETRY_S_MIN = 0.1
 RETRY_S_MAX = 5.0
 
 
 class Database:
-    """One connection, made when first wanted and again after it broke."""
+    """One connection, made when first wanted and again after it broke or gave no answer in time.
 
-    def __init__(self, url: str, application: str) -> None:
+    `application` names it at the server, and nothing else: whoever connects under that name takes over from
+    whoever did before.
+    """
+
+    def __init__(self, url: str, application: str, answer_s_max: float = ANSWER_S_MAX) -> None:
         self._url = url
         self._application = application
+        self._answer_s_max = answer_s_max
         self._connection: Connection | None = None
         self._failures = 0
         self._next_attempt_s = 0.0
@@ -33,8 +42,18 @@ class Database:
         if time.monotonic() < self._next_attempt_s:
             return None
         try:
-            self._connection = db.connect(self._url, autocommit=True, application=self._application)
+            self._connection = db.connect(
+                self._url,
+                autocommit=True,
+                application=self._application,
+                answer_s_max=self._answer_s_max,
+            )
         except DatabaseUnavailableError as error:
+            self.failed(error)
+            return None
+        try:
+            self._end_predecessor(self._connection)
+        except psycopg.OperationalError as error:
             self.failed(error)
             return None
         if self._failures:
@@ -50,6 +69,19 @@ class Database:
         self._next_attempt_s = time.monotonic() + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         self._failures = min(self._failures + 1, 16)
         self.close()
+
+    def _end_predecessor(self, connection: Connection) -> None:
+        """End the session that this one replaces, where the server still believes in it.
+
+        Its locks would stand in the way of the same batch, sent again. No timeout of the server sees to it:
+        PostgreSQL, waiting for the next row of a COPY, heeds nothing but the end of the connection or this.
+        """
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database() AND usename = current_user"
+            " AND application_name = current_setting('application_name')",
+            (PREDECESSOR_MS_MAX,),
+        )
 
     def close(self) -> None:
         """Close the connection, if there is one."""

@@ -1,6 +1,7 @@
 """The directory: which device is whose, kept in memory and refreshed when the register changes."""
 
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import psycopg
@@ -13,6 +14,9 @@ from ingest.database import Database
 
 _sql = queries("ingest", "sql/directory.sql")
 
+PROBE_S = 15.0
+"""A connection on which nothing is asked does not notice that it leads nowhere any more, and then it would
+never hear of a change: so that often something is asked."""
 UNKNOWN_REFRESH_S_MIN = 1.0
 """An unknown name makes us look again, but not more often than this: names may be made up."""
 
@@ -59,9 +63,15 @@ class Directory:
         self._connection: Connection | None = None
         self._entries: dict[str, Entry] = {}
         self._loaded_at_s = -UNKNOWN_REFRESH_S_MIN
+        self._probed_at_s = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """What is known now; replaced, never changed, when the register changes."""
+        return self._entries
 
     def refresh(self) -> bool:
         """Hear whether the register has changed, and if so load it; False while the database is away."""
@@ -73,7 +83,9 @@ class Directory:
                 connection.execute("LISTEN anshou_registry")
                 self._load(connection)
                 self._connection = connection
-            elif any(True for _ in connection.notifies(timeout=0)):
+                return True
+            self._probe(connection)
+            if any(True for _ in connection.notifies(timeout=0)):
                 self._load(connection)
         except psycopg.OperationalError as error:
             self._database.failed(error)
@@ -98,6 +110,11 @@ class Directory:
             self._connection = None  # forces a load
             self.refresh()
         return self._entries.get(device)
+
+    def _probe(self, connection: Connection) -> None:
+        if time.monotonic() - self._probed_at_s >= PROBE_S:
+            connection.execute("SELECT")
+            self._probed_at_s = time.monotonic()
 
     def _load(self, connection: Connection) -> None:
         entries: dict[str, Entry] = {}

@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from prometheus_client import CollectorRegistry
+
 from care.db import Connection
 from care.leader import Duty, DutyLock, serve
+from ingest.metrics import Metrics
 from ingest.retention import Keep, forget
 from ingest.rollups import roll_up
 from ingest.settings import Settings
@@ -55,8 +58,9 @@ class Pace:
 class HistoryKeeper:
     """The duties of this process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
         self._settings = settings
+        self._metrics = metrics or Metrics(CollectorRegistry())
         self._rhythm = Rhythm(delay_s=settings.rollup_delay_s, running_hour_s=settings.rollup_running_hour_s)
         self._keep = Keep(
             raw_days=settings.raw_keep_days,
@@ -76,6 +80,11 @@ class HistoryKeeper:
             self._duty(DutyLock.ROLLUP, ROLLUP_INTERVAL_S, self._roll_up),
             self._duty(DutyLock.RETENTION, RETENTION_INTERVAL_S, self._forget, PROOF_TIMEOUT_S),
         )
+
+    @property
+    def connected(self) -> bool:
+        """Whether it works; the broker is none of its business."""
+        return self._failure is None
 
     def stop(self) -> None:
         """Return from `run` after the transactions in hand. Safe in a signal handler."""
@@ -119,7 +128,9 @@ class HistoryKeeper:
     def _settle(self, connection: Connection) -> None:
         def round_() -> None:
             for _ in range(SETTLE_TRANSACTIONS_MAX):
-                if not settle(connection, self._rhythm).more or self._stop.is_set():
+                settled = settle(connection, self._rhythm)
+                self._metrics.took(settled.notes)
+                if not settled.more or self._stop.is_set():
                     return
 
         self._settle_pace.run(round_)
@@ -127,7 +138,9 @@ class HistoryKeeper:
     def _roll_up(self, connection: Connection) -> None:
         def round_() -> None:
             for _ in range(ROLLUP_TRANSACTIONS_MAX):
-                if not roll_up(connection).more or self._stop.is_set():
+                rolled_up = roll_up(connection)
+                self._metrics.rolled_up(rolled_up.hours)
+                if not rolled_up.more or self._stop.is_set():
                     return
 
         self._rollup_pace.run(round_)

@@ -31,6 +31,7 @@ DEVICE_SAYS = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.ALARM, Leaf.STATUS)
 SERVICE_RIGHTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "ingest": (
         *(("subscribePattern", f"{ROOT}/+/+/{leaf}") for leaf in (*DEVICE_SAYS, Leaf.BATCH)),
+        *(("subscribePattern", f"$share/+/{ROOT}/+/+/{leaf}") for leaf in (*DEVICE_SAYS, Leaf.BATCH)),
         ("publishClientReceive", f"{ROOT}/#"),
         ("publishClientSend", f"{ROOT}/+/+/{Leaf.RECEIPT}"),
         ("subscribePattern", "$SYS/#"),

@@ -10,6 +10,7 @@ import logging
 import random
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ SESSION_EXPIRY_S = 14 * 86_400
 RECONNECT_S_MIN = 0.2
 RECONNECT_S_MAX = 10.0
 CONNECT_TIMEOUT_S = 10.0
-READS_PER_TURN = 256
+READS_PER_TURN = 32
 """Packets taken off the socket before the caller gets its turn."""
 REFUSALS_FOR_GOOD = frozenset({"Bad user name or password", "Not authorized", "Client identifier not valid"})
 
@@ -48,23 +49,37 @@ class Incoming(NamedTuple):
     response_topic: str | None
 
 
+class Session(NamedTuple):
+    """A persistent session at the broker: its client id, the topic filters it has, and those it had once."""
+
+    client_id: str
+    filters: Sequence[str]
+    obsolete_filters: Sequence[str] = ()
+
+
 class Subscriber:
-    """A session named `client_id` on the topic filters; `on_message` gets each message once read."""
+    """A persistent session at the broker; `on_message` gets each message once read.
+
+    What the broker tells of itself on the `status_topics` (below $SYS/, at QoS 0) goes to `on_status`.
+    """
 
     def __init__(
         self,
         url: str,
         *,
-        client_id: str,
-        filters: Sequence[str],
+        session: Session,
         receive_max: int,
         keepalive_s: int,
         on_message: Callable[[Incoming], None],
+        status_topics: Sequence[str] = (),
+        on_status: Callable[[str, bytes], None] = lambda _topic, _payload: None,
     ) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or 1883
-        self._filters = filters
+        self._port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+        self._session = session
+        self._status_topics = status_topics
+        self._tell_status = on_status
         self._keepalive_s = keepalive_s
         self._deliver = on_message
         self._properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -78,19 +93,23 @@ class Subscriber:
         self._refused: str | None = None
         self._read_count = 0
         self._misc_due_s = 0.0
+        self._subscription_mid: int | None = None
         self.generation = 0
         self.connected = False
         self.subscribed = False
         self.paused = False
         self._client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=client_id,
+            client_id=session.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
             reconnect_on_failure=False,
         )
         if parts.username is not None:
             self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if parts.scheme == "mqtts":
+            # Whom the system trusts; OpenSSL's variable SSL_CERT_FILE names a county's own authority.
+            self._client.tls_set_context(ssl.create_default_context())
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -109,10 +128,12 @@ class Subscriber:
             return
         readers = [self._wake_receiver] if self.paused else [connection, self._wake_receiver]
         writers = [connection] if self._client.want_write() else []
-        readable, writable, _ = select.select(readers, writers, [], timeout_s)
+        # What TLS has decrypted already makes no socket readable.
+        decrypted = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0 and not self.paused
+        readable, writable, _ = select.select(readers, writers, [], 0 if decrypted else timeout_s)
         if self._wake_receiver in readable:
             self._wake_receiver.recv(4096)
-        if connection in readable:
+        if connection in readable or decrypted:
             self._read()
         if connection in writable or self._client.want_write():
             self._client.loop_write()
@@ -150,7 +171,9 @@ class Subscriber:
     def _read(self) -> None:
         for _ in range(READS_PER_TURN):
             before = self._read_count
-            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or self._read_count == before:
+            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            if self._read_count == before or self.paused:
                 return
 
     def _connect_if_due(self, timeout_s: float) -> None:
@@ -190,12 +213,19 @@ class Subscriber:
         self._failures = 0
         log.info("connected to the broker (session %s)", "kept" if flags.session_present else "new")
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-        client.subscribe([(topic_filter, options) for topic_filter in self._filters])
+        if self._session.obsolete_filters:
+            client.unsubscribe(list(self._session.obsolete_filters))
+        wanted = [(topic_filter, options) for topic_filter in self._session.filters]
+        _, self._subscription_mid = client.subscribe(wanted)
+        if self._status_topics:
+            client.subscribe([(topic, SubscribeOptions(qos=0)) for topic in self._status_topics])
 
     def _on_subscribe(
-        self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+        self, _client: Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
-        for topic_filter, reason in zip(self._filters, reasons, strict=True):
+        if mid != self._subscription_mid:
+            return  # that to the broker's status: readings do without
+        for topic_filter, reason in zip(self._session.filters, reasons, strict=True):
             if reason.is_failure:
                 self._refused = f"the broker refuses the subscription to {topic_filter}: {reason}"
         self.subscribed = self._refused is None
@@ -209,6 +239,9 @@ class Subscriber:
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         self._read_count += 1
+        if not message.qos and message.topic.startswith("$SYS/"):
+            self._tell_status(message.topic, bytes(message.payload))
+            return
         response_topic = getattr(message.properties, "ResponseTopic", None)
         self._deliver(
             Incoming(

@@ -6,6 +6,7 @@ from fastapi.responses import Response
 from care.model import SiteKind
 from dashboard import queries
 from dashboard.context import session_of
+from dashboard.intake import intake
 from dashboard.params import SiteChoice
 from dashboard.render import page
 from gateway.errors import DeadReason
@@ -25,13 +26,14 @@ def county(request: Request, kind: SiteKind | None = None) -> Response:
 
 @router.get("/devices")
 def devices(request: Request, site: SiteChoice = None) -> Response:
-    """Devices that somebody should look at, and messages that could not be stored."""
+    """Whether intake works, devices that somebody should look at, and messages that could not be stored."""
     with session_of(request) as session:
         troubled = queries.troubled_devices(session.connection, site)
         return page(
             request,
             "devices.html",
             session,
+            intake=intake(session.connection),
             troubled=troubled,
             hidden=troubled[0].total - len(troubled) if troubled else 0,
             reasons=queries.dead_letter_counts(session.connection),

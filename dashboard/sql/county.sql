@@ -90,3 +90,12 @@ SELECT id, received_at, topic, payload, payload_bytes, reason, detail
 FROM scoped.dead_letter
 WHERE received_at > now() - interval '30 days'
 ORDER BY received_at DESC LIMIT %(limit)s;
+
+-- name: intake
+SELECT process, silent_s, connected, lag_p50_s, lag_p99_s FROM scoped.intake ORDER BY process;
+
+-- name: ingest_health
+-- Every process of intake, for the county; the others see none.
+SELECT process, worker, at, extract(epoch FROM clock_timestamp() - at)::float AS silent_s, started_at, connected, received,
+    stored, repeated_batches, careful_stores, dead, received_per_s, lag_p50_s, lag_p99_s, pending, broker_dropped
+FROM scoped.ingest_health ORDER BY process, worker;

@@ -132,6 +132,8 @@ def _what_runs(folder: DataFolder, data: Path | None) -> Iterator[Finding]:
     yield _broker(running)
     if running.http_url is not None:
         yield _page(running.http_url)
+    for name, url in running.metrics_urls.items():
+        yield _metrics(name, url)
 
 
 def _database(running: Instance) -> Iterator[Finding]:
@@ -226,6 +228,15 @@ def _page(url: str) -> Finding:
             remedy="See the log of the dashboard.",
         )
     return Finding(state=State.GOOD, what="Pages", detail=detail)
+
+
+def _metrics(name: str, url: str) -> Finding:
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_TIMEOUT_S):  # noqa: S310 - our own
+            return Finding(state=State.GOOD, what=f"Metrics of {name}", detail=url)
+    except OSError as error:
+        # The process does its work without them.
+        return Finding(state=State.NOTE, what=f"Metrics of {name}", detail=f"{url}: {error}")
 
 
 def _judge(good: bool, what: str, detail: str, remedy: str) -> Finding:

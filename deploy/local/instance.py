@@ -29,6 +29,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         mqtt_port: The broker's port there.
         provisioner_mqtt_url: Signs in as the account that may make device identities.
         http_url: The pages; None where only the servers are known.
+        metrics_urls: Where a process serves its metrics, by its name.
     """
 
     owner_database_url: str
@@ -37,6 +38,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     mqtt_port: int
     provisioner_mqtt_url: str
     http_url: str | None = None
+    metrics_urls: dict[str, str] = {}
 
 
 def current(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Instance:

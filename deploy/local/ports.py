@@ -31,6 +31,14 @@ def any_free() -> int:
     return port
 
 
+def several_free(count: int) -> list[int]:
+    """So many different ports that nobody uses."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(any_free())
+    return sorted(found)
+
+
 def wanted_or_free(wanted: int) -> int:
     """The wanted port if it is free, else one that is."""
     return wanted if is_free(wanted) else any_free()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local import ports
 from deploy.local.supervisor import Program
 
 DASHBOARD = "dashboard"
+INGEST = ("ingest-readings", "ingest-alarms", "ingest-settle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Addresses:
         web_database_url: As the role that sees only what a signed-in person may.
         mqtt_urls: The broker, by the name of the service account.
         http_port: Where the pages are served.
+        metrics_ports: Where a room serves its metrics on the loopback interface, by its name.
     """
 
     ingest_database_url: str
@@ -31,6 +33,7 @@ class Addresses:
     web_database_url: str
     mqtt_urls: Mapping[str, str]
     http_port: int
+    metrics_ports: Mapping[str, int] = field(default_factory=dict)
 
 
 def programs(
@@ -73,6 +76,8 @@ def programs(
             },
         ),
     }
+    for name, port in addresses.metrics_ports.items():
+        rooms[name][1]["ANSHOU_INGEST_METRICS_PORT"] = str(port)
     if with_simulator:
         rooms["simulator"] = (["gateway.simulator"], {mqtt: addresses.mqtt_urls["simulator"]})
     return [

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -24,7 +24,7 @@ from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
 from deploy.local.prepare import prepare
 from deploy.local.progress import note, step
-from deploy.local.rooms import DASHBOARD, Addresses, programs
+from deploy.local.rooms import DASHBOARD, INGEST, Addresses, programs
 from deploy.local.supervisor import Program, Supervisor
 from deploy.schema import bring_up_to_date
 from ingest import provision
@@ -72,6 +72,7 @@ class Servers:
         database_url: The owner's address of the database.
         broker_url: Of a broker of somebody's own; empty for the private one.
         passwords: Of roles and accounts.
+        metrics_ports: Where a room serves its metrics, by its name.
     """
 
     cluster: PostgresCluster | None
@@ -79,6 +80,7 @@ class Servers:
     database_url: str
     broker_url: str
     passwords: Passwords
+    metrics_ports: Mapping[str, int] = field(default_factory=dict)
 
     def mqtt_url(self, account: str) -> str:
         """The broker's address for a service account."""
@@ -98,6 +100,7 @@ class Servers:
             web_database_url=self.database_url_as("anshou_web"),
             mqtt_urls={name: self.mqtt_url(name) for name in self.passwords.accounts},
             http_port=http_port,
+            metrics_ports=self.metrics_ports,
         )
 
     def instance(self, http_url: str) -> Instance:
@@ -111,6 +114,9 @@ class Servers:
             mqtt_port=port,
             provisioner_mqtt_url=provisioner_url,
             http_url=http_url,
+            metrics_urls={
+                name: f"http://{ports.LOOPBACK}:{port}/metrics" for name, port in self.metrics_ports.items()
+            },
         )
 
 
@@ -230,6 +236,7 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
         database_url=database_url,
         broker_url=broker_url,
         passwords=passwords,
+        metrics_ports=dict(zip(INGEST, ports.several_free(len(INGEST)), strict=True)),
     )
 
 

@@ -29,6 +29,8 @@ SCOPED_TABLES = [
     "scoped.resident_state",
     "scoped.device_state",
     "scoped.dead_letter",
+    "scoped.intake",
+    "scoped.ingest_health",
 ]
 
 

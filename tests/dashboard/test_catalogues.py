@@ -21,6 +21,7 @@ from care.model import (
 )
 from dashboard import words
 from dashboard.catalogues import ROOM, extracted, kept
+from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
 from gateway.errors import DeadReason
 from gateway.model import SIGNS, ActivityEvent, AlarmKind, DeviceKind, PowerSource
@@ -82,6 +83,9 @@ def test_chinese_is_chinese() -> None:
         (words.ACTIVITY, ActivityEvent),
         (words.DEAD_REASON, DeadReason),
         (words.WAY, words.Way),
+        (words.INTAKE, Process),
+        (words.INTAKE_CONSEQUENCE, Process),
+        (words.INTAKE_TROUBLE, Trouble),
         (words.SIGN, {*SIGNS, "bp"}),
         (words.SIGN_UNIT, {*SIGNS, "bp"}),
     ],

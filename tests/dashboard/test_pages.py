@@ -294,3 +294,57 @@ def test_the_buttons_follow_the_state_machine() -> None:
     ]
     assert buttons(AlarmState.RESOLVED, high) == [AlarmStep.CLOSED]
     assert buttons(AlarmState.CLOSED, high) == []
+
+
+def report_health(owner: Connection, process: str, *, silent_s: float = 3, **columns: object) -> None:
+    """As a process of ingest tells it: `silent_s` ago."""
+    values = {
+        "connected": True, "received": 1_234_567, "stored": 50, "repeated_batches": 7, "careful_stores": 9,
+        "dead": 3, "received_per_s": 166.7, "lag_p50_s": 0.21, "lag_p99_s": 1.4, "pending": 12,
+        "broker_dropped": 0, **columns,
+    }  # fmt: skip
+    owner.execute(
+        "INSERT INTO readings.ingest_health (process, worker, at, started_at, connected, received, stored,"
+        " repeated_batches, careful_stores, dead, received_per_s, lag_p50_s, lag_p99_s, pending,"
+        " broker_dropped)"
+        " VALUES (%(process)s, '1', clock_timestamp() - make_interval(secs => %(silent_s)s), now(),"
+        " %(connected)s, %(received)s, %(stored)s, %(repeated_batches)s, %(careful_stores)s, %(dead)s,"
+        " %(received_per_s)s, %(lag_p50_s)s, %(lag_p99_s)s, %(pending)s, %(broker_dropped)s)",
+        {"process": process, "silent_s": silent_s, **values},
+    )
+
+
+def test_intake_that_works_says_so_and_the_county_sees_its_processes(
+    visitor: TestClient, owner: Connection, county: County
+) -> None:
+    for process in ("readings", "alarms", "settle"):
+        report_health(owner, process)
+    page = sign_in(visitor, "county").get("/county/devices").text
+    assert "接收正常，延迟 0.2 秒" in page
+    assert "没有响应" not in page
+    assert "1,234,567" in page
+    assert "0.2 · 1.4 秒" in page
+    page = sign_in(visitor, "wang").get("/county/devices").text
+    assert "接收正常，延迟 0.2 秒" in page
+    assert "1,234,567" not in page, "the numbers are the county's"
+
+
+def test_intake_that_does_not_work_is_told_to_everybody(
+    visitor: TestClient, owner: Connection, county: County
+) -> None:
+    page = sign_in(visitor, "wang").get("/county/devices").text
+    assert page.count("没有响应") == 3, "nobody has ever told anything"
+    report_health(owner, "readings", lag_p50_s=95.0)
+    report_health(owner, "alarms", silent_s=31)
+    report_health(owner, "settle", connected=False)
+    page = visitor.get("/county/devices").text
+    assert "接收正常" not in page
+    assert "报警: 没有响应" in page
+    assert "设备报警无法送达" in page
+    assert "读数: 延迟过大" in page
+    assert "与消息服务器断开" in page
+
+
+def test_what_the_broker_dropped_is_shown(visitor: TestClient, owner: Connection, county: County) -> None:
+    report_health(owner, "readings", broker_dropped=4_321)
+    assert "丢弃了 4,321 条消息" in sign_in(visitor, "county").get("/county/devices").text

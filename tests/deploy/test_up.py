@@ -25,6 +25,7 @@ def test_up_restart_and_down(machine: Machine) -> None:
         assert "✓ Broker" in said
         assert "✓ Migrations: all applied" in said
         assert "Apache 2 edition" in said
+        assert "✓ Metrics of ingest-alarms: http://127.0.0.1:" in said
 
         code, said = machine.run("up", "--no-demo")
         assert code == 1

@@ -19,9 +19,9 @@ from gateway import wire
 from gateway.model import DeviceKind, Message, to_epoch_ms
 from ingest.alarms import AlarmIngest
 from ingest.provision import Provisioner
-from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
 from ingest.settle import Rhythm, settle
+from ingest.shares import SharedReadings
 from tests.servers import Broker, Database
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,7 +135,7 @@ def settings_of(database: Database, broker: Broker) -> Callable[[str], Settings]
     return settings
 
 
-Process = ReadingsIngest | AlarmIngest
+Process = SharedReadings | AlarmIngest
 
 
 class Running:
@@ -166,7 +166,7 @@ class Running:
 def ingest(home: Home, settings_of: Callable[[str], Settings]) -> Iterator[None]:
     """Readings and alarms, as in production but in threads of this process."""
     running = [
-        Running(ReadingsIngest(settings_of("ingest"))),
+        Running(SharedReadings(settings_of("ingest"))),
         Running(AlarmIngest(settings_of("alarms"))),
     ]
     yield

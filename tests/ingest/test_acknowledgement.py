@@ -7,8 +7,8 @@ import pytest
 from care import db
 from gateway.model import AlarmKind, AlarmSignal, VitalSigns
 from ingest.alarms import AlarmIngest
-from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
+from ingest.shares import SharedReadings
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 from tests.servers import Database
 
@@ -16,13 +16,13 @@ from tests.servers import Database
 def test_what_is_said_while_ingest_is_down_is_stored_once_it_is_up(
     home: Home, settings_of: Callable[[str], Settings]
 ) -> None:
-    for process in (ReadingsIngest(settings_of("ingest")), AlarmIngest(settings_of("alarms"))):
+    for process in (SharedReadings(settings_of("ingest")), AlarmIngest(settings_of("alarms"))):
         Running(process).stop()
     for n in range(20):
         home.say(home.wristband, VitalSigns(ts_ms=now_ms() + n, hr=70))
     home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
     assert home.rows("SELECT 1 FROM readings.vitals") == []
-    running = [Running(ReadingsIngest(settings_of("ingest"))), Running(AlarmIngest(settings_of("alarms")))]
+    running = [Running(SharedReadings(settings_of("ingest"))), Running(AlarmIngest(settings_of("alarms")))]
     eventually(lambda: home.rows("SELECT count(*) FROM readings.vitals")[0]["count"] == 20)
     eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE signal_count = 1"))
     for process_running in running:
@@ -34,7 +34,7 @@ def test_nothing_is_acknowledged_while_the_database_cannot_commit(
     home: Home, database: Database, settings_of: Callable[[str], Settings], table: str
 ) -> None:
     readings, alarms = (
-        Running(ReadingsIngest(settings_of("ingest"))),
+        Running(SharedReadings(settings_of("ingest"))),
         Running(AlarmIngest(settings_of("alarms"))),
     )
     with db.connect(database.owner_url) as locker:

@@ -272,3 +272,27 @@ def test_connections_that_break_come_back(home: Home, owner: Connection, databas
         home.say(home.button, AlarmSignal(ts_ms=now_ms() + n, kind=AlarmKind.SOS))
     eventually(lambda: home.rows("SELECT count(*) FROM readings.vitals")[0]["count"] == 3)
     eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE signal_count = 3"))
+
+
+def test_a_signal_that_the_database_refuses_is_kept_and_the_next_is_heard(
+    home: Home, owner: Connection
+) -> None:
+    owner.execute(
+        """
+        CREATE FUNCTION refuse_falls() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.kind = 'fall' THEN
+                RAISE EXCEPTION 'no falls today' USING ERRCODE = 'data_exception';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON care.alarm FOR EACH ROW EXECUTE FUNCTION refuse_falls();
+        """
+    )
+    home.say(home.wristband, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.FALL))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
+    eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE kind = 'sos'"))
+    letters = dead_letters(home)
+    assert [letter["reason"] for letter in letters] == ["refused_by_database"]
+    assert "no falls today" in str(letters[0]["detail"])
+    assert home.rows("SELECT kind FROM care.alarm_signal") == [{"kind": "sos"}]
