@@ -144,5 +144,6 @@ def _serve_connection(
     log.info("%s: on duty", duty.name)
     while not stop.is_set():
         duty.work(connection)
+        connection.execute("SELECT")  # even where there was nothing to do: the server must hear from us
         worked()
         stop.wait(duty.interval_s - time.time() % duty.interval_s)

@@ -4,6 +4,7 @@ It shares nothing with the readings: neither process, nor session at the broker,
 that a batch of readings could hold locked.
 """
 
+import gc
 import logging
 import time
 from collections import deque
@@ -85,6 +86,7 @@ class AlarmIngest:
             time.sleep(RETRY_POLL_S)
             if self._stopping:
                 return
+        gc.freeze()  # the register: looking through it for cycles would hold up an alarm
         while not self._stopping:
             self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
             self._directory.refresh()

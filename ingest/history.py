@@ -47,11 +47,10 @@ class Pace:
         began_s = self._clock()
         if began_s < self._not_before_s:
             return False
-        try:
-            work()
-        finally:
-            ended_s = self._clock()
-            self._not_before_s = ended_s + self._factor * (ended_s - began_s)
+        work()
+        # After a round that failed there is no rest: its time was spent waiting for a database that is away.
+        ended_s = self._clock()
+        self._not_before_s = ended_s + self._factor * (ended_s - began_s)
         return True
 
 

@@ -19,7 +19,7 @@ from care.errors import DatabaseUnavailableError
 HOMES = 6
 DIRECT = 4
 HEAL_S_MAX = 180.0
-QUIET_S = 2.0
+QUIET_S = 5.0
 """How long nothing may have come from the devices that speak for themselves, to say that all has come."""
 
 

@@ -401,6 +401,18 @@ def test_a_round_is_rested_from() -> None:
     assert done == [1, 4]
 
 
+def test_a_round_that_failed_is_not_rested_from() -> None:
+    clock = iter([0.0, 70.0, 70.1])
+    pace = Pace(5.0, lambda: next(clock))
+
+    def fail() -> None:
+        raise psycopg.OperationalError("the database is away")
+
+    with pytest.raises(psycopg.OperationalError):
+        pace.run(fail)
+    assert pace.run(lambda: None), "the time was spent waiting, not working"
+
+
 def test_the_process_settles_and_a_second_one_takes_over(database: Database, owner: Connection) -> None:
     options = Settings(
         database_url=database.ingest_url,
