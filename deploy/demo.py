@@ -61,7 +61,7 @@ def populate(
             accounts.write(connection, people, step)
             connection.commit()
         if not history.is_written(connection, county):
-            with closing(Database(owner_url, "anshou-demo")) as database:
+            with closing(Database(owner_url, "anshou-demo register")) as database:
                 directory = Directory(database)
                 directory.refresh()
                 _write_last_day(connection, county, directory, step)

@@ -118,7 +118,7 @@ class ReadingsIngest:
     def __init__(self, settings: Settings, session: Session, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        application = f"anshou ingest readings {settings.worker}"
+        application = session.client_id  # two processes may work on two shares: each ends only its own past
         self._register = Database(settings.database_url, f"{application} directory")
         self._directory = Directory(self._register)
         clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
