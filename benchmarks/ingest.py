@@ -68,10 +68,12 @@ def _batches(stack: Stack, homes: list[list[str]]) -> list[Figure]:
 
 
 def _singles(stack: Stack, homes: list[list[str]]) -> list[Figure]:
-    packets = list(_single_packets(homes, SINGLES))
-    ceiling = _received_per_s(stack, packets)
+    packets = list(_single_packets(homes, SINGLES, Leaf.VITALS))
+    # On another leaf: the session of ingest would queue what is said on its own.
+    bare = list(_single_packets(homes, SINGLES, Leaf.ALARM))
+    ceiling = _received_per_s(stack, bare)
     measured = _store(stack, packets, 1, "vitals")
-    ceiling = max(ceiling, _received_per_s(stack, packets))
+    ceiling = max(ceiling, _received_per_s(stack, bare))
     per_reading_us = measured.cpu_s / (SINGLES * SIGNS_A_ROW) * 1e6
     name = "single messages"
     return [
@@ -93,7 +95,7 @@ def _store(stack: Stack, packets: list[Packet], rows_a_packet: int, counted: str
         stack.ingest("readings") as pid,
         _publisher(stack) as publisher,
     ):
-        connection.execute("TRUNCATE readings.vitals, readings.batch, readings.resident_state")
+        connection.execute("TRUNCATE readings.vitals, readings.resident_state")
         _wait_until_connected(connection)
         publisher.send(packets[:warm_up])
         _wait_until_stored(connection, counted, warm_up)
@@ -160,7 +162,7 @@ def _receive_only(url: str, count: "Synchronized[int]") -> None:
     received: list[Incoming] = []
     subscriber = Subscriber(
         url,
-        session=Session("bench-receive-only", [f"{wire.ROOT}/+/+/{Leaf.VITALS}"]),
+        session=Session("bench-receive-only", [f"{wire.ROOT}/+/+/{Leaf.ALARM}"]),
         receive_max=4_000,
         keepalive_s=KEEPALIVE_S,
         on_message=received.append,
@@ -183,13 +185,13 @@ def _batch_packets(homes: list[list[str]], count: int) -> Iterator[Packet]:
         yield publish_packet(topic, wire.encode_batch(f"b{number}", items))
 
 
-def _single_packets(homes: list[list[str]], count: int) -> Iterator[Packet]:
+def _single_packets(homes: list[list[str]], count: int, leaf: Leaf) -> Iterator[Packet]:
     devices = [(f"home-{number}", device) for number, names in enumerate(homes, start=1) for device in names]
     start_ms = int(time.time() * 1000) - count // len(devices) * 1000
     generator = random.Random(9)
     for number, (site, device) in zip(range(count), itertools.cycle(devices), strict=False):
         message = _vitals(generator, start_ms + number // len(devices) * 1000)
-        yield publish_packet(f"{wire.ROOT}/{site}/{device}/vitals", wire.encode(message))
+        yield publish_packet(f"{wire.ROOT}/{site}/{device}/{leaf}", wire.encode(message))
 
 
 def _vitals(generator: random.Random, ts_ms: int) -> VitalSigns:
