@@ -203,12 +203,51 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """How a device is: battery in percent, signal strength (RSSI) in dBm, firmware version."""
+    """How a device is: battery in percent, signal strength (RSSI) in dBm, firmware version.
+
+    A gateway adds how its outbox is: `queued` messages wait in it, `dropped` had to make room since it was
+    made; and `clock_off_ms`, by how much its clock was ahead (negative: behind) when last set right.
+    """
 
     online: bool
     battery: Annotated[int, Meta(ge=0, le=100)] | None = None
     rssi: Annotated[int, Meta(ge=-200, le=50)] | None = None
     fw: Identifier | None = None
+    queued: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    dropped: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    clock_off_ms: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
+
+
+DeviceKey = Annotated[str, Meta(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+"""What a gateway calls a device before it has a name here: dialect, colon, the device's own address."""
+
+
+class DeviceProposal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A device that a gateway has heard and that nobody has adopted yet.
+
+    `kind` is the gateway's guess, `says` the model's words that the device can say (such as `vitals.hr`,
+    `activity.motion`, `alarm.sos`, `status.battery`), for a person to judge by.
+    """
+
+    key: DeviceKey
+    kind: DeviceKind | None = None
+    vendor: Identifier | None = None
+    product: Identifier | None = None
+    says: tuple[Identifier, ...] = ()
+
+
+class Adoption(Struct, frozen=True, kw_only=True, gc=False):
+    """What the centre calls a device that a gateway knows by its key."""
+
+    name: Name
+    kind: DeviceKind
+
+
+class GatewayConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the centre tells a gateway: all devices adopted there, and those not to be proposed again."""
+
+    devices: dict[DeviceKey, Adoption] = field(default_factory=dict)
+    refused: tuple[DeviceKey, ...] = ()
 
 
 Message = VitalSigns | Activity | AlarmSignal | DeviceStatus

@@ -18,7 +18,9 @@ from gateway.model import (
     SIGNS,
     Activity,
     AlarmSignal,
+    DeviceProposal,
     DeviceStatus,
+    GatewayConfig,
     Identifier,
     Message,
     VitalSigns,
@@ -48,6 +50,8 @@ class Leaf(StrEnum):
     BATCH = "batch"
     RECEIPT = "receipt"
     COMMAND = "command"
+    PROPOSAL = "proposal"
+    CONFIG = "config"
 
 
 _LEAF_NAMES = frozenset(str(leaf) for leaf in Leaf)
@@ -129,6 +133,8 @@ class Batch(NamedTuple):
     batch_id: str
     items: Sequence[BatchItem]
     rejected: Sequence[RejectedItem] = ()
+    clock_suspect: bool = False
+    """The gateway knows that its clock was not right when it stamped these."""
 
 
 class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -154,14 +160,16 @@ class Command(Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-class _BatchOnWire(Struct, frozen=True):
+class _BatchOnWire(Struct, frozen=True, omit_defaults=True):
     id: Identifier
     items: list[BatchItem]
+    clock_suspect: bool = False
 
 
 class _RawBatchOnWire(Struct, frozen=True):
     id: Identifier
     items: list[msgspec.Raw]
+    clock_suspect: bool = False
 
 
 _ITEM_OF: dict[type[Message], type[BatchItem]] = {
@@ -187,6 +195,8 @@ _raw_batch_decoder = msgspec.json.Decoder(_RawBatchOnWire)
 _item_decoder: msgspec.json.Decoder[BatchItem] = msgspec.json.Decoder(BatchItem)
 _receipt_decoder = msgspec.json.Decoder(Receipt)
 _command_decoder = msgspec.json.Decoder(Command)
+_proposal_decoder = msgspec.json.Decoder(DeviceProposal)
+_config_decoder = msgspec.json.Decoder(GatewayConfig)
 _encoder = msgspec.json.Encoder()
 
 
@@ -195,18 +205,20 @@ def leaf_of(message: Message) -> Leaf:
     return _LEAVES[type(message)]
 
 
-def encode(message: Message | Receipt | Command) -> bytes:
+def encode(message: Message | Receipt | Command | DeviceProposal | GatewayConfig) -> bytes:
     """The payload of a single message."""
     return _encoder.encode(message)
 
 
-def encode_batch(batch_id: str, messages: Sequence[tuple[str, Message]]) -> bytes:
+def encode_batch(
+    batch_id: str, messages: Sequence[tuple[str, Message]], *, clock_suspect: bool = False
+) -> bytes:
     """The payload of a batch of (device name, message)."""
     items = [
         _ITEM_OF[type(message)](device=device, **msgspec.structs.asdict(message))
         for device, message in messages
     ]
-    return _encoder.encode(_BatchOnWire(batch_id, items))
+    return _encoder.encode(_BatchOnWire(batch_id, items, clock_suspect))
 
 
 def decode(leaf: Leaf, payload: bytes) -> Message:
@@ -231,7 +243,7 @@ def decode_batch(payload: bytes) -> Batch:
                 _require_sign(item)
     except WireError:
         return _decode_batch_item_by_item(payload)
-    return Batch(batch.id, batch.items)
+    return Batch(batch.id, batch.items, (), batch.clock_suspect)
 
 
 def decode_receipt(payload: bytes) -> Receipt:
@@ -246,6 +258,18 @@ def decode_command(payload: bytes) -> Command:
     return _decoded(_command_decoder, payload)
 
 
+def decode_proposal(payload: bytes) -> DeviceProposal:
+    """The proposal in `payload`, or WireError."""
+    _check_length(payload, PAYLOAD_BYTES_MAX)
+    return _decoded(_proposal_decoder, payload)
+
+
+def decode_config(payload: bytes) -> GatewayConfig:
+    """The configuration in `payload`, or WireError."""
+    _check_length(payload, BATCH_BYTES_MAX)
+    return _decoded(_config_decoder, payload)
+
+
 def _decode_batch_item_by_item(payload: bytes) -> Batch:
     raw_batch = _decoded(_raw_batch_decoder, payload)
     items: list[BatchItem] = []
@@ -258,7 +282,7 @@ def _decode_batch_item_by_item(payload: bytes) -> Batch:
             items.append(item)
         except WireError as error:
             rejected.append(RejectedItem(bytes(raw), error))
-    return Batch(raw_batch.id, items, rejected)
+    return Batch(raw_batch.id, items, rejected, raw_batch.clock_suspect)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> T:
