@@ -5,6 +5,7 @@ tested without a broker and told again from what it was told before.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from gateway.model import DeviceKind, DeviceProposal, Message
@@ -37,7 +38,7 @@ class Told(NamedTuple):
     heard: Sequence[Heard] = ()
     proposed: Sequence[DeviceProposal] = ()
     ignored: Sequence[Ignored] = ()
-    learnt: Knowledge = {}
+    learnt: Knowledge = MappingProxyType({})
     """Entries to be laid over what is known; only what changed."""
 
 
@@ -62,8 +63,8 @@ class Dialect(Protocol):
     def understand(self, topic: str, payload: bytes, *, retained: bool, known: Knowledge) -> Told:
         """What `payload` on `topic` means. Never raises for anything a device may send.
 
-        `retained` is whether the broker replayed it at the start of the subscription: then it tells how things
-        were, not what happens now, and raises no alarm and no activity.
+        `retained` is whether the broker replayed it at the start of the subscription: then it tells how
+        things were, not what happens now, and raises no alarm and no activity.
         """
 
     def order_siren(self, key: str, kind: DeviceKind, on: bool, known: Knowledge) -> Order | None:
