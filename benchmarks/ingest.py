@@ -20,7 +20,7 @@ from gateway import wire
 from gateway.model import VitalSigns
 from gateway.wire import Leaf
 from ingest import pgcopy
-from ingest.batch import VitalsRow
+from ingest.rows import VitalsRow
 from ingest.subscriber import Incoming, Session, Subscriber
 
 HOMES = 100

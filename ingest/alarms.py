@@ -16,11 +16,12 @@ from care.db import queries
 from gateway import wire
 from gateway.errors import DeadReason, WireError
 from gateway.wire import ROOT, Leaf, Receipt
-from ingest.batch import Assembler, MicroBatch, SignalRow, dead_letter
+from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
 from ingest.database import Database
 from ingest.directory import Directory
 from ingest.metrics import Metrics
+from ingest.rows import SignalRow, dead_letter
 from ingest.settings import Settings
 from ingest.signals import store_signal
 from ingest.store import store_dead_letters

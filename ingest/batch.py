@@ -4,138 +4,29 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import astuple
+
 from gateway import wire
-from gateway.errors import DeadReason, WireError
-from gateway.model import Activity, AlarmSignal, DeviceStatus, Message, VitalSigns
+from gateway.errors import WireError
+from gateway.model import SIGNS, Activity, DeviceStatus, Message, VitalSigns
 from gateway.wire import BatchItem, Leaf, Topic, VitalsItem
 from ingest.clock import ClockRule
 from ingest.directory import Directory, Entry
+from ingest.rows import (
+    ActivityRow,
+    Rows,
+    SignalRow,
+    StatusRow,
+    VitalsBlock,
+    VitalsRow,
+    dead_letter,
+)
 from ingest.subscriber import Incoming
 
-DEAD_PAYLOAD_BYTES_MAX = 16 * 1024
-"""How much of a dead letter's payload is kept."""
+VITALS_FIELDS = VitalsItem.__struct_fields__
 
-
-class VitalsRow(NamedTuple):
-    """A row of readings.vitals; time in microseconds since 1970 UTC."""
-
-    time_us: int
-    device_id: int
-    resident_id: int | None
-    clock_replaced: bool
-    hr: float | None
-    rr: float | None
-    spo2: float | None
-    temp: float | None
-    sbp: float | None
-    dbp: float | None
-    glucose: float | None
-    weight: float | None
-
-
-# A row is made for each reading: past the generated __new__ this takes a third of the time.
+# A row is made for each message: past the generated __new__ this takes a third of the time.
 _new_row = tuple.__new__
-
-
-class ActivityRow(NamedTuple):
-    """A row of readings.activity; time in microseconds since 1970 UTC."""
-
-    time_us: int
-    device_id: int
-    resident_id: int | None
-    room_id: int | None
-    clock_replaced: bool
-    event: str
-
-
-class StatusRow(NamedTuple):
-    """A row of readings.device_status; time in microseconds since 1970 UTC."""
-
-    time_us: int
-    device_id: int
-    clock_replaced: bool
-    online: bool
-    battery: int | None
-    rssi: int | None
-    fw: str | None
-
-
-class SignalRow(NamedTuple):
-    """An alarm signal and whom it is about; time in microseconds since 1970 UTC.
-
-    `signal_id` is the same for each delivery of one signal, and differs between two presses even of a
-    button that always sends the same id, or has no clock: when in doubt it counts as a new one.
-    """
-
-    time_us: int
-    entry: Entry
-    clock_replaced: bool
-    signal: AlarmSignal
-
-    @property
-    def signal_id(self) -> str:
-        """The key of this signal among those of its device."""
-        return f"{self.signal.signal_id or self.signal.kind}@{self.time_us}"
-
-
-class DeadLetter(NamedTuple):
-    """A message that cannot be stored, and why."""
-
-    topic: str
-    payload: bytes
-    payload_bytes: int
-    reason: DeadReason
-    detail: str
-    site_id: int | None = None
-    device_id: int | None = None
-
-
-def dead_letter(topic: str, payload: bytes, error: WireError, entry: Entry | None = None) -> DeadLetter:
-    """The dead letter for a payload that cannot be stored because of `error`."""
-    return DeadLetter(
-        topic[:1000].replace("\0", "�"),
-        payload[:DEAD_PAYLOAD_BYTES_MAX],
-        len(payload),
-        error.reason,
-        error.detail.replace("\0", "�"),
-        entry.site_id if entry else None,
-        entry.device_id if entry else None,
-    )
-
-
-class Rows:
-    """Rows for each table, in the order of arrival; and when each device was last heard.
-
-    A device that speaks to us itself is heard when its message arrives, whatever its clock says. What a
-    gateway passes on may be old: there the device's own time counts.
-    """
-
-    __slots__ = ("activity", "dead", "heard", "signals", "status", "vitals")
-
-    def __init__(self) -> None:
-        self.vitals: list[VitalsRow] = []
-        self.activity: list[ActivityRow] = []
-        self.status: list[StatusRow] = []
-        self.signals: list[SignalRow] = []
-        self.dead: list[DeadLetter] = []
-        self.heard: dict[int, int] = {}
-
-    def extend(self, other: "Rows") -> None:
-        """Add all rows of `other`."""
-        self.vitals += other.vitals
-        self.activity += other.activity
-        self.status += other.status
-        self.signals += other.signals
-        self.dead += other.dead
-        for device_id, heard_us in other.heard.items():
-            self.heard[device_id] = max(heard_us, self.heard.get(device_id, 0))
-
-    def __len__(self) -> int:
-        return self.stored_count() + len(self.dead)
-
-    def stored_count(self) -> int:
-        """Rows that are not dead letters."""
-        return len(self.vitals) + len(self.activity) + len(self.status) + len(self.signals)
 
 
 class GatewayBatch(NamedTuple):
@@ -164,6 +55,13 @@ class MicroBatch:
 
     def __len__(self) -> int:
         return len(self.deliveries)
+
+    def receipts(self) -> dict[str, tuple[str, ...]]:
+        """The ids of the gateways' batches, each once, by the topic where their outbox waits for them."""
+        receipts: dict[str, dict[str, None]] = {}
+        for given in self.gateway_batches:
+            receipts.setdefault(given.receipt_topic, {})[given.batch_id] = None
+        return {topic: tuple(batch_ids) for topic, batch_ids in receipts.items()}
 
     def all_rows(self) -> Rows:
         """The rows of single messages and of every gateway's batch."""
@@ -206,7 +104,10 @@ class Assembler:
     def _add_gateway_batch(self, batch: MicroBatch, gateway: Entry, incoming: Incoming) -> int:
         decoded = wire.decode_batch(incoming.payload)
         rows = Rows()
-        for item in self._add_plain_vitals(rows, gateway.site_code, decoded.items, incoming.received_us):
+        block, left_over = self._block_of(gateway.site_code, decoded.items, incoming.received_us)
+        if block is not None:
+            rows.blocks.append(block)
+        for item in left_over:
             try:
                 entry = self._directory.find(gateway.site_code, item.device)
             except WireError as error:
@@ -220,42 +121,35 @@ class Assembler:
         batch.gateway_batches.append(GatewayBatch(gateway, decoded.batch_id, rows))
         return len(rows)
 
-    def _add_plain_vitals(
-        self, rows: Rows, site: str, items: Sequence[BatchItem], received_us: int
-    ) -> list[BatchItem]:
-        """Add the rows that ask no question; the items that are left over.
+    def _block_of(
+        self, site: str, items: Sequence[BatchItem], received_us: int
+    ) -> tuple[VitalsBlock | None, Sequence[BatchItem]]:
+        """The vital signs that ask no question, as one block, and the items that are left over.
 
-        Nearly all that a county says comes this way, so it is written out; its slow twin is `add_message`.
-        Plain are vital signs of a known device of the site, with a sane clock and one lasting assignment.
+        Nearly all that a county says comes this way, so it goes column by column; its slow twin is
+        `add_message`. No question is asked where every device is known at the site and watches one person or
+        room until further notice, and every clock is sane.
         """
-        entries, vitals, heard = self._directory.entries, rows.vitals, rows.heard
+        vitals = [item for item in items if type(item) is VitalsItem]
+        if not vitals:
+            return None, items
+        columns = dict(zip(VITALS_FIELDS, zip(*map(astuple, vitals), strict=True), strict=True))
+        devices, ts_ms = columns["device"], columns["ts_ms"]
+        lasting = list(map(self._directory.lasting.get, devices))
+        if None in lasting or None in ts_ms:
+            return None, items
+        sites, device_ids, resident_ids, since_us = zip(*lasting, strict=True)
         earliest_ms, latest_ms = self._clock.window_ms(received_us)
-        left_over: list[BatchItem] = []
-        for item in items:
-            if type(item) is VitalsItem:
-                entry = entries.get(item.device)
-                ts_ms = item.ts_ms
-                if (
-                    entry is not None
-                    and entry.site_code == site
-                    and ts_ms is not None
-                    and earliest_ms <= ts_ms <= latest_ms
-                    and len(entry.assignments) == 1
-                ):
-                    from_us, to_us, resident_id, _ = entry.assignments[0]
-                    time_us = ts_ms * 1000
-                    if to_us is None and from_us <= time_us:
-                        device_id = entry.device_id
-                        row = (
-                            time_us, device_id, resident_id, False, item.hr, item.rr, item.spo2, item.temp,
-                            item.sbp, item.dbp, item.glucose, item.weight,
-                        )  # fmt: skip
-                        vitals.append(_new_row(VitalsRow, row))
-                        if time_us > heard.get(device_id, 0):
-                            heard[device_id] = time_us
-                        continue
-            left_over.append(item)
-        return left_over
+        first_ms = min(ts_ms)
+        if (
+            sites.count(site) < len(sites)
+            or not earliest_ms <= first_ms <= max(ts_ms) <= latest_ms
+            or max(since_us) > first_ms * 1000
+        ):
+            return None, items
+        signs = tuple(columns[sign] for sign in SIGNS)
+        others = [item for item in items if type(item) is not VitalsItem] if len(vitals) < len(items) else ()
+        return VitalsBlock(ts_ms, device_ids, resident_ids, signs), others
 
     def add_message(
         self, rows: Rows, entry: Entry, message: Message, received_us: int, *, live: bool
@@ -264,20 +158,11 @@ class Assembler:
         time_us, replaced = self._clock.stamp(message.ts_ms, received_us)
         device_id = entry.device_id
         if isinstance(message, VitalSigns):
+            resident_id = entry.assignment_at(time_us).resident_id
             row = (
-                time_us,
-                device_id,
-                entry.assignment_at(time_us)[2],
-                replaced,
-                message.hr,
-                message.rr,
-                message.spo2,
-                message.temp,
-                message.sbp,
-                message.dbp,
-                message.glucose,
-                message.weight,
-            )
+                time_us, device_id, resident_id, replaced, message.hr, message.rr, message.spo2, message.temp,
+                message.sbp, message.dbp, message.glucose, message.weight,
+            )  # fmt: skip
             rows.vitals.append(_new_row(VitalsRow, row))
         elif isinstance(message, Activity):
             _, _, resident_id, room_id = entry.assignment_at(time_us)

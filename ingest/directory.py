@@ -52,6 +52,24 @@ class Entry(NamedTuple):
         return NOBODY
 
 
+class Lasting(NamedTuple):
+    """A device whose newest assignment has no end: whom it watches, and since when (in µs since 1970)."""
+
+    site_code: str
+    device_id: int
+    resident_id: int | None
+    from_us: int
+
+
+def lasting_of(entries: Mapping[str, Entry]) -> dict[str, Lasting]:
+    """The devices by name that watch whom they watch until further notice."""
+    return {
+        name: Lasting(entry.site_code, entry.device_id, newest.resident_id, newest.from_us)
+        for name, entry in entries.items()
+        if entry.assignments and (newest := entry.assignments[0]).to_us is None
+    }
+
+
 class Directory:
     """Devices by name, as of the last change of the register that the database told of.
 
@@ -62,11 +80,17 @@ class Directory:
         self._database = database
         self._connection: Connection | None = None
         self._entries: dict[str, Entry] = {}
+        self._lasting: dict[str, Lasting] = {}
         self._loaded_at_s = -UNKNOWN_REFRESH_S_MIN
         self._probed_at_s = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def lasting(self) -> Mapping[str, Lasting]:
+        """What `lasting_of` says of what is known now."""
+        return self._lasting
 
     @property
     def entries(self) -> Mapping[str, Entry]:
@@ -126,5 +150,5 @@ class Directory:
                 if from_us is not None:
                     assignments = (*assignments, Assignment(from_us, to_us, resident_id, room_id))
                 entries[name] = Entry(device_id, name, DeviceKind(kind), site_id, site_code, assignments)
-        self._entries = entries
+        self._entries, self._lasting = entries, lasting_of(entries)
         self._loaded_at_s = time.monotonic()

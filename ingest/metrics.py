@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from ingest.batch import ActivityRow, DeadLetter, Rows, VitalsRow
+from ingest.rows import ActivityRow, DeadLetter, Rows, VitalsRow
 from ingest.settle import Backlog
 from ingest.store import Stored
 
@@ -176,7 +176,7 @@ class Metrics:
         self._commit.observe(took_s)
         self._rows.observe(stored.rows)
         for table, count in (
-            ("vitals", len(rows.vitals)),
+            ("vitals", rows.vitals_count()),
             ("activity", len(rows.activity)),
             ("device_status", len(rows.status)),
             ("alarm_signal", len(rows.signals)),
@@ -316,7 +316,9 @@ def served(registry: CollectorRegistry, port: int) -> Iterator[None]:
 
 def _sample_us(rows: Rows) -> NDArray[np.int64]:
     """Times of vital signs and activity, in microseconds since 1970 UTC: at most LAG_SAMPLES_MAX of each."""
-    return np.concatenate([_spread_us(rows.vitals), _spread_us(rows.activity)])
+    blocks = rows.blocks[:: 1 + len(rows.blocks) // LAG_SAMPLES_MAX]
+    of_blocks = np.array([block.ts_ms[0] * 1000 for block in blocks], dtype=np.int64)
+    return np.concatenate([_spread_us(rows.vitals), of_blocks, _spread_us(rows.activity)])
 
 
 def _spread_us(rows: Sequence[VitalsRow] | Sequence[ActivityRow]) -> NDArray[np.int64]:

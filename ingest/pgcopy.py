@@ -6,12 +6,13 @@ Format: https://www.postgresql.org/docs/17/sql-copy.html (Binary Format).
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.batch import VitalsRow
+from ingest.rows import VitalsBlock, VitalsRow
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -34,14 +35,47 @@ class VitalsColumns(NamedTuple):
 def columns_of(rows: Sequence[VitalsRow]) -> VitalsColumns:
     """The rows as columns; at least one row."""
     time_us, device_id, resident_id, replaced, *signs = zip(*rows, strict=True)
-    residents = resident_id if None not in resident_id else [-1 if r is None else r for r in resident_id]
     return VitalsColumns(
         np.array(time_us, dtype=np.int64),
         np.array(device_id, dtype=np.int32),
-        np.array(residents, dtype=np.int32),
+        _residents(resident_id),
         np.array(replaced, dtype=np.uint8),
-        np.array([_real(sign) for sign in signs], dtype=np.float32),
+        _reals(signs),
     )
+
+
+def columns_of_blocks(blocks: Sequence[VitalsBlock]) -> VitalsColumns:
+    """The same for blocks; at least one block."""
+    time_ms = np.array(tuple(chain.from_iterable(block.ts_ms for block in blocks)), dtype=np.int64)
+    device_id = tuple(chain.from_iterable(block.device_id for block in blocks))
+    resident_id = tuple(chain.from_iterable(block.resident_id for block in blocks))
+    signs = [
+        tuple(chain.from_iterable(column)) for column in zip(*(block.signs for block in blocks), strict=True)
+    ]
+    return VitalsColumns(
+        time_ms * 1000,
+        np.array(device_id, dtype=np.int32),
+        _residents(resident_id),
+        np.zeros(len(time_ms), dtype=np.uint8),
+        _reals(signs),
+    )
+
+
+def by_device(parts: Sequence[VitalsColumns]) -> VitalsColumns:
+    """All parts in one, by device, so that neighbours in the primary key are written together."""
+    joined = [np.concatenate(column, axis=-1) for column in zip(*parts, strict=True)]
+    order = np.argsort(joined[1], kind="stable")
+    return VitalsColumns(*(column[..., order] for column in joined))
+
+
+def _residents(resident_id: Sequence[int | None]) -> NDArray[np.int32]:
+    if None in resident_id:
+        resident_id = [-1 if resident is None else resident for resident in resident_id]
+    return np.array(resident_id, dtype=np.int32)
+
+
+def _reals(signs: Sequence[tuple[float | None, ...]]) -> NDArray[np.float32]:
+    return np.array([_real(sign) for sign in signs], dtype=np.float32)
 
 
 def pack_vitals(columns: VitalsColumns) -> bytes:

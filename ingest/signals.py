@@ -6,8 +6,8 @@ from care import alarms
 from care.alarms import Actor
 from care.db import Connection, queries
 from gateway.model import SignalState
-from ingest.batch import SignalRow
 from ingest.clock import time_of
+from ingest.rows import SignalRow
 
 _sql = queries("ingest", "sql/signals.sql")
 

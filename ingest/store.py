@@ -6,7 +6,7 @@ and the same micro-batch is stored carefully: repeated batches left out, rows me
 there, and around a refused row the batch is halved until the culprit is alone in the dead letters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -17,10 +17,11 @@ from psycopg import errors, sql
 from care.db import Connection, queries
 from gateway.errors import DeadReason
 from ingest import pgcopy, unsettled
-from ingest.batch import ActivityRow, DeadLetter, GatewayBatch, MicroBatch, Rows, StatusRow, VitalsRow
+from ingest.batch import GatewayBatch, MicroBatch
 from ingest.clock import time_of
 from ingest.heard import Heard
 from ingest.latest import DEVICE_STATE, Latest
+from ingest.rows import ActivityRow, DeadLetter, Rows, StatusRow, VitalsRow
 from ingest.signals import store_signal
 
 _sql = queries("ingest", "sql/store.sql")
@@ -41,12 +42,14 @@ class Stored:
 class Prepared(NamedTuple):
     """A micro-batch made ready, so that storing it is little more than sending it.
 
-    `vitals` are its vital signs in COPY's binary format.
+    `vitals` are its vital signs in COPY's binary format; `heard` tells when each device was last heard, in
+    microseconds since 1970 UTC.
     """
 
     batch: MicroBatch
     rows: Rows
     vitals: bytes
+    heard: dict[int, int]
     touched_by_vitals: unsettled.Touched
     touched_by_activity: unsettled.Touched
 
@@ -72,11 +75,27 @@ class _RepeatedBatchError(Exception):
 def prepare(batch: MicroBatch) -> Prepared:
     """Do all that storing needs of the processor; waits for nothing."""
     rows = batch.all_rows()
-    if not rows.vitals:
-        return Prepared(batch, rows, b"", _NOTHING, _touched(rows.activity))
-    columns = pgcopy.columns_of(rows.vitals)
+    if not rows.vitals_count():
+        return Prepared(batch, rows, b"", rows.heard, _NOTHING, _touched(rows.activity))
+    parts = [pgcopy.columns_of(rows.vitals)] if rows.vitals else []
+    heard = rows.heard
+    if rows.blocks:
+        parts.append(pgcopy.columns_of_blocks(rows.blocks))
+        heard = _newest(heard, parts[-1])
+    columns = pgcopy.by_device(parts)
     touched = unsettled.touched(columns.device_id, columns.time_us)
-    return Prepared(batch, rows, pgcopy.pack_vitals(columns), touched, _touched(rows.activity))
+    return Prepared(batch, rows, pgcopy.pack_vitals(columns), heard, touched, _touched(rows.activity))
+
+
+def _newest(heard: Mapping[int, int], columns: pgcopy.VitalsColumns) -> dict[int, int]:
+    """When each device was last heard, by `heard` and by the times of its rows."""
+    order = np.argsort(columns.device_id, kind="stable")
+    devices, firsts = np.unique(columns.device_id[order], return_index=True)
+    newest_us = np.maximum.reduceat(columns.time_us[order], firsts)
+    newest = dict(zip(devices.tolist(), newest_us.tolist(), strict=True))
+    for device_id, heard_us in heard.items():
+        newest[device_id] = max(heard_us, newest.get(device_id, 0))
+    return newest
 
 
 def store(connection: Connection, prepared: Prepared, heard: Heard) -> Stored:
@@ -87,7 +106,7 @@ def store(connection: Connection, prepared: Prepared, heard: Heard) -> Stored:
     Raises:
         psycopg.OperationalError: the database is away or busy; the same may be tried again.
     """
-    news = heard.news(prepared.rows.heard)
+    news = heard.news(prepared.heard)
     try:
         stored = _store_fast(connection, prepared, news)
     except (_RepeatedBatchError, errors.UniqueViolation, psycopg.DataError):
@@ -129,6 +148,7 @@ def _store_carefully(connection: Connection, batch: MicroBatch, news: dict[int, 
         rows.extend(batch.singles)
         for given in fresh:
             rows.extend(given.rows)
+        rows.unfold()
         rows.vitals = _insert(connection, _VITALS, rows.vitals, stored, _copy_vitals)
         rows.activity = _insert(connection, _ACTIVITY, rows.activity, stored, _copy_rows)
         rows.status = _insert(connection, _STATUS, rows.status, stored, _copy_rows)

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ingest.corked import CorkedClient, CorkedSocket
 from ingest.errors import BrokerRefusedError
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,13 @@ CONNECT_TIMEOUT_S = 10.0
 READS_PER_TURN = 32
 """Packets taken off the socket before the caller gets its turn."""
 REFUSALS_FOR_GOOD = frozenset({"Bad user name or password", "Not authorized", "Client identifier not valid"})
+
+
+class HasFileno(Protocol):
+    """What `select` waits for."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
 
 
 class Incoming(NamedTuple):
@@ -91,14 +99,13 @@ class Subscriber:
         self._failures = 0
         self._next_attempt_s = 0.0
         self._refused: str | None = None
-        self._read_count = 0
         self._misc_due_s = 0.0
         self._subscription_mid: int | None = None
         self.generation = 0
         self.connected = False
         self.subscribed = False
         self.paused = False
-        self._client = Client(
+        self._client = CorkedClient(
             CallbackAPIVersion.VERSION2,
             client_id=session.client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -122,21 +129,25 @@ class Subscriber:
         Raises:
             BrokerRefusedError: the broker refuses us for good.
         """
-        connection = self._client.socket()
+        connection = self._client.corked
         if connection is None:
             self._connect_if_due(timeout_s)
             return
-        readers = [self._wake_receiver] if self.paused else [connection, self._wake_receiver]
-        writers = [connection] if self._client.want_write() else []
-        # What TLS has decrypted already makes no socket readable.
-        decrypted = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0 and not self.paused
-        readable, writable, _ = select.select(readers, writers, [], 0 if decrypted else timeout_s)
+        connection.flush()
+        readers: list[HasFileno] = [self._wake_receiver]
+        if not self.paused:
+            readers.append(connection)
+        writers = [connection] if connection.has_unsent() or self._client.want_write() else []
+        # What has been taken from the kernel already makes no socket readable.
+        taken = connection.has_taken() and not self.paused
+        readable, _, _ = select.select(readers, writers, [], 0 if taken else timeout_s)
         if self._wake_receiver in readable:
             self._wake_receiver.recv(4096)
-        if connection in readable or decrypted:
-            self._read()
-        if connection in writable or self._client.want_write():
+        if connection in readable or taken:
+            self._read(connection)
+        if self._client.want_write():
             self._client.loop_write()
+        connection.flush()
         now_s = time.monotonic()
         if now_s >= self._misc_due_s:
             self._misc_due_s = now_s + 1.0
@@ -146,13 +157,15 @@ class Subscriber:
 
     def acknowledge(self, message: Incoming) -> None:
         """The message is committed. One from before a reconnect is left: the broker sends it again."""
-        if message.mid and message.generation == self.generation and self.connected:
-            self._client.ack(message.mid, 1)
+        connection = self._client.corked
+        if message.mid and message.generation == self.generation and connection is not None:
+            connection.acknowledge(message.mid)
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 1, if connected; receipts that are lost are asked for again by their outbox."""
-        if self.connected:
-            self._client.publish(topic, payload, qos=1)
+        """Send at QoS 0, if connected: for receipts, which an outbox that misses one asks for again."""
+        connection = self._client.corked
+        if self.connected and connection is not None:
+            connection.publish(topic, payload)
 
     def wake(self) -> None:
         """End the wait in `turn`, from another thread."""
@@ -161,19 +174,23 @@ class Subscriber:
             self._wake_sender.send(b"\0")
 
     def close(self) -> None:
-        """Leave, keeping the session at the broker."""
+        """Leave, keeping the session at the broker; the last acknowledgements go out before."""
         self._client.disconnect()
         if self._client.socket() is not None:
             self._client.loop_write()
         self._wake_receiver.close()
         self._wake_sender.close()
 
-    def _read(self) -> None:
+    def _read(self, connection: CorkedSocket) -> None:
         for _ in range(READS_PER_TURN):
-            before = self._read_count
-            if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            publication = connection.take()
+            if publication is not None:
+                topic, payload, mid, retained = publication
+                received_us = time.time_ns() // 1000
+                self._deliver(Incoming(topic, payload, received_us, mid, self.generation, retained, None))
+            elif not connection.for_paho or self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
-            if self._read_count == before or self.paused:
+            if self.paused:
                 return
 
     def _connect_if_due(self, timeout_s: float) -> None:
@@ -238,7 +255,6 @@ class Subscriber:
             self._back_off(f"the connection to the broker was lost: {reason}")
 
     def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        self._read_count += 1
         if not message.qos and message.topic.startswith("$SYS/"):
             self._tell_status(message.topic, bytes(message.payload))
             return

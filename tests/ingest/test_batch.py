@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from gateway import wire
 from gateway.errors import DeadReason, WireError
 from gateway.model import DeviceKind, Message, VitalSigns
-from ingest.batch import Assembler, MicroBatch, Rows
+from ingest import pgcopy
+from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
-from ingest.directory import Assignment, Directory, Entry
+from ingest.directory import Assignment, Directory, Entry, lasting_of
+from ingest.rows import Rows
+from ingest.store import prepare
 from ingest.subscriber import Incoming
 from tests.gateway.test_wire import messages, vitals
 
@@ -44,6 +47,7 @@ class Register:
             for n, (assigned, site) in enumerate(given)
         }
         self.entries["gw"] = Entry(99, "gw", DeviceKind.GATEWAY, 1, SITE, ())
+        self.lasting = lasting_of(self.entries)
 
     def find(self, site: str, device: str) -> Entry:
         entry = self.entries.get(device)
@@ -88,11 +92,20 @@ def test_a_batch_gives_the_rows_of_its_items(register: Register, items: list[tup
     incoming = Incoming(f"{wire.ROOT}/{SITE}/gw/batch", payload, NOW_US, 1, 1, False, None)
     Assembler(cast("Directory", register), clock).add(batch, incoming)
     rows, naive = batch.gateway_batches[0].rows, naive_rows(register, payload)
+    assert batch.row_count == len(rows)
+    if batch.all_rows().vitals_count():
+        parts = [pgcopy.columns_of(rows.vitals)] if rows.vitals else []
+        parts += [pgcopy.columns_of_blocks(rows.blocks)] if rows.blocks else []
+        prepared = prepare(batch)
+        rows.unfold()
+        unfolded = pgcopy.by_device([pgcopy.columns_of(rows.vitals)])
+        assert [c.tobytes() for c in pgcopy.by_device(parts)] == [c.tobytes() for c in unfolded]
+        assert prepared.vitals == pgcopy.pack_vitals(unfolded)
+        assert prepared.heard == rows.heard
     assert sorted_rows(rows.vitals) == sorted_rows(naive.vitals)
     assert sorted_rows(rows.activity) == sorted_rows(naive.activity)
     assert sorted_rows(rows.status) == sorted_rows(naive.status)
     assert sorted_rows(rows.signals) == sorted_rows(naive.signals)
-    assert batch.row_count == len(rows)
     exact = {device for device, at in naive.heard.items() if at < NOW_US - 10_000}
     assert set(rows.heard) == set(naive.heard)
     assert all(rows.heard[device] == naive.heard[device] for device in exact)

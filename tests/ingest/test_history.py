@@ -26,11 +26,12 @@ from care.db import Connection
 from gateway.model import SIGNS
 from ingest import rollups
 from ingest import settle as settling
-from ingest.batch import ActivityRow, MicroBatch, VitalsRow
+from ingest.batch import MicroBatch
 from ingest.clock import time_of
 from ingest.heard import Heard
 from ingest.history import HistoryKeeper, Pace
 from ingest.rollups import roll_up
+from ingest.rows import ActivityRow, VitalsRow
 from ingest.settings import Settings
 from ingest.settle import Rhythm, backlog, settle
 from ingest.store import prepare, store

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from care import db
 from care.db import Connection
 from ingest import pgcopy
-from ingest.batch import ActivityRow, MicroBatch, StatusRow, VitalsRow
+from ingest.batch import MicroBatch
 from ingest.clock import time_of
 from ingest.heard import Heard
+from ingest.rows import ActivityRow, StatusRow, VitalsRow
 from ingest.settle import Rhythm, settle
 from ingest.store import prepare, store
 from tests.servers import Database

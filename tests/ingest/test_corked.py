@@ -1,0 +1,121 @@
+"""The corked socket: whatever the pieces in which bytes come, messages and paho's packets come out whole."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.corked import CorkedSocket, Publication
+
+topics = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+
+
+def packet(header: int, content: bytes) -> bytes:
+    length, encoded = len(content), bytearray()
+    while True:
+        byte = length % 128
+        length //= 128
+        encoded.append(byte | (128 if length else 0))
+        if not length:
+            return bytes([header]) + bytes(encoded) + content
+
+
+def publish(topic: str, payload: bytes, mid: int, *, retained: bool, properties: bytes = b"") -> bytes:
+    name = topic.encode()
+    head = len(name).to_bytes(2, "big") + name + mid.to_bytes(2, "big")
+    return packet(0x32 | retained, head + bytes([len(properties)]) + properties + payload)
+
+
+plain = st.builds(Publication, topics, st.binary(max_size=300), st.integers(1, 65_535), st.booleans())
+foreign = st.builds(
+    packet, st.sampled_from([0x20, 0x30, 0x34, 0x40, 0x90, 0xD0, 0xE0]), st.binary(max_size=300)
+)
+with_properties = st.builds(
+    lambda one: publish(
+        one.topic, one.payload, one.mid, retained=one.retained, properties=b"\x08\x00\x03a/b"
+    ),
+    plain,
+)
+
+
+def pair() -> tuple[CorkedSocket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    return CorkedSocket(ours), theirs
+
+
+def everything(corked: CorkedSocket) -> Iterator[Publication | bytes]:
+    """All that can be read now: messages, and packets as paho reads them, a byte and then the rest."""
+    while True:
+        publication = corked.take()
+        if publication is not None:
+            yield publication
+        elif corked.for_paho:
+            read = corked.recv(1)
+            try:
+                while piece := corked.recv(7):
+                    read += piece
+            except BlockingIOError:
+                yield read
+        else:
+            return
+
+
+@given(said=st.lists(plain | foreign | with_properties, max_size=12), cuts=st.lists(st.integers(1, 400)))
+def test_what_was_sent_is_read_whole_and_in_order(said: list[Publication | bytes], cuts: list[int]) -> None:
+    corked, theirs = pair()
+    sent = b"".join(
+        one if isinstance(one, bytes) else publish(one.topic, one.payload, one.mid, retained=one.retained)
+        for one in said
+    )
+    got: list[Publication | bytes] = []
+    for cut in [*cuts, len(sent)]:
+        theirs.sendall(sent[:cut])
+        sent = sent[cut:]
+        got += everything(corked)
+        assert not corked.has_taken()
+    assert got == said
+    theirs.close()
+    assert corked.take() is None
+    assert corked.for_paho
+    with pytest.raises(ConnectionError):
+        corked.recv(1)
+    corked.close()
+
+
+def test_what_is_written_goes_out_at_the_flush_or_at_the_end() -> None:
+    corked, theirs = pair()
+    theirs.setblocking(False)
+    assert corked.send(b"\xc0\x00") == 2
+    corked.acknowledge(258)
+    with pytest.raises(BlockingIOError):
+        theirs.recv(10)
+    assert corked.has_unsent()
+    assert corked.flush()
+    assert theirs.recv(10) == b"\xc0\x00\x40\x02\x01\x02"
+    corked.publish("a/b", b"x" * 200)
+    corked.close()
+    assert theirs.recv(1000) == packet(0x30, b"\x00\x03a/b\x00" + b"x" * 200)
+    theirs.close()
+
+
+def test_a_reader_that_does_not_read_bounds_what_waits() -> None:
+    corked, theirs = pair()
+    with pytest.raises(BlockingIOError):
+        while True:
+            corked.send(b"x" * 65_536)
+    assert not corked.flush()
+    theirs.close()
+    assert corked.flush(), "nobody will ever take it"
+    assert corked.for_paho, "paho is to hear of the end"
+    corked.close()
+
+
+def test_an_impossible_length_is_left_to_paho() -> None:
+    corked, theirs = pair()
+    theirs.sendall(b"\x32\xff\xff\xff\xff\x01rest")
+    assert list(everything(corked)) == [b"\x32\xff\xff\xff\xff\x01rest"]
+    theirs.close()
+    corked.close()
