@@ -3,7 +3,9 @@
 Detectors say what they see; here it is decided when that is worth somebody's attention:
 persistence: a finding must have held for a while; silence: what ended a short while ago is not raised again
 unless it is worse; no repeats: an active alarm is only touched to raise its priority; hysteresis: an alarm is
-cleared when its detector calls the subject fine, never just because a finding is absent.
+cleared when its detector calls the subject fine, never just because a finding is absent; what carers have set
+for a person: their own times of silence and active hours. An alarm that only people may end is told that its
+cause is over, and is raised again if that comes back after the silence.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from analytics.detectors import Assessment, Finding, Subject
+from analytics.detectors import Assessment, Finding, Subject, SubjectKind
+from analytics.wording import LOCAL
 from care.alarms import legal_steps
 from care.model import AlarmPriority, AlarmState, AlarmStep
 
@@ -55,38 +58,111 @@ class Clear:
     fine_since: datetime
 
 
-Proposal = Raise | Clear
+@dataclass(frozen=True, kw_only=True)
+class Ease:
+    """Tell this alarm that its cause is over: people must end it."""
+
+    detector: str
+    alarm_id: int
+    fine_since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amend:
+    """Add what this finding knows to an alarm that somebody else has raised."""
+
+    detector: str
+    alarm_id: int
+    finding: Finding
+
+
+Proposal = Raise | Clear | Ease | Amend
 
 
 def decide(
-    assessment: Assessment, alarms: pd.DataFrame, policy: Policy, now: datetime
+    assessment: Assessment,
+    alarms: pd.DataFrame,
+    policy: Policy,
+    now: datetime,
+    settings: pd.DataFrame | None = None,
 ) -> tuple[Proposal, ...]:
-    """What should be done about `assessment`, given `alarms` as `History.standing_alarms`.
+    """What should be done about `assessment`.
 
     Deciding again after it was done gives nothing.
+
+    Args:
+        assessment: what a detector saw.
+        alarms: as `History.standing_alarms`.
+        policy: how this kind of finding becomes an alarm.
+        now: the time of the assessment.
+        settings: what carers have set, as `History.detector_settings`; None: nothing.
     """
-    of_kind = alarms[alarms["kind"] == str(assessment.kind)]
+    active, ended = _by_subject(alarms[alarms["kind"] == str(assessment.kind)])
+    quiet = _quiet(assessment.detector, settings, now)
+    proposals: list[Proposal] = []
+    for finding in assessment.findings:
+        subject = str(finding.subject)
+        alarm = active.get(subject)
+        if finding.grade is not None:
+            if alarm is not None and alarm["grade"] != finding.grade:
+                proposals.append(
+                    Amend(detector=assessment.detector, alarm_id=int(alarm["id"]), finding=finding)
+                )
+        elif finding.subject not in quiet and _worth_raising(
+            finding, alarm, ended.get(subject, []), policy, now
+        ):
+            proposals.append(Raise(detector=assessment.detector, finding=finding))
+    for well, since in assessment.fine.items():
+        alarm = active.get(str(well))
+        if (
+            alarm is None
+            or alarm["detector"] != assessment.detector
+            or now - since < timedelta(seconds=policy.clear_after_s)
+        ):
+            continue
+        if AlarmStep.CLEARED in legal_steps(AlarmState(alarm["state"]), AlarmPriority(alarm["priority"])):
+            proposals.append(Clear(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+        elif pd.isna(alarm["condition_ended_at"]):
+            proposals.append(Ease(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+    return tuple(proposals)
+
+
+def _by_subject(
+    alarms: pd.DataFrame,
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, list[Mapping[str, Any]]]]:
+    """The active alarm of each subject, and those that were dealt with lately."""
     active: dict[str, Mapping[str, Any]] = {}
     ended: dict[str, list[Mapping[str, Any]]] = {}
-    for row in of_kind.to_dict("records"):
-        if AlarmState(row["state"]) in ACTIVE:
-            active[row["subject"]] = {str(key): value for key, value in row.items()}
+    for row in alarms.to_dict("records"):
+        alarm = {str(key): value for key, value in row.items()}
+        if AlarmState(alarm["state"]) in ACTIVE:
+            active[alarm["subject"]] = alarm
         else:
-            ended.setdefault(row["subject"], []).append({str(key): value for key, value in row.items()})
-    raised = [
-        Raise(detector=assessment.detector, finding=finding)
-        for finding in assessment.findings
-        if _worth_raising(
-            finding, active.get(str(finding.subject)), ended.get(str(finding.subject), []), policy, now
-        )
-    ]
-    cleared = [
-        Clear(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since)
-        for subject, since in assessment.fine.items()
-        if (alarm := active.get(str(subject))) is not None
-        and _may_clear(alarm, assessment.detector, subject, since, policy, now)
-    ]
-    return (*raised, *cleared)
+            ended.setdefault(alarm["subject"], []).append(alarm)
+    return active, ended
+
+
+def _quiet(detector: str, settings: pd.DataFrame | None, now: datetime) -> frozenset[Subject]:
+    """Residents for whom this detector raises nothing now."""
+    if settings is None:
+        return frozenset()
+    hour = now.astimezone(LOCAL).hour
+    return frozenset(
+        Subject(SubjectKind.RESIDENT, int(row["resident_id"]))
+        for row in settings[settings["detector"] == detector].to_dict("records")
+        if not row["is_on"]
+        or (not pd.isna(row["off_until"]) and row["off_until"] > now)
+        or not _within(hour, row["active_from_h"], row["active_to_h"])
+    )
+
+
+def _within(hour: int, begins_h: float | None, ends_h: float | None) -> bool:
+    """Whether `hour` is active; the span may pass midnight, and from an hour to itself is the whole day."""
+    if begins_h is None or ends_h is None or pd.isna(begins_h) or pd.isna(ends_h):
+        return True
+    if begins_h < ends_h:
+        return begins_h <= hour < ends_h
+    return hour >= begins_h or hour < ends_h
 
 
 def _worth_raising(
@@ -97,24 +173,15 @@ def _worth_raising(
     now: datetime,
 ) -> bool:
     if active is not None:
-        return _RANK[finding.priority] > _RANK[AlarmPriority(active["priority"])]
+        over_at = active["condition_ended_at"]
+        back = not pd.isna(over_at) and now - over_at >= timedelta(seconds=policy.silence_s)
+        return back or _RANK[finding.priority] > _RANK[AlarmPriority(active["priority"])]
     if now - finding.since < timedelta(seconds=policy.persistence_s):
         return False
     quiet_after = now - timedelta(seconds=policy.silence_s)
     return not any(
         _over_at(alarm) > quiet_after and _RANK[finding.priority] <= _RANK[AlarmPriority(alarm["priority"])]
         for alarm in ended
-    )
-
-
-def _may_clear(
-    alarm: Mapping[str, Any], detector: str, subject: Subject, since: datetime, policy: Policy, now: datetime
-) -> bool:
-    assert str(subject) == alarm["subject"]
-    return (
-        alarm["detector"] == detector
-        and AlarmStep.CLEARED in legal_steps(AlarmState(alarm["state"]), AlarmPriority(alarm["priority"]))
-        and now - since >= timedelta(seconds=policy.clear_after_s)
     )
 
 

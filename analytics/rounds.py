@@ -1,20 +1,34 @@
-"""One round: every detector looks once at the county, the judge decides, and care.alarms carries it out."""
+"""One round: detectors that are due look once at the county, the judge decides, care.alarms carries it out.
+
+Most detectors are due every minute. Those that need weeks of history are due once an hour or a day; when they
+last ran is in the database, so that a restart neither repeats nor forgets them.
+"""
 
 import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 
+from analytics.baselines import Baselines, HistoryBaselines
 from analytics.detectors import Detector, SubjectKind
+from analytics.detectors.absence import Absence
+from analytics.detectors.baseline import Baseline
+from analytics.detectors.device import Battery, DeviceDrift, DeviceFault
 from analytics.detectors.early_warning import EarlyWarning
+from analytics.detectors.fall import Fall
 from analytics.detectors.inactivity import Inactivity
+from analytics.detectors.night import BedExit, Turning, Wandering, WeakBreathing
 from analytics.detectors.offline import Offline
-from analytics.history import History, record_pulse
-from analytics.judge import Clear, Policy, Proposal, Raise, decide
+from analytics.detectors.outbreak import Outbreak
+from analytics.detectors.routine import Routine
+from analytics.history import History, record_pulse, record_run
+from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
 from analytics.settings import AnalyticsSettings
+from analytics.wording import LOCAL
 from care import alarms
 from care.alarms import Actor
 from care.db import Connection
@@ -25,17 +39,81 @@ from gateway.model import AlarmKind
 log = logging.getLogger(__name__)
 
 
-def detectors_of(settings: AnalyticsSettings) -> tuple[Detector, ...]:
-    """Every detector there is."""
-    return (EarlyWarning(settings), Offline(settings), Inactivity(settings))
+class Cadence(NamedTuple):
+    """A detector is due once in each `every`, from `after` its local begin on (days begin at midnight)."""
+
+    every: timedelta
+    after: timedelta
+
+    def slot(self, at: datetime) -> int:
+        """The number of the span that `at` lies in."""
+        return (at - _FIRST_MIDNIGHT - self.after) // self.every
+
+    def is_due(self, now: datetime, ran_at: datetime | None) -> bool:
+        """Whether the detector has not yet run in this span."""
+        return ran_at is None or self.slot(ran_at) < self.slot(now)
+
+
+_FIRST_MIDNIGHT = datetime(2000, 1, 1, tzinfo=LOCAL)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+CADENCES: Mapping[str, Cadence] = {
+    # An hour is whole in the rollups some minutes after its end.
+    Baseline.name: Cadence(_HOUR, timedelta(minutes=15)),
+    DeviceFault.name: Cadence(_HOUR, timedelta(minutes=20)),
+    Outbreak.name: Cadence(6 * _HOUR, timedelta(minutes=25)),
+    # By daylight, when somebody is there to change a battery or to go and see.
+    Battery.name: Cadence(_DAY, timedelta(hours=8)),
+    DeviceDrift.name: Cadence(_DAY, timedelta(hours=8, minutes=10)),
+    Absence.name: Cadence(_DAY, timedelta(hours=9)),
+    # A day of habits ends at 18:00.
+    Routine.name: Cadence(_DAY, timedelta(hours=18, minutes=30)),
+}
+"""Detectors that are not due every minute, by name."""
+SLOW_AFTER_S_MAX = 20.0
+"""So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
+
+
+def detectors_of(settings: AnalyticsSettings, baselines: Baselines | None = None) -> tuple[Detector, ...]:
+    """Every detector there is, the most urgent first; by default what is usual is learnt from the history."""
+    usual = baselines or HistoryBaselines(settings)
+    return (
+        EarlyWarning(settings),
+        WeakBreathing(settings),
+        Fall(settings),
+        BedExit(settings),
+        Wandering(settings),
+        Offline(settings),
+        Turning(settings),
+        Inactivity(settings, usual),
+        Baseline(settings, usual),
+        Outbreak(settings, usual),
+        DeviceFault(settings),
+        Battery(settings),
+        DeviceDrift(settings),
+        Absence(settings),
+        Routine(settings),
+    )
 
 
 def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
     """How each kind of finding becomes an alarm. Their persistence is in the windows of the detectors."""
+    slow = Policy(silence_s=settings.slow_silence_s)
+    at_night = Policy(silence_s=settings.vitals_silence_s)
     return {
         AlarmKind.VITALS: Policy(silence_s=settings.vitals_silence_s),
+        AlarmKind.WEAK_BREATHING: at_night,
+        AlarmKind.FALL: at_night,
+        AlarmKind.BED_EXIT: at_night,
+        AlarmKind.WANDERING: at_night,
+        AlarmKind.NO_TURNING: at_night,
         AlarmKind.DEVICE_OFFLINE: Policy(silence_s=settings.offline_silence_s),
         AlarmKind.INACTIVITY: Policy(silence_s=settings.inactivity_silence_s),
+        AlarmKind.HEALTH_CHANGE: slow,
+        AlarmKind.OUTBREAK: slow,
+        AlarmKind.FAULT: slow,
+        AlarmKind.LOW_BATTERY: slow,
+        AlarmKind.ABSENCE: slow,
+        AlarmKind.ROUTINE_CHANGE: slow,
     }
 
 
@@ -43,15 +121,21 @@ class Rounds:
     """The rounds of one process. Counts what happened; keeps nothing else between two rounds.
 
     Attributes:
-        counts: Since the start: `rounds`, `raised`, `cleared`, and `failed:NAME` for each detector.
+        counts: Since the start: `rounds`, `raised`, `cleared`, `eased`, `amended`, `too_late`, and
+            `failed:NAME` for each detector.
     """
 
     def __init__(
-        self, settings: AnalyticsSettings, detectors: Sequence[Detector], policies: Mapping[AlarmKind, Policy]
+        self,
+        settings: AnalyticsSettings,
+        detectors: Sequence[Detector],
+        policies: Mapping[AlarmKind, Policy],
+        cadences: Mapping[str, Cadence] = CADENCES,
     ) -> None:
         self._settings = settings
         self._detectors = detectors
         self._policies = policies
+        self._cadences = cadences
         self.counts: Counter[str] = Counter()
 
     def duty(self) -> Duty:
@@ -80,7 +164,14 @@ class Rounds:
         before = self.counts.copy()
         record_pulse(connection, now)
         history = History(connection, now)
+        runs = history.runs()
         for detector in self._detectors:
+            cadence = self._cadences.get(detector.name)
+            if cadence is not None and (
+                time.monotonic() - began_s > SLOW_AFTER_S_MAX
+                or not cadence.is_due(now, runs.get(detector.name))
+            ):
+                continue
             try:
                 self._run(connection, detector, history)
             except Exception:  # one broken detector must not silence the others
@@ -88,6 +179,9 @@ class Rounds:
                     raise
                 self.counts[f"failed:{detector.name}"] += 1
                 log.exception("detector %s failed; the others go on", detector.name)
+            if cadence is not None:
+                # Also after a failure: what fails on weeks of history would fail again every minute.
+                record_run(connection, detector.name, now)
         self.counts["rounds"] += 1
         done = self.counts - before
         log.info(
@@ -101,7 +195,8 @@ class Rounds:
     def _run(self, connection: Connection, detector: Detector, history: History) -> None:
         assessment = detector.score(history)
         standing = history.standing_alarms([detector.kind])
-        for proposal in decide(assessment, standing, self._policies[detector.kind], history.now):
+        policy = self._policies[detector.kind]
+        for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
             try:
                 done = carry_out(connection, proposal)
             except psycopg.Error:
@@ -114,7 +209,7 @@ class Rounds:
 
 
 def carry_out(connection: Connection, proposal: Proposal) -> str:
-    """Do what the judge proposes, in a transaction of its own; "raised", "cleared" or "too_late"."""
+    """Do what the judge proposes, in a transaction of its own; what was done, or "too_late"."""
     actor = Actor(proposal.detector)
     with connection.transaction():
         match proposal:
@@ -141,3 +236,10 @@ def carry_out(connection: Connection, proposal: Proposal) -> str:
                 except (IllegalStepError, NotFoundError):
                     return "too_late"  # somebody took a step at this very moment; theirs counts
                 return "cleared"
+            case Ease(alarm_id=alarm_id, fine_since=fine_since):
+                eased = alarms.end_condition_of(connection, alarm_id, at=fine_since, actor=actor)
+                return "too_late" if eased is None else "eased"
+            case Amend(alarm_id=alarm_id, finding=finding):
+                detail = {"grade": finding.grade, "sentence": finding.evidence["sentence"]}
+                amended = alarms.amend(connection, alarm_id, actor, finding.evidence, detail)
+                return "too_late" if amended is None else "amended"

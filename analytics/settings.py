@@ -37,11 +37,47 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         offline_hold_back_s: By how much all that is longer while nothing at all is heard from the county.
         inactivity_s: Silence of a person's sensors that is too long.
         inactivity_bathroom_s: So for a person who was last seen in a bathroom.
+        inactivity_personal_factor: A silence is too long at so many times the longest that the person had
+            there at that time of day in the last weeks, where that is known;
+        inactivity_personal_margin_s: plus this;
+        inactivity_personal_s_min: but not before this,
+        inactivity_personal_bathroom_s_min: or this in a bathroom,
+        inactivity_personal_s_max: and never later than this (in a bathroom: `inactivity_bathroom_s`).
         inactivity_high_factor: At so many times this silence the priority becomes high.
+        baseline_score: Combined personal deviations from which on signs have left what is usual.
+        baseline_trend_deviations: Personal deviations of one sign over three days that are a trend.
+        baseline_persistence_h: For how many hours that must hold.
         night_begins_h: Local hour at which being in bed becomes no reason to worry.
         night_ends_h: Local hour at which that ends.
+        bed_exit_begins_h: Local hour from which on somebody who has left the bed should come back,
+        bed_exit_ends_h: and until which.
+        bed_exit_s: After how long out of bed at night somebody should look.
+        bed_exit_high_factor: At so many times this, with nothing seen since, the priority becomes high.
+        wandering_s: How long after a door at night nothing was seen inside.
+        wandering_high_s: So for high priority.
+        weak_breathing_rr: Breaths a minute, at most so many of which are too few.
+        weak_breathing_window_s: The window in which nearly all readings must be so.
+        weak_breathing_samples_min: With fewer readings in it nothing is said.
+        no_turning_s: How long somebody who cannot turn may lie without being turned.
+        no_turning_medium_factor: At so many times this the priority becomes medium.
+        fall_grade_s: For how long after a fall nothing must move before it is certain.
+        fall_walk_s: Who walks or lies in bed within this time has hardly fallen badly.
+        fall_window_s: For how long after a fall its alarm is added to.
+        flat_hr_s: A pulse that does not change in this time is a stuck sensor.
+        flat_other_s: So for oxygen and temperature, which are steadier.
+        battery_days: A battery that will be low in fewer days is named.
+        refusals_max: So many messages a day outside physical limits are a fault.
+        presses_max: A button that is pressed so often in a day is a fault, unless somebody says otherwise.
+        absence_days: Without any sign for so many days somebody is hardly living there.
+        absence_red_days: So for the subsidised: the limit of the authorities.
+        bed_unused_nights: A bed that nobody lay in for so many nights.
+        outbreak_cases_min: So many people newly ill in three days are an outbreak at the earliest.
+        outbreak_chance_max: And no more likely than this by the home's own background.
+        routine_distance: How far, in personal deviations, habits must be from the past.
+        routine_rare_share: And rarer than this share of all days of all people.
         vitals_silence_s: For how long after an alarm's end the same is not raised again, unless it is worse.
         offline_silence_s: So for devices.
+        slow_silence_s: So for what is looked at once an hour or a day.
         inactivity_silence_s: So for inactivity.
     """
 
@@ -65,9 +101,44 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     offline_hold_back_s: SpanS = 1_800
     inactivity_s: InactivityS = 10 * 3_600
     inactivity_bathroom_s: InactivityS = 4 * 3_600
+    inactivity_personal_factor: Annotated[float, Meta(ge=1, le=10)] = 1.5
+    inactivity_personal_margin_s: Annotated[int, Meta(ge=0, le=86_400)] = 1_800
+    inactivity_personal_s_min: InactivityS = 4 * 3_600
+    inactivity_personal_bathroom_s_min: InactivityS = 5_400
+    inactivity_personal_s_max: InactivityS = 12 * 3_600
     inactivity_high_factor: Annotated[float, Meta(ge=1, le=10)] = 1.5
+    baseline_score: Annotated[float, Meta(gt=0, le=100)] = 3.0
+    baseline_trend_deviations: Annotated[float, Meta(gt=0, le=100)] = 5.0
+    baseline_persistence_h: Annotated[int, Meta(ge=1, le=24)] = 2
     night_begins_h: HourOfDay = 20
     night_ends_h: HourOfDay = 8
+    bed_exit_begins_h: HourOfDay = 22
+    bed_exit_ends_h: HourOfDay = 4
+    bed_exit_s: SpanS = 1_800
+    bed_exit_high_factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
+    wandering_s: SpanS = 600
+    wandering_high_s: SpanS = 1_800
+    weak_breathing_rr: Annotated[float, Meta(gt=0, le=12)] = 7.5
+    weak_breathing_window_s: SpanS = 600
+    weak_breathing_samples_min: Annotated[int, Meta(ge=1, le=100)] = 5
+    no_turning_s: SpanS = 3 * 3_600
+    no_turning_medium_factor: Annotated[float, Meta(ge=1, le=10)] = 1.5
+    fall_grade_s: SpanS = 120
+    fall_walk_s: SpanS = 600
+    fall_window_s: SpanS = 7_200
+    flat_hr_s: SpanS = 6 * 3_600
+    flat_other_s: SpanS = 24 * 3_600
+    battery_days: Annotated[int, Meta(ge=1, le=90)] = 14
+    refusals_max: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    presses_max: Annotated[int, Meta(ge=2, le=1_000)] = 10
+    absence_days: Annotated[int, Meta(ge=1, le=40)] = 3
+    absence_red_days: Annotated[int, Meta(ge=1, le=40)] = 15
+    bed_unused_nights: Annotated[int, Meta(ge=1, le=40)] = 7
+    outbreak_cases_min: Annotated[int, Meta(ge=2, le=100)] = 3
+    outbreak_chance_max: Share = 0.001
+    routine_distance: Annotated[float, Meta(gt=0, le=10)] = 4.0
+    routine_rare_share: Share = 0.005
     vitals_silence_s: SilenceS = 1_800
     offline_silence_s: SilenceS = 6 * 3_600
+    slow_silence_s: SilenceS = 86_400
     inactivity_silence_s: SilenceS = 3_600

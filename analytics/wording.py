@@ -42,6 +42,11 @@ SIGNS: Mapping[str, SignWords] = {
     "hr": SignWords("脉搏", "pulse", "次/分", "/min", 0),
     "temp": SignWords("体温", "temperature", "℃", "°C", 1),
 }
+PERSONAL_SIGNS: Mapping[str, SignWords] = {
+    **SIGNS,
+    "weight": SignWords("体重", "weight", "千克", "kg", 1),
+}
+"""Signs that have a personal baseline."""
 CONSCIOUSNESS = Words("意识", "consciousness")
 
 NORMAL: Mapping[str, str] = {
@@ -82,6 +87,21 @@ ROOMS: Mapping[str, Words] = {
     "hallway": Words("走廊", "hallway"),
     "other": Words("室内", "room"),
 }
+HABITS: Mapping[str, Words] = {
+    "night_out_of_bed": Words("夜间离床", "getting up at night"),
+    "night_bathroom": Words("夜间如厕", "bathroom at night"),
+    "day_bathroom": Words("白天去卫生间", "bathroom by day"),
+    "day_bedroom": Words("白天在卧室", "moving in the bedroom by day"),
+    "kitchen": Words("厨房活动", "moving in the kitchen"),
+    "living_room": Words("客厅活动", "moving in the living room"),
+    "doors": Words("开门", "doors opened"),
+    "turns": Words("翻身", "turning in bed"),
+    "day_bed": Words("白天卧床次数", "lying down by day"),
+    "meals": Words("用餐和签到", "meals and check-ins"),
+    "active_hours": Words("有活动的小时数", "hours with activity"),
+    "in_bed": Words("卧床时间", "time in bed"),
+}
+"""Habits by their names in analytics.history.HABITS and `in_bed`: events a day, readings of a mattress."""
 BED = Words("床上", "bed")
 SOMEWHERE = Words("室内", "room")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from benchmarks.figures import report
 
-NAMES = ("ingest", "alarm", "county", "backlog", "history", "faults")
+NAMES = ("ingest", "alarm", "county", "backlog", "history", "faults", "edge", "analytics")
 OPTIONS: Mapping[str, Mapping[str, tuple[int | None, str]]] = {
     "alarm": {
         "samples": (5_000, "alarms under each load (5,000)"),
@@ -15,6 +15,11 @@ OPTIONS: Mapping[str, Mapping[str, tuple[int | None, str]]] = {
     },
     "county": {"minutes": (20, "how long (20)")},
     "backlog": {"messages": (2_000_000, "how many are queued (2,000,000)")},
+    "edge": {"messages": (500_000, "how many wait in the outbox (500,000)")},
+    "analytics": {
+        "elders": (5_000, "how many (5,000)"),
+        "weeks": (1, "0: leave out what needs rollups of weeks (1)"),
+    },
     "faults": {
         "seed": (None, "replay the faults of another run"),
         "faults": (200, "how many strike (200)"),

@@ -40,6 +40,11 @@ PRIORITY_OF: Mapping[AlarmKind, AlarmPriority] = {
     AlarmKind.VITALS: AlarmPriority.MEDIUM,
     AlarmKind.INACTIVITY: AlarmPriority.MEDIUM,
     AlarmKind.DEVICE_OFFLINE: AlarmPriority.LOW,
+    AlarmKind.HEALTH_CHANGE: AlarmPriority.MEDIUM,
+    AlarmKind.ROUTINE_CHANGE: AlarmPriority.LOW,
+    AlarmKind.NO_TURNING: AlarmPriority.LOW,
+    AlarmKind.OUTBREAK: AlarmPriority.MEDIUM,
+    AlarmKind.ABSENCE: AlarmPriority.LOW,
 }
 """Usual priority by kind, after IEC 60601-1-8; a detector may raise it by what it saw."""
 
@@ -156,15 +161,50 @@ def end_condition(
     row = connection.execute(_sql["find_active"], {"kind": kind, "device_id": device_id}).fetchone()
     if row is None:
         return None
+    return _end_condition(
+        connection,
+        Alarm.from_row(row),
+        AlarmStep.CANCELLED if cancelled else AlarmStep.CLEARED,
+        actor,
+        {"at": at.isoformat(), "by_device": True},
+        at=at,
+        known_at=known_at,
+    )
+
+
+def end_condition_of(connection: Connection, alarm_id: int, *, at: datetime, actor: Actor) -> Alarm | None:
+    """A detector sees that the cause of this alarm is over since `at`.
+
+    As `end_condition`: what nobody has come for yet ends, unless it is of high priority; of the rest only
+    the timeline tells. None when the alarm is not active any more, or is known to be over already.
+    """
+    row = connection.execute(_sql["lock_alarm"], {"alarm_id": alarm_id}).fetchone()
+    if row is None:
+        return None
     alarm = Alarm.from_row(row)
-    step = AlarmStep.CANCELLED if cancelled else AlarmStep.CLEARED
-    detail = {"at": at.isoformat(), "by_device": True}
-    may_end = alarm.priority is not AlarmPriority.HIGH and alarm.state in LEGAL_FROM[step]
-    if may_end:
-        return _move(connection, alarm, step, actor, note=None, detail=detail, at=known_at)
-    connection.execute("UPDATE care.alarm SET condition_ended_at = %s WHERE id = %s", (at, alarm.id))
-    detail["cancelled"] = cancelled
-    _add_event(connection, alarm, AlarmStep.CONDITION_ENDED, alarm.state, actor, detail=detail, at=known_at)
+    if alarm.state not in LEGAL_FROM[AlarmStep.CLEARED] | {AlarmState.ARRIVED} or alarm.condition_ended_at:
+        return None
+    detail = {"at": at.isoformat(), "by_device": False}
+    return _end_condition(connection, alarm, AlarmStep.CLEARED, actor, detail, at=at)
+
+
+def amend(
+    connection: Connection,
+    alarm_id: int,
+    actor: Actor,
+    evidence: Mapping[str, Any],
+    detail: Mapping[str, Any],
+) -> Alarm | None:
+    """A detector knows more about an active alarm, whoever raised it: `evidence` is laid over what is there.
+
+    Priority and state stay: what a device has raised is never made less urgent. `detail` tells in the
+    timeline what is new. None when the alarm is not active any more.
+    """
+    row = connection.execute(_sql["amend"], {"alarm_id": alarm_id, "evidence": Jsonb(evidence)}).fetchone()
+    if row is None:
+        return None
+    alarm = Alarm.from_row(row)
+    _add_event(connection, alarm, AlarmStep.NOTED, alarm.state, actor, detail=detail)
     return alarm
 
 
@@ -251,6 +291,25 @@ def timeline(connection: Connection, alarm_id: int) -> list[AlarmEvent]:
     """Everything that happened to an alarm, oldest first."""
     rows = connection.execute(_sql["timeline"], {"alarm_id": alarm_id}).fetchall()
     return [AlarmEvent.from_row(row) for row in rows]
+
+
+def _end_condition(
+    connection: Connection,
+    alarm: Alarm,
+    step: AlarmStep,
+    actor: Actor,
+    detail: Mapping[str, Any],
+    *,
+    at: datetime,
+    known_at: datetime | None = None,
+) -> Alarm:
+    may_end = alarm.priority is not AlarmPriority.HIGH and alarm.state in LEGAL_FROM[step]
+    if may_end:
+        return _move(connection, alarm, step, actor, note=None, detail=detail, at=known_at)
+    connection.execute("UPDATE care.alarm SET condition_ended_at = %s WHERE id = %s", (at, alarm.id))
+    detail = {**detail, "cancelled": step is AlarmStep.CANCELLED}
+    _add_event(connection, alarm, AlarmStep.CONDITION_ENDED, alarm.state, actor, detail=detail, at=known_at)
+    return alarm
 
 
 _AT = "coalesce(%(at)s::timestamptz, clock_timestamp())"

@@ -46,6 +46,7 @@ class DutyLock(IntEnum):
     ROLLUP = 4
     RETENTION = 5
     ROLLUP_TRANSACTION = 6
+    ALARM_INTAKE = 7
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,15 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp
 
 from care.errors import CareError, InvalidError, NotFoundError
 from dashboard import auth
 from dashboard.api import alarms, health, me, signs
+from dashboard.api import gateways as gateways_api
 from dashboard.context import SESSION_COOKIE, language_of, make_context
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
-from dashboard.pages import alarm, county, desk, resident
+from dashboard.pages import alarm, county, desk, detectors, feedback, gateways, resident
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
 from dashboard.settings import Settings
@@ -51,6 +53,14 @@ class VersionedFiles(StaticFiles):
         return response
 
 
+class Application(FastAPI):
+    """FastAPI with the security headers around all of it."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All of it: Starlette answers our own mistakes outside the middleware that is added."""
+        return SecurityHeaders(super().build_middleware_stack())
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The application; it opens its connections when it starts, and closes them when it stops."""
     context = make_context(settings)
@@ -68,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
                 await listening
             await asyncio.to_thread(context.pool.close)
 
-    app = FastAPI(
+    app = Application(
         title="Anshou",
         lifespan=lifespan,
         dependencies=[Depends(refuse_cross_site)],
@@ -78,9 +88,22 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.context = context
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
-    app.add_middleware(SecurityHeaders)
     app.mount(f"/static/{static_version()}", VersionedFiles(directory=STATIC), name="static")
-    for module in (auth, desk, alarm, resident, county, health, me, alarms, signs):
+    for module in (
+        auth,
+        desk,
+        alarm,
+        feedback,
+        resident,
+        county,
+        detectors,
+        gateways,
+        health,
+        me,
+        alarms,
+        signs,
+        gateways_api,
+    ):
         app.include_router(module.router)
     for kind in _HANDLED:
         app.add_exception_handler(kind, tell_error)

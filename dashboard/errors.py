@@ -44,6 +44,18 @@ class BusyError(DashboardError):
     code = "busy"
 
 
+class InsecureError(DashboardError):
+    """Secrets would have come in the clear."""
+
+    code = "insecure"
+
+
+class NotToldError(DashboardError):
+    """The broker has not learnt of a gateway yet. Asking again helps."""
+
+    code = "not_told"
+
+
 class UnfitRoleError(DashboardError):
     """The database role of the dashboard could see more than row security allows."""
 
@@ -62,13 +74,24 @@ STATUS_OF: Mapping[str, int] = {
     "sign_in_failed": 401,
     "sign_in_locked": 429,
     "cross_site": 403,
+    "not_allowed": 403,
+    "insecure": 403,
+    "pairing_refused": 403,
+    "pairing_locked": 429,
+    "not_told": 503,
     "busy": 503,
     "database_unavailable": 503,
     "method_not_allowed": 405,
 }
 """HTTP status of each error by its code; what is not here is our own mistake (500)."""
 
-RETRY_AFTER_S: Mapping[str, int] = {"busy": 5, "database_unavailable": 5, "sign_in_locked": 300}
+RETRY_AFTER_S: Mapping[str, int] = {
+    "busy": 5,
+    "database_unavailable": 5,
+    "sign_in_locked": 300,
+    "pairing_locked": 600,
+    "not_told": 2,
+}
 
 _SENTENCES: Mapping[str, str] = {
     "not_found": N_("There is nothing here, or it is not yours to see."),
@@ -79,6 +102,11 @@ _SENTENCES: Mapping[str, str] = {
     "sign_in_failed": N_("The user name or the password is wrong."),
     "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
     "cross_site": N_("This request came from another website and was refused."),
+    "not_allowed": N_("Only supervisors and directors of homes may do that."),
+    "insecure": N_("Secrets are spoken of over an encrypted connection (HTTPS) only."),
+    "pairing_refused": N_("The code or secret is wrong, has expired or was used before. Make a new code."),
+    "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),
+    "not_told": N_("The broker does not know this gateway yet. Please try again in a few seconds."),
     "busy": N_("Too many people at once. Please try again in a few seconds."),
     "database_unavailable": N_(
         "The database does not answer. Nothing was saved. Please try again in a few seconds."
@@ -89,7 +117,9 @@ _MISSING: Mapping[str, str] = {
     "arrival": N_("Somebody must arrive first: press “I am there” when you are with the person."),
     "family_notice": N_("Say first how the family was told: when, how and whom."),
     "note": N_("Write in a few words what was found and done."),
+    "kind": N_("Choose what kind of device it is."),
     "reason": N_("Write why this alarm is cancelled."),
+    "dealt_with": N_("Whether the alarm was right can be said once somebody has dealt with it."),
 }
 _UNKNOWN = N_("Something went wrong on our side. It has been logged; please try again.")
 

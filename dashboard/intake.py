@@ -22,6 +22,7 @@ class Process(StrEnum):
     READINGS = "readings"
     ALARMS = "alarms"
     SETTLE = "settle"
+    GATEWAYS = "gateways"
 
 
 class Trouble(StrEnum):

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from babel import Locale, dates, numbers
+from babel import Locale, dates, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -80,6 +80,18 @@ class Language:
     def duration(self, seconds: float) -> str:
         """How long: 45 seconds, 3 minutes, 2 hours, 5 days."""
         return dates.format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale)
+
+    def span(self, seconds: float) -> str:
+        """How long, in two units and rounded down: 45 sec, 3 hr 30 min, 5 days 2 hr."""
+        left = int(seconds)
+        parts: list[str] = []
+        for unit, length_s in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+            count, left = divmod(left, length_s)
+            if count:
+                parts.append(units.format_unit(count, f"duration-{unit}", "short", locale=self.locale))
+            if len(parts) == 2 or (parts and not count):
+                break
+        return " ".join(parts) or units.format_unit(0, "duration-second", "short", locale=self.locale)
 
     def number(self, value: float, digits_max: int = 1) -> str:
         """A number with at most so many digits after the point."""

@@ -1,22 +1,32 @@
 """Parameters of addresses, with the limits of the columns that they are compared with."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 INTEGER_MAX = 2**31 - 1
 BIGINT_MAX = 2**63 - 1
+YEAR_MIN, YEAR_MAX = 2000, 2200
 
 
-def _blank_is_none(value: object) -> object:
+def blank_is_none(value: object) -> object:
     """A form sends `site=` when no site is chosen."""
     return None if value == "" else value
 
 
+def _plausible(at: datetime | None) -> datetime | None:
+    """Far enough from the ends of the calendar that a year can be taken from it."""
+    if at is not None and not YEAR_MIN <= at.year <= YEAR_MAX:
+        raise ValueError("no time that anything was measured at")
+    return at
+
+
 SiteChoice = Annotated[
-    Annotated[int, Field(ge=1, le=INTEGER_MAX)] | None, BeforeValidator(_blank_is_none), Query()
+    Annotated[int, Field(ge=1, le=INTEGER_MAX)] | None, BeforeValidator(blank_is_none), Query()
 ]
+Instant = Annotated[AwareDatetime | None, AfterValidator(_plausible), Query()]
 EventId = Annotated[int | None, Query(ge=0, le=BIGINT_MAX)]
 AlarmId = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 ResidentId = Annotated[int, Path(ge=1, le=INTEGER_MAX)]

@@ -1,6 +1,6 @@
 """What the pages read: named queries to frozen values. Each runs on a connection inside `scope_of`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from care.model import (
     SelfCareLevel,
     SiteKind,
 )
+from dashboard.evidence import Case
 from gateway.model import AlarmKind, DeviceKind, PowerSource
 
 _desk = queries("dashboard", "sql/desk.sql")
@@ -27,14 +28,13 @@ MISSED_MAX = 50
 ALARMS_OF_RESIDENT_MAX = 20
 DEVICES_MAX = 500
 DEAD_LETTERS_MAX = 20
-VITALS_MAX = 20_000
-ACTIVITY_MAX = 5_000
 BATTERY_LOW_PERCENT = 20
 SILENT_AFTER: Mapping[PowerSource, timedelta] = {
     PowerSource.MAINS: timedelta(minutes=10),
     PowerSource.BATTERY: timedelta(hours=25),
 }
-"""After this silence a device counts as offline; the same figures stand in sql/county.sql."""
+"""After this silence a device counts as offline."""
+_SILENT_AFTER = {f"{power}_silent_after": after for power, after in SILENT_AFTER.items()}
 
 STALE_AFTER: Mapping[str, timedelta] = {
     "hr": timedelta(minutes=15),
@@ -210,6 +210,15 @@ class PastAlarm(Record, frozen=True, kw_only=True):
     ended_at: datetime | None
 
 
+class AffectedPerson(NamedTuple):
+    """Somebody who is part of an outbreak."""
+
+    resident_id: int
+    name: str
+    first_at: datetime | None
+    signs: Sequence[str]
+
+
 class SiteReport(Record, frozen=True, kw_only=True):
     """How a site does; `id` None: all sites in scope together. Seconds, and shares of 1 over 7 days."""
 
@@ -289,6 +298,12 @@ def site_ids(connection: Connection) -> frozenset[int]:
 def last_event_id(connection: Connection, site_id: int | None) -> int:
     """The newest line of the timelines in scope; 0 when there is none."""
     row = connection.execute(_desk["last_event"], {"site_id": site_id}).fetchone()
+    return 0 if row is None else int(row["id"])
+
+
+def last_feedback_id(connection: Connection, site_id: int | None) -> int:
+    """The newest of what people said of alarms in scope; 0 when there is none."""
+    row = connection.execute(_desk["last_feedback"], {"site_id": site_id}).fetchone()
     return 0 if row is None else int(row["id"])
 
 
@@ -391,32 +406,38 @@ def alarms_of(connection: Connection, resident_id: int) -> list[PastAlarm]:
     return [PastAlarm.from_row(row) for row in connection.execute(_resident["alarms"], params)]
 
 
-def vitals(
-    connection: Connection, resident_id: int, since: datetime, until: datetime
-) -> list[dict[str, Any]]:
-    """A resident's vital signs in [since, until), oldest first, at most VITALS_MAX."""
-    params = _span(connection, resident_id, since, until, VITALS_MAX)
-    return connection.execute(_resident["vitals"], params).fetchall()
+def people_of(connection: Connection, cases: Sequence[Case]) -> list[AffectedPerson]:
+    """The cases of an outbreak with names; those out of scope are left out."""
+    ids = {"resident_ids": [case.resident_id for case in cases]}
+    names = {row["id"]: row["name"] for row in connection.execute(_resident["names"], ids)} if cases else {}
+    return [
+        AffectedPerson(case.resident_id, names[case.resident_id], case.first_at, case.signs)
+        for case in cases
+        if case.resident_id in names
+    ]
 
 
-def activity(
-    connection: Connection, resident_id: int, since: datetime, until: datetime
-) -> list[dict[str, Any]]:
-    """What sensors saw a resident do in [since, until), oldest first, at most ACTIVITY_MAX."""
-    params = _span(connection, resident_id, since, until, ACTIVITY_MAX)
-    return connection.execute(_resident["activity"], params).fetchall()
+def room_names(connection: Connection, room_ids: Collection[int]) -> Mapping[int, str]:
+    """The names of rooms in scope by their ids."""
+    rows = connection.execute(_resident["room_names"], {"room_ids": list(room_ids)})
+    return {row["id"]: row["name"] for row in rows}
 
 
 def site_reports(connection: Connection) -> tuple[SiteReport, list[SiteReport]]:
     """All sites in scope together, and each."""
-    reports = [SiteReport.from_row(row) for row in connection.execute(_county["sites"])]
+    reports = [SiteReport.from_row(row) for row in connection.execute(_county["sites"], _SILENT_AFTER)]
     whole = next(report for report in reports if report.id is None)
     return whole, [report for report in reports if report.id is not None]
 
 
 def troubled_devices(connection: Connection, site_id: int | None) -> list[TroubledDevice]:
     """Devices that are silent or low on battery, at most DEVICES_MAX."""
-    params = {"site_id": site_id, "battery_low": BATTERY_LOW_PERCENT, "limit": DEVICES_MAX}
+    params = {
+        "site_id": site_id,
+        "battery_low": BATTERY_LOW_PERCENT,
+        "limit": DEVICES_MAX,
+        **_SILENT_AFTER,
+    }
     return [TroubledDevice.from_row(row) for row in connection.execute(_county["troubled_devices"], params)]
 
 
@@ -444,14 +465,6 @@ def dead_letters(connection: Connection) -> list[DeadLetter]:
 def age_years(born_on: date, today: date) -> int:
     """Whole years of age on a day."""
     return today.year - born_on.year - ((today.month, today.day) < (born_on.month, born_on.day))
-
-
-def _span(
-    connection: Connection, resident_id: int, since: datetime, until: datetime, limit: int
-) -> dict[str, Any]:
-    params: dict[str, Any] = {"resident_id": resident_id, "since": since, "until": until}
-    rows = connection.execute(_resident["watching_devices"], params)
-    return {**params, "device_ids": [row["device_id"] for row in rows], "limit": limit}
 
 
 def _fresh(at: datetime | None, sign: str, now: datetime) -> bool:

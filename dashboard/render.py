@@ -84,6 +84,7 @@ def environment(code: str) -> jinja2.Environment:
         when=speech.when,
         day=speech.date,
         duration=speech.duration,
+        span=speech.span,
         number=speech.number,
         percent=speech.percent,
         epoch_ms=epoch_ms,

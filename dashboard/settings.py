@@ -25,6 +25,12 @@ class Settings(Struct, frozen=True, kw_only=True):
         streams_max: Live pages for each process; the next is told to try again.
         beat_s: Between two signs of life on a live page; pages count as cut off after 2.5 of them.
         sign_ins_max: Passwords checked at once; each takes 64 MiB.
+        tls_certificate: PEM file of a certificate: pages are then served over HTTPS only.
+        tls_key: PEM file of its private key.
+        authority: PEM file of the centre's authority; without it, gateways cannot be paired here.
+        gateway_https_port: Where gateways find these pages with a certificate of that authority.
+        gateway_mqtt_port: Where gateways find the broker, over TLS with a certificate of that authority.
+        gateway_mqtt_host: The broker's host, where it is not the one of the pages.
     """
 
     database_url: str
@@ -39,3 +45,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     streams_max: Count = 500
     beat_s: Seconds = 10.0
     sign_ins_max: Annotated[int, Meta(ge=1, le=64)] = 4
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    authority: str | None = None
+    gateway_https_port: Annotated[int, Meta(ge=1, le=65_535)] = 8443
+    gateway_mqtt_port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
+    gateway_mqtt_host: str | None = None

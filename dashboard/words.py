@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from care.feedback import Reason, Verdict
 from care.model import (
     Ability,
     AlarmPriority,
@@ -15,6 +16,8 @@ from care.model import (
     SiteKind,
     StaffRole,
 )
+from dashboard.curves import Range
+from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import N_
 from gateway.errors import DeadReason
@@ -45,6 +48,11 @@ ALARM_KIND: Mapping[StrEnum, str] = {
     AlarmKind.VITALS: N_("Vital signs abnormal"),
     AlarmKind.INACTIVITY: N_("No activity for too long"),
     AlarmKind.DEVICE_OFFLINE: N_("Device offline"),
+    AlarmKind.HEALTH_CHANGE: N_("Health has changed"),
+    AlarmKind.ROUTINE_CHANGE: N_("Habits have changed"),
+    AlarmKind.NO_TURNING: N_("Not turned in bed"),
+    AlarmKind.OUTBREAK: N_("Several people ill"),
+    AlarmKind.ABSENCE: N_("No sign of living here"),
 }
 ALARM_ICON: Mapping[StrEnum, str] = {
     AlarmKind.SOS: "sos",
@@ -61,6 +69,11 @@ ALARM_ICON: Mapping[StrEnum, str] = {
     AlarmKind.VITALS: "heartbeat",
     AlarmKind.INACTIVITY: "hourglass",
     AlarmKind.DEVICE_OFFLINE: "wifi-off",
+    AlarmKind.HEALTH_CHANGE: "trending-up",
+    AlarmKind.ROUTINE_CHANGE: "calendar-event",
+    AlarmKind.NO_TURNING: "emergency-bed",
+    AlarmKind.OUTBREAK: "users-group",
+    AlarmKind.ABSENCE: "user-off",
 }
 PRIORITY: Mapping[StrEnum, str] = {
     AlarmPriority.HIGH: N_("Urgent"),
@@ -208,6 +221,7 @@ INTAKE: Mapping[StrEnum, str] = {
     Process.ALARMS: N_("Alarms"),
     Process.READINGS: N_("Readings"),
     Process.SETTLE: N_("Latest values and history"),
+    Process.GATEWAYS: N_("Gateways and new devices"),
 }
 INTAKE_TROUBLE: Mapping[StrEnum, str] = {
     Trouble.SILENT: N_("no sign of life"),
@@ -220,6 +234,9 @@ INTAKE_CONSEQUENCE: Mapping[StrEnum, str] = {
     ),
     Process.READINGS: N_("Readings do not come in or come late. Alarms have a way of their own."),
     Process.SETTLE: N_("The latest values on these pages stand still. Readings and alarms do come in."),
+    Process.GATEWAYS: N_(
+        "New devices and gateways are not taken up. All others work, and alarms and readings do come in."
+    ),
 }
 """What it means for people when a part of intake is in trouble."""
 WAY: Mapping[StrEnum, str] = {
@@ -251,3 +268,103 @@ SIGN_UNIT: Mapping[str, str] = {
     "glucose": "mmol/L",
     "weight": "kg",
 }
+RANGE: Mapping[StrEnum, str] = {
+    Range.DAY: N_("24 hours"),
+    Range.WEEK: N_("7 days"),
+    Range.SEASON: N_("90 days"),
+    Range.YEAR: N_("1 year"),
+}
+GRADE: Mapping[StrEnum, str] = {
+    Grade.CERTAIN: N_("Certain"),
+    Grade.LIKELY: N_("Likely"),
+    Grade.DOUBTFUL: N_("Doubtful"),
+}
+VERDICT: Mapping[StrEnum, str] = {
+    Verdict.TRUE: N_("Yes, it was right"),
+    Verdict.FALSE: N_("No, a false alarm"),
+    Verdict.UNSURE: N_("Not sure"),
+}
+VERDICT_ICON: Mapping[StrEnum, str] = {
+    Verdict.TRUE: "circle-check",
+    Verdict.FALSE: "circle-x",
+    Verdict.UNSURE: "help",
+}
+REASON: Mapping[StrEnum, str] = {
+    Reason.NEEDED_HELP: N_("Needed help"),
+    Reason.ILL: N_("Was ill"),
+    Reason.INJURED: N_("Was injured"),
+    Reason.FELL_UNHURT: N_("Fell, not hurt"),
+    Reason.WENT_ASTRAY: N_("Had gone astray"),
+    Reason.DANGER: N_("There was real danger"),
+    Reason.HABITS_CHANGED: N_("Lives differently now"),
+    Reason.NOT_HERE: N_("Does not live here"),
+    Reason.DEVICE_BROKEN: N_("Device was broken"),
+    Reason.BATTERY_EMPTY: N_("Battery was empty"),
+    Reason.NO_POWER_OR_NETWORK: N_("No power or network"),
+    Reason.PRESSED_BY_MISTAKE: N_("Pressed by mistake"),
+    Reason.TEST: N_("Test or maintenance"),
+    Reason.LAY_OR_SAT_DOWN: N_("Only sat or lay down"),
+    Reason.PET_OR_OBJECT: N_("A pet or an object"),
+    Reason.COOKING_OR_STEAM: N_("Cooking, smoking or steam"),
+    Reason.SOMEBODY_WITH_THEM: N_("Somebody was with them"),
+    Reason.USUAL_FOR_THEM: N_("Usual for this person"),
+    Reason.AWAY_AS_KNOWN: N_("Away, and we knew"),
+    Reason.MEASURED_WRONGLY: N_("Measured wrongly"),
+    Reason.DEVICE_FAULT: N_("Fault of the device"),
+    Reason.WORKED_AGAIN: N_("Worked again by itself"),
+    Reason.OVER_ON_ARRIVAL: N_("Nothing to be seen any more"),
+    Reason.NOT_LOOKED: N_("Nobody looked in time"),
+    Reason.OTHER: N_("Something else"),
+}
+DETECTOR: Mapping[str, str] = {
+    "early_warning": N_("early warning score"),
+    "baseline": N_("compared with the person's own past"),
+    "inactivity": N_("silence against the person's own rhythm"),
+    "routine": N_("habits against the person's own past"),
+    "bed_exit": N_("out of bed at night"),
+    "wandering": N_("doors at night"),
+    "weak_breathing": N_("breathing in bed"),
+    "turning": N_("turning in bed"),
+    "fall": N_("falls, weighed by what follows"),
+    "outbreak": N_("infections across a home"),
+    "offline": N_("silent devices"),
+    "device_fault": N_("what devices send"),
+    "device_drift": N_("devices compared with each other"),
+    "battery": N_("days that batteries last"),
+    "absence": N_("signs of living"),
+}
+"""Detectors by their names in care.alarm.detector; one that is not here is shown by its name."""
+HABIT: Mapping[str, str] = {
+    "night_out_of_bed": N_("Getting up at night"),
+    "night_bathroom": N_("Bathroom at night"),
+    "day_bathroom": N_("Bathroom by day"),
+    "day_bedroom": N_("Moving in the bedroom by day"),
+    "kitchen": N_("Moving in the kitchen"),
+    "living_room": N_("Moving in the living room"),
+    "doors": N_("Doors opened"),
+    "turns": N_("Turning in bed"),
+    "day_bed": N_("Lying down by day"),
+    "meals": N_("Meals and check-ins"),
+    "active_hours": N_("Hours with activity"),
+    "in_bed": N_("Time in bed"),
+}
+"""Habits by their names in evidence, counted a day; one that is not here is shown by its name."""
+FACT: Mapping[str, str] = {
+    **{sign: text for sign, text in SIGN.items() if sign != "bp"},
+    **HABIT,
+    "score": N_("Score"),
+    "silence_s": N_("No sign of activity for"),
+    "away_s": N_("Out of bed for"),
+    "still_s": N_("Lying still for"),
+    "unseen_s": N_("Not seen for"),
+    "door_at": N_("Door opened at"),
+    "movement_at": N_("First movement after it"),
+    "up_at": N_("On their feet again"),
+    "last_sign_at": N_("Last sign of life"),
+    "days": N_("Days without it"),
+    "cases": N_("People ill"),
+    "residents": N_("People here"),
+    "battery": N_("Battery, %"),
+    "days_left": N_("Days that the battery lasts"),
+}
+"""Facts of evidence by their names; those that are not here stand in the small print."""

@@ -21,6 +21,7 @@ from deploy.errors import DeployError
 ROOMS = ("gateway", "care", "ingest", "analytics", "dashboard", "deploy")
 # Verbs that live elsewhere: where, and under which name there.
 ELSEWHERE = {
+    "gateway": ("gateway.cli", "gateway_app"),
     "operator": ("deploy.records", "operator_app"),
     "site": ("deploy.records", "site_app"),
     "resident": ("deploy.records", "resident_app"),
@@ -81,6 +82,13 @@ def up(
         bool, typer.Option("--demo/--no-demo", help="With the simulated demonstration county.")
     ] = True,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it running and return.")] = False,
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where gateways on other machines reach this one, over TLS only: 0.0.0.0 for every network.",
+        ),
+    ] = "127.0.0.1",
 ) -> None:
     """Start everything on this machine: database, broker and all rooms, under one supervisor.
 
@@ -90,7 +98,9 @@ def up(
     """
     from deploy.local import up as flow
 
-    request = flow.Request(data=data, http_port=http, mqtt_port=mqtt, demo=demo, detached=detach)
+    request = flow.Request(
+        data=data, http_port=http, mqtt_port=mqtt, demo=demo, detached=detach, listen=listen
+    )
     raise typer.Exit(flow.up(request))
 
 
@@ -151,6 +161,12 @@ def readings() -> None:
 def alarms() -> None:
     """Alarm signals, each at once, on a connection of their own."""
     _run_room("ingest", "alarms")
+
+
+@ingest_app.command("gateways")
+def gateways() -> None:
+    """What gateways propose, what they should know, and how they sign in."""
+    _run_room("ingest", "gateways")
 
 
 @ingest_app.command()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from gateway.errors import GatewayError
 from gateway.model import AlarmKind, DeviceKind
 from gateway.simulator import cli, events, incidents
 from gateway.simulator.clock import wall_ms
+from gateway.simulator.county import DEFAULT_SEED
 from gateway.simulator.errors import IncidentNotPossibleError
 from gateway.simulator.publish import Saying, publish_all
 
@@ -56,10 +58,53 @@ def simulate(
     seed: cli.SeedOption = None,
     speed: cli.SpeedOption = None,
     data: Annotated[Path | None, typer.Option(help="Data folder of the running installation.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3_660, help="How many days to tell.")] = None,
+    residents: Annotated[
+        int, typer.Option(min=1, max=100_000, help="With --days: how many people live there.")
+    ] = 500,
+    start: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="With --days: the first; else the last is yesterday."),
+    ] = None,
+    incidents_rate: Annotated[
+        float,
+        typer.Option("--incidents", min=0, max=100, help="With --days: incidents as a multiple of life's."),
+    ] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With --days: write Parquet files and labels there.")
+    ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="With --days: say it to this broker, at --speed or at full speed."),
+    ] = None,
 ) -> None:
-    """Play the demonstration county; or, with --incident and --resident, make one thing happen now."""
+    """Play the demonstration county; make one thing happen now; or tell days of a county.
+
+    With --incident and --resident one thing happens now. With --days and --out or --mqtt, so many days of a
+    made-up county are written to Parquet, with labels of what is true, or said to a broker.
+    """
     try:
-        if incident is None and resident is None:
+        if days is not None:
+            if (out is None) == (mqtt is None):
+                raise DeployError("Days have to go somewhere.", "Give --out DIR or --mqtt URL.")
+            if incident is not None or resident is not None:
+                raise DeployError("--incident happens now, --days tell the past.", "Give one of them.")
+            span = cli.Span(
+                seed=DEFAULT_SEED if seed is None else seed,
+                residents=residents,
+                days=days,
+                start=start,
+                incident_rate=incidents_rate,
+            )
+            if out is not None:
+                if speed is not None:
+                    raise DeployError("Files are written as fast as can be.", "Leave out --speed.")
+                cli.write(span, out)
+            else:
+                cli.pour_span(span, str(mqtt), speed=speed)
+        elif out is not None or mqtt is not None:
+            raise DeployError("--out and --mqtt need to know how long.", "Give --days as well.")
+        elif incident is None and resident is None:
             cli.simulate(seed=seed, speed=speed)
         elif incident is None or resident is None:
             raise DeployError("An incident happens to somebody.", "Give both --incident and --resident.")

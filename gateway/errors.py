@@ -28,3 +28,11 @@ class WireError(GatewayError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class OutboxError(GatewayError):
+    """The outbox's disk does not take what should be kept now: full, read-only or failing. A retry may help."""
+
+
+class LinkRefusedError(GatewayError):
+    """A broker refuses this gateway; the text says which and why. A retry helps once somebody has mended it."""

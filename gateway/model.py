@@ -77,6 +77,11 @@ class AlarmKind(StrEnum):
     VITALS = "vitals"
     INACTIVITY = "inactivity"
     DEVICE_OFFLINE = "device_offline"
+    HEALTH_CHANGE = "health_change"
+    ROUTINE_CHANGE = "routine_change"
+    NO_TURNING = "no_turning"
+    OUTBREAK = "outbreak"
+    ABSENCE = "absence"
 
 
 class SignalState(StrEnum):

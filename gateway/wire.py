@@ -20,6 +20,7 @@ from gateway.model import (
     AlarmSignal,
     DeviceProposal,
     DeviceStatus,
+    EpochMs,
     GatewayConfig,
     Identifier,
     Message,
@@ -138,10 +139,11 @@ class Batch(NamedTuple):
 
 
 class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the centre has committed and an outbox may forget."""
+    """What the centre has committed and an outbox may forget; and the centre's time."""
 
     batches: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
+    ts_ms: EpochMs | None = field(name="ts", default=None)
 
 
 class CommandKind(StrEnum):

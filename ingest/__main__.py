@@ -1,4 +1,4 @@
-"""`python -m ingest readings`, `… alarms` and `… settle`: the processes of this room."""
+"""`python -m ingest readings`, `… alarms`, `… gateways` and `… settle`: the processes of this room."""
 
 import logging
 import os
@@ -11,18 +11,21 @@ from prometheus_client import CollectorRegistry
 from gateway.environment import SettingsError, read_settings
 from ingest.alarms import AlarmIngest
 from ingest.errors import IngestError
+from ingest.gateways import GatewayIngest
 from ingest.health import Process, watched
 from ingest.history import HistoryKeeper
 from ingest.metrics import BacklogMetrics, Metrics
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
 
-PROCESSES: dict[Process, type[SharedReadings] | type[AlarmIngest] | type[HistoryKeeper]] = {
+Room = type[SharedReadings] | type[AlarmIngest] | type[GatewayIngest] | type[HistoryKeeper]
+PROCESSES: dict[Process, Room] = {
     "readings": SharedReadings,
     "alarms": AlarmIngest,
+    "gateways": GatewayIngest,
     "settle": HistoryKeeper,
 }
-NICENESS: dict[Process, int] = {"alarms": 0, "readings": 5, "settle": 10}
+NICENESS: dict[Process, int] = {"alarms": 0, "readings": 5, "gateways": 5, "settle": 10}
 """Where the processor is short, readings give way to alarms, and derived data to both."""
 
 

@@ -1,26 +1,29 @@
 """The process of the alarm path: one message, one transaction, on connections of its own.
 
 It shares nothing with the readings: neither process, nor session at the broker, nor connection, nor a row
-that a batch of readings could hold locked.
+that a batch of readings could hold locked. Where two are started, one works and the other stands by.
 """
 
-import gc
 import logging
+import sys
 import time
 from collections import deque
+from secrets import token_hex
 
 import psycopg
 from prometheus_client import CollectorRegistry
 
 from care.db import queries
+from care.leader import Duty, DutyLock
 from gateway import wire
 from gateway.errors import DeadReason, WireError
 from gateway.wire import ROOT, Leaf, Receipt
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
-from ingest.database import Database
+from ingest.database import ANSWER_S_MAX, Database
 from ingest.directory import Directory
 from ingest.metrics import Metrics
+from ingest.post import CHECK_S, Post
 from ingest.rows import SignalRow, dead_letter
 from ingest.settings import Settings
 from ingest.signals import store_signal
@@ -36,6 +39,8 @@ RECEIVE_MAX = 200
 TURN_S_MAX = 0.5
 RETRY_POLL_S = 0.05
 TOUCH_EVERY_S = 1.0
+SWITCH_INTERVAL_S = 0.000_5
+"""How long the thread that reads the register anew may keep the interpreter from an alarm."""
 
 
 class AlarmIngest:
@@ -47,7 +52,8 @@ class AlarmIngest:
         self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest alarms {settings.worker}"
         self._database = Database(settings.database_url, application)
-        self._register = Database(settings.database_url, f"{application} directory")
+        # Under a name of its own: who stands by reads the register beside the one that works.
+        self._register = Database(settings.database_url, f"{application} directory {token_hex(3)}")
         self._directory = Directory(self._register)
         clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
         self._assembler = Assembler(self._directory, clock)
@@ -62,6 +68,15 @@ class AlarmIngest:
             keepalive_s=settings.keepalive_s,
             on_message=self._waiting.append,
         )
+        duty = Duty(
+            lock=DutyLock.ALARM_INTAKE,
+            database_url=settings.database_url,
+            interval_s=CHECK_S,
+            standby_poll_s=CHECK_S,
+            statement_timeout_s=ANSWER_S_MAX,
+            work=lambda _connection: None,  # it is done elsewhere, on connections of its own
+        )
+        self._post = Post(duty, changed=self._subscriber.wake)
 
     @property
     def connected(self) -> bool:
@@ -75,10 +90,12 @@ class AlarmIngest:
 
     def run(self) -> None:
         """Run until `stop`. Raises what no retry can mend; nothing unacknowledged is lost by that."""
+        self._post.start()
         try:
             self._run()
         finally:
             self._subscriber.close()
+            self._post.leave()
             self._database.close()
             self._register.close()
 
@@ -87,14 +104,24 @@ class AlarmIngest:
             time.sleep(RETRY_POLL_S)
             if self._stopping:
                 return
-        gc.freeze()  # the register: looking through it for cycles would hold up an alarm
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         while not self._stopping:
+            if not self._post.held:
+                self._stand_by()
+                continue
             self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
             self._directory.refresh()
             while self._waiting and self._handle(self._waiting[0]):
                 self._waiting.popleft()
             if self._heard and not self._waiting and time.monotonic() >= self._touch_due_s:
                 self._touch_devices()
+
+    def _stand_by(self) -> None:
+        """Keep the register current; what waits is the other's now, who gets it from the broker again."""
+        self._subscriber.leave()
+        self._waiting.clear()
+        self._directory.refresh()
+        time.sleep(RETRY_POLL_S)
 
     def _handle(self, incoming: Incoming) -> bool:
         """Commit one message and acknowledge it; False when the database must be tried again."""
@@ -140,7 +167,7 @@ class AlarmIngest:
             return
         if topic.leaf is Leaf.RECEIPT and topic.site == row.entry.site_code:
             receipt = wire.encode(Receipt(signals=(row.signal.signal_id,)))
-            self._subscriber.publish(str(topic), receipt)
+            self._subscriber.publish(str(topic), receipt, incoming.correlation)
 
     def _touch_devices(self) -> None:
         """Note signs of life, unless a batch of readings holds the row: then they are noted there.

@@ -35,6 +35,8 @@ class GatewayBatch(NamedTuple):
     gateway: Entry
     batch_id: str
     rows: Rows
+    clock_suspect: bool = False
+    """The gateway knows that the times were given by a clock that was wrong."""
 
     @property
     def receipt_topic(self) -> str:
@@ -118,7 +120,7 @@ class Assembler:
         for rejected in decoded.rejected:
             rows.dead.append(dead_letter(incoming.topic, rejected.payload, rejected.error, gateway))
         rows.heard[gateway.device_id] = incoming.received_us
-        batch.gateway_batches.append(GatewayBatch(gateway, decoded.batch_id, rows))
+        batch.gateway_batches.append(GatewayBatch(gateway, decoded.batch_id, rows, decoded.clock_suspect))
         return len(rows)
 
     def _block_of(
@@ -172,7 +174,16 @@ class Assembler:
         elif isinstance(message, DeviceStatus):
             rows.status.append(
                 StatusRow(
-                    time_us, device_id, replaced, message.online, message.battery, message.rssi, message.fw
+                    time_us,
+                    device_id,
+                    replaced,
+                    message.online,
+                    message.battery,
+                    message.rssi,
+                    message.fw,
+                    message.queued,
+                    message.dropped,
+                    message.clock_off_ms,
                 )
             )
             if not message.online:

@@ -28,6 +28,7 @@ _PUBLISH_QOS_1 = 0x32
 _RETAIN_AND_DUP = 0x09
 _PUBACK = b"\x40\x02"
 _LENGTH_BYTES_MAX = 4
+_CORRELATION_DATA = b"\x09"
 
 
 class Publication(NamedTuple):
@@ -95,11 +96,13 @@ class CorkedSocket:
         """Send a PUBACK at the next flush. How many can wait is bounded by the receive window."""
         self._unsent += _PUBACK + mid.to_bytes(2, "big")
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
         """Send a message at QoS 0 at the next flush, unless too much waits already."""
         if len(self._unsent) < UNSENT_BYTES_MAX:
             name = topic.encode()
-            content = len(name).to_bytes(2, "big") + name + b"\0" + payload
+            properties = b"" if correlation is None else _correlation_data(correlation)
+            head = len(name).to_bytes(2, "big") + name + _length_bytes(len(properties)) + properties
+            content = head + payload
             self._unsent += bytes([_PUBLISH_QOS_0]) + _length_bytes(len(content)) + content
 
     def flush(self) -> bool:
@@ -196,6 +199,10 @@ def _publication(taken: bytes, start: int, end: int, header: int) -> Publication
         return None
     mid = int.from_bytes(taken[topic_end : topic_end + 2], "big")
     return Publication(topic, taken[topic_end + 3 : end], mid, bool(header & 0x01))
+
+
+def _correlation_data(data: bytes) -> bytes:
+    return _CORRELATION_DATA + len(data).to_bytes(2, "big") + data
 
 
 def _length_bytes(length: int) -> bytes:

@@ -1,5 +1,8 @@
 """The directory: which device is whose, kept in memory and refreshed when the register changes."""
 
+import gc
+import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,6 +14,8 @@ from care.db import Connection, queries
 from gateway.errors import DeadReason, WireError
 from gateway.model import DeviceKind
 from ingest.database import Database
+
+log = logging.getLogger(__name__)
 
 _sql = queries("ingest", "sql/directory.sql")
 
@@ -81,6 +86,7 @@ class Directory:
         self._connection: Connection | None = None
         self._entries: dict[str, Entry] = {}
         self._lasting: dict[str, Lasting] = {}
+        self._loading: threading.Thread | None = None
         self._loaded_at_s = -UNKNOWN_REFRESH_S_MIN
         self._probed_at_s = 0.0
 
@@ -98,7 +104,15 @@ class Directory:
         return self._entries
 
     def refresh(self) -> bool:
-        """Hear whether the register has changed, and if so load it; False while the database is away."""
+        """Hear whether the register has changed, and if so load it; False while the database is away.
+
+        What changes is loaded beside the work: it takes a second for a hundred thousand devices, and an alarm
+        does not wait that long. Only the first load is waited for.
+        """
+        if self._loading is not None:
+            if self._loading.is_alive():
+                return True
+            self._loading = None
         connection = self._database.connection()
         if connection is None:
             return False
@@ -110,11 +124,22 @@ class Directory:
                 return True
             self._probe(connection)
             if any(True for _ in connection.notifies(timeout=0)):
-                self._load(connection)
+                self._loading = threading.Thread(
+                    target=self._load_aside, args=[connection], name="register", daemon=True
+                )
+                self._loading.start()
         except psycopg.OperationalError as error:
             self._database.failed(error)
             return False
         return True
+
+    def _load_aside(self, connection: Connection) -> None:
+        """In a thread that has the connection for itself until it ends."""
+        try:
+            self._load(connection)
+        except psycopg.OperationalError as error:
+            log.warning("the register could not be read, trying again: %s", str(error).strip())
+            self._connection = None
 
     def find(self, site: str, device: str) -> Entry:
         """The device of this name at this site. WireError: unknown_device or wrong_site."""
@@ -130,6 +155,8 @@ class Directory:
     def _look_again(self, device: str) -> Entry | None:
         """It may be so new that its notification has not been read, or (rarely) was not delivered."""
         self.refresh()
+        if self._loading is not None:
+            self._loading.join()
         if device not in self._entries and time.monotonic() - self._loaded_at_s >= UNKNOWN_REFRESH_S_MIN:
             self._connection = None  # forces a load
             self.refresh()
@@ -151,4 +178,5 @@ class Directory:
                     assignments = (*assignments, Assignment(from_us, to_us, resident_id, room_id))
                 entries[name] = Entry(device_id, name, DeviceKind(kind), site_id, site_code, assignments)
         self._entries, self._lasting = entries, lasting_of(entries)
+        gc.freeze()  # looking through it for cycles would hold up an alarm
         self._loaded_at_s = time.monotonic()

@@ -35,7 +35,7 @@ KEPT_CHUNKS_MAX = 100
 STOP_S_MAX = 2.0
 STATEMENT_TIMEOUT_MS = 5_000
 
-Process = Literal["readings", "alarms", "settle"]
+Process = Literal["readings", "alarms", "settle", "gateways"]
 
 
 class Reporter(threading.Thread):

@@ -40,6 +40,9 @@ DEVICE_STATE = LatestTable(
         "battery": Column("smallint", "battery_at"),
         "rssi": Column("smallint", "rssi_at"),
         "fw": Column("text", "fw_at"),
+        "queued": Column("bigint", "queued_at"),
+        "dropped": Column("bigint", "dropped_at"),
+        "clock_off_ms": Column("bigint", "clock_off_at"),
     },
     seen="last_seen_at",
 )

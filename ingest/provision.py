@@ -28,6 +28,12 @@ TIMEOUT_S = 10.0
 
 DEVICE_SAYS = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.ALARM, Leaf.STATUS)
 
+_MAKES_IDENTITIES = (
+    ("publishClientSend", "$CONTROL/dynamic-security/#"),
+    ("publishClientReceive", "$CONTROL/dynamic-security/#"),
+    ("subscribePattern", "$CONTROL/dynamic-security/#"),
+)
+
 SERVICE_RIGHTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "ingest": (
         *(("subscribePattern", f"{ROOT}/+/+/{leaf}") for leaf in (*DEVICE_SAYS, Leaf.BATCH)),
@@ -43,10 +49,12 @@ SERVICE_RIGHTS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("publishClientSend", f"{ROOT}/+/+/{Leaf.RECEIPT}"),
         ("publishClientSend", f"{ROOT}/+/+/{Leaf.COMMAND}"),
     ),
-    "provisioner": (
-        ("publishClientSend", "$CONTROL/dynamic-security/#"),
-        ("publishClientReceive", "$CONTROL/dynamic-security/#"),
-        ("subscribePattern", "$CONTROL/dynamic-security/#"),
+    "provisioner": _MAKES_IDENTITIES,
+    "gateways": (
+        ("subscribePattern", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
+        ("publishClientReceive", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
+        ("publishClientSend", f"{ROOT}/+/+/{Leaf.CONFIG}"),
+        *_MAKES_IDENTITIES,
     ),
     "simulator": (
         ("publishClientSend", f"{ROOT}/#"),
@@ -61,8 +69,9 @@ def device_rights(site: str, device: str, kind: DeviceKind) -> list[tuple[str, s
     """What a device may do: speak below its own name only; a gateway below its whole site."""
     own = f"{ROOT}/{site}/{device}"
     if kind is DeviceKind.GATEWAY:
-        says = [f"{ROOT}/{site}/+/{leaf}" for leaf in DEVICE_SAYS] + [f"{own}/{Leaf.BATCH}"]
-        hears = [f"{ROOT}/{site}/+/{Leaf.COMMAND}", f"{own}/{Leaf.RECEIPT}"]
+        says = [f"{ROOT}/{site}/+/{leaf}" for leaf in DEVICE_SAYS]
+        says += [f"{own}/{leaf}" for leaf in (Leaf.BATCH, Leaf.PROPOSAL)]
+        hears = [f"{ROOT}/{site}/+/{Leaf.COMMAND}", f"{own}/{Leaf.RECEIPT}", f"{own}/{Leaf.CONFIG}"]
     else:
         says = [f"{own}/{leaf}" for leaf in DEVICE_SAYS]
         hears = [f"{own}/{Leaf.COMMAND}", f"{own}/{Leaf.RECEIPT}"]
@@ -74,7 +83,7 @@ def device_rights(site: str, device: str, kind: DeviceKind) -> list[tuple[str, s
 
 
 def write_broker_identities(database_url: str, path: Path, service_accounts: Mapping[str, str]) -> int:
-    """Write the plugin's file for all devices with a secret, and the services; the number of devices.
+    """Write the plugin's file for all who sign in as a device, and the services; how many of the former.
 
     Args:
         database_url: the owner's.
@@ -84,19 +93,33 @@ def write_broker_identities(database_url: str, path: Path, service_accounts: Map
     with db.connect(database_url) as connection:
         rows = connection.execute(
             """
-            SELECT device.name, device.kind, site.code, secret_sha512, secret_salt, secret_iterations
-            FROM care.device JOIN care.site ON site.id = device.site_id
-            WHERE retired_at IS NULL AND secret_sha512 IS NOT NULL ORDER BY device.name
+            WITH signs_in AS (
+                SELECT id AS device_id, name AS username, secret_sha512, secret_salt, secret_iterations
+                FROM care.device WHERE secret_sha512 IS NOT NULL
+                UNION ALL
+                SELECT device_id, username, secret_sha512, secret_salt, secret_iterations
+                FROM care.gateway_credential WHERE revoked_at IS NULL AND told_at IS NOT NULL
+            )
+            SELECT device.name, device.kind, site.code, signs_in.username, signs_in.secret_sha512,
+                signs_in.secret_salt, signs_in.secret_iterations
+            FROM signs_in JOIN care.device ON device.id = device_id JOIN care.site ON site.id = device.site_id
+            WHERE retired_at IS NULL ORDER BY device.name, signs_in.username
             """
         ).fetchall()
     clients = [_service_client(name, password) for name, password in service_accounts.items()]
-    roles = [_role(_service_role(name), SERVICE_RIGHTS[name]) for name in service_accounts]
+    roles = {name: _role(_service_role(name), SERVICE_RIGHTS[name]) for name in service_accounts}
     for row in rows:
         stored = DeviceHash(row["secret_sha512"], row["secret_salt"], row["secret_iterations"])
-        clients.append(_client(row["name"], stored, _device_role(row["name"])))
+        role = _device_role(row["name"])
+        clients.append(_client(row["username"], stored, role))
         rights = device_rights(row["code"], row["name"], DeviceKind(row["kind"]))
-        roles.append(_role(_device_role(row["name"]), rights))
-    document = {"defaultACLAccess": _DENY_ALL, "clients": clients, "roles": roles, "groups": []}
+        roles[role] = _role(role, rights)
+    document = {
+        "defaultACLAccess": _DENY_ALL,
+        "clients": clients,
+        "roles": list(roles.values()),
+        "groups": [],
+    }
     _replace(path, json.dumps(document).encode())
     return len(rows)
 
@@ -124,24 +147,42 @@ class Provisioner:
         )
 
     def remove_device(self, device: str) -> None:
-        """The device is disconnected and cannot sign in again. ProvisionError as above."""
-        self._command(
-            [
-                {"command": "deleteClient", "username": device},
-                {"command": "deleteRole", "rolename": _device_role(device)},
-            ]
-        )
+        """The device is disconnected and cannot sign in again. ProvisionError as above.
 
-    def _command(self, commands: Sequence[Mapping[str, Any]]) -> None:
+        A gateway that was paired has no account of its own name, only credentials: that is no error.
+        """
+        self._command([{"command": "deleteClient", "username": device}], unless="not found")
+        self._command([{"command": "deleteRole", "rolename": _device_role(device)}], unless="not found")
+
+    def add_credential(self, site: str, gateway: str, username: str, secret: str) -> None:
+        """The gateway can sign in as `username` from now on. Harmless to repeat. ProvisionError as above."""
+        role = _device_role(gateway)
+        rights = device_rights(site, gateway, DeviceKind.GATEWAY)
+        self._command([{"command": "createRole", **_role(role, rights)}], unless="already exists")
+        self._command([{"command": "modifyRole", **_role(role, rights)}])
+        client = {"username": username, "password": secret, "roles": [{"rolename": role}]}
+        self._command([{"command": "createClient", **client}], unless="already exists")
+        self._command([{"command": "modifyClient", **client}])
+
+    def remove_credential(self, username: str) -> None:
+        """Whoever is connected as `username` is thrown out and cannot come back. ProvisionError as above."""
+        self._command([{"command": "deleteClient", "username": username}], unless="not found")
+
+    def _command(
+        self, commands: Sequence[Mapping[str, Any]], *, unless: str | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """The broker's answers. An error that says `unless` is what was wanted, and none."""
         try:
-            asyncio.run(asyncio.wait_for(self._exchange(commands), TIMEOUT_S))
+            return asyncio.run(asyncio.wait_for(self._exchange(commands, unless), TIMEOUT_S))
         except TimeoutError as error:
             raise ProvisionError(f"the broker did not answer within {TIMEOUT_S:.0f} s") from error
         except aiomqtt.MqttError as error:
             where = f"{self._url.hostname}:{self._url.port}"
             raise ProvisionError(f"the broker at {where} cannot be told: {error}") from error
 
-    async def _exchange(self, commands: Sequence[Mapping[str, Any]]) -> None:
+    async def _exchange(
+        self, commands: Sequence[Mapping[str, Any]], unless: str | None
+    ) -> Sequence[Mapping[str, Any]]:
         correlation = secrets.token_hex(8)
         sent = [{**command, "correlationData": correlation} for command in commands]
         async with aiomqtt.Client(
@@ -157,12 +198,17 @@ class Provisioner:
                 responses = json.loads(message.payload)["responses"]
                 ours = [answer for answer in responses if answer.get("correlationData") == correlation]
                 if ours:
-                    _raise_on_error(ours)
-                    return
+                    _raise_on_error(ours, unless)
+                    return ours
+        raise ProvisionError("the broker closed the connection without an answer")
 
 
-def _raise_on_error(responses: Iterable[Mapping[str, Any]]) -> None:
-    errors = [f"{answer['command']}: {answer['error']}" for answer in responses if "error" in answer]
+def _raise_on_error(responses: Iterable[Mapping[str, Any]], unless: str | None) -> None:
+    errors = [
+        f"{answer['command']}: {answer['error']}"
+        for answer in responses
+        if "error" in answer and not (unless and unless in answer["error"])
+    ]
     if errors:
         raise ProvisionError(f"the broker refused: {'; '.join(errors)}")
 

@@ -236,7 +236,8 @@ class ReadingsIngest:
             for incoming in batch.deliveries:
                 self._subscriber.acknowledge(incoming)
             for topic, batch_ids in batch.receipts().items():
-                self._subscriber.publish(topic, wire.encode(Receipt(batches=batch_ids)))
+                receipt = Receipt(batches=batch_ids, ts_ms=time.time_ns() // 1_000_000)
+                self._subscriber.publish(topic, wire.encode(receipt))
             self.pending_bytes -= batch.payload_bytes
             self._handed_over -= len(batch)
             self._rows_in_hand -= batch.row_count

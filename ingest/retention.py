@@ -30,7 +30,7 @@ class Keep:
     """How long what is kept, in days.
 
     Attributes:
-        raw_days: Raw vital signs and activity.
+        raw_days: Raw vital signs and activity; and how devices were, of which nothing is rolled up.
         batch_days: Ids of gateways' batches, which an outbox may send again.
         dead_letter_days: Messages that could not be stored.
         late_s: How late data may come; raw data is kept at least a day longer.
@@ -52,6 +52,7 @@ class Forgotten:
 
     chunks_dropped: int = 0
     chunks_kept: int = 0
+    status_chunks: int = 0
     batches: int = 0
     dead_letters: int = 0
 
@@ -66,6 +67,7 @@ def forget(connection: Connection, keep: Keep, now: datetime) -> Forgotten:
         else:
             forgotten.chunks_kept += 1
             log.warning("raw %s of %s is kept: %s", chunk["source"], chunk["begins_at"].date(), kept)
+    forgotten.status_chunks = _drop_statuses(connection, keep.raw_edge(now))
     forgotten.batches = _delete(connection, _sql["forget_batches"], keep.batch_days)
     forgotten.dead_letters = _delete(connection, _sql["forget_dead_letters"], keep.dead_letter_days)
     log.info("retention: %s", forgotten)
@@ -83,6 +85,16 @@ def _drop_proven(connection: Connection, chunk: dict[str, object]) -> str | None
     assert row is not None, "a function has one result"
     kept: str | None = row["kept"]
     return kept
+
+
+def _drop_statuses(connection: Connection, edge: datetime) -> int:
+    try:
+        row = connection.execute(_sql["drop_device_status"], {"edge": edge}).fetchone()
+    except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
+        log.warning("old statuses are in use; the next round tries again: %s", str(error).strip())
+        return 0
+    assert row is not None, "a function has one result"
+    return int(row["chunks"])
 
 
 def _delete(connection: Connection, statement: sql.SQL, days: int) -> int:

@@ -72,6 +72,9 @@ class StatusRow(NamedTuple):
     battery: int | None
     rssi: int | None
     fw: str | None
+    queued: int | None = None
+    dropped: int | None = None
+    clock_off_ms: int | None = None
 
 
 class SignalRow(NamedTuple):

@@ -133,6 +133,7 @@ def _store_fast(connection: Connection, prepared: Prepared, news: dict[int, int]
             _copy_rows(connection, _ACTIVITY, rows.activity)
         if rows.status:
             _copy_rows(connection, _STATUS, rows.status)
+        _mark_suspect(connection, prepared.batch.gateway_batches)
         unsettled.note(connection, "vitals", prepared.touched_by_vitals)
         unsettled.note(connection, "activity", prepared.touched_by_activity)
         _finish(connection, rows, news, rows.dead)
@@ -152,6 +153,7 @@ def _store_carefully(connection: Connection, batch: MicroBatch, news: dict[int, 
         rows.vitals = _insert(connection, _VITALS, rows.vitals, stored, _copy_vitals)
         rows.activity = _insert(connection, _ACTIVITY, rows.activity, stored, _copy_rows)
         rows.status = _insert(connection, _STATUS, rows.status, stored, _copy_rows)
+        _mark_suspect(connection, fresh)
         unsettled.note(connection, "vitals", _touched(rows.vitals))
         unsettled.note(connection, "activity", _touched(rows.activity))
         stored.dead += rows.dead
@@ -166,6 +168,18 @@ def _finish(connection: Connection, rows: Rows, news: dict[int, int], dead: Sequ
         store_signal(connection, signal)
     _update_devices(connection, rows.status, news)
     store_dead_letters(connection, dead)
+
+
+def _mark_suspect(connection: Connection, batches: Sequence[GatewayBatch]) -> None:
+    """Mark the rows of batches whose gateway knew its clock to be wrong: rare, and free for all others."""
+    for rows in (given.rows for given in batches if given.clock_suspect):
+        vitals = [*rows.vitals, *(row for block in rows.blocks for row in block.rows())]
+        for statement, marked in (("suspect_vitals", vitals), ("suspect_activity", rows.activity)):
+            params = {
+                "device_ids": [row.device_id for row in marked],
+                "times_us": [row.time_us for row in marked],
+            }
+            connection.execute(_sql[statement], params)
 
 
 def _new_batches(connection: Connection, batch: MicroBatch) -> list[GatewayBatch]:
@@ -290,7 +304,7 @@ def _update_devices(connection: Connection, statuses: Sequence[StatusRow], news:
     for device_id, heard_us in news.items():
         devices.note_seen(device_id, heard_us)
     for row in statuses:
-        for column in ("online", "battery", "rssi", "fw"):
+        for column in DEVICE_STATE.columns:
             value = getattr(row, column)
             if value is not None:
                 devices.note(row.device_id, column, value, row.time_us)

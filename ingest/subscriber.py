@@ -55,6 +55,7 @@ class Incoming(NamedTuple):
     generation: int
     retained: bool
     response_topic: str | None
+    correlation: bytes | None = None
 
 
 class Session(NamedTuple):
@@ -161,11 +162,14 @@ class Subscriber:
         if message.mid and message.generation == self.generation and connection is not None:
             connection.acknowledge(message.mid)
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 0, if connected: for receipts, which an outbox that misses one asks for again."""
+    def publish(self, topic: str, payload: bytes, correlation: bytes | None = None) -> None:
+        """Send at QoS 0, if connected: for receipts, which an outbox that misses one asks for again.
+
+        `correlation` tells the asker which question is answered (MQTT 5 correlation data).
+        """
         connection = self._client.corked
         if self.connected and connection is not None:
-            connection.publish(topic, payload)
+            connection.publish(topic, payload, correlation)
 
     def wake(self) -> None:
         """End the wait in `turn`, from another thread."""
@@ -173,11 +177,17 @@ class Subscriber:
         with contextlib.suppress(OSError):
             self._wake_sender.send(b"\0")
 
-    def close(self) -> None:
-        """Leave, keeping the session at the broker; the last acknowledgements go out before."""
-        self._client.disconnect()
+    def leave(self) -> None:
+        """Disconnect, keeping the session at the broker; the last acknowledgements go out before."""
         if self._client.socket() is not None:
-            self._client.loop_write()
+            self._client.disconnect()
+            if self._client.socket() is not None:
+                self._client.loop_write()
+            self.connected = self.subscribed = False
+
+    def close(self) -> None:
+        """Leave for good."""
+        self.leave()
         self._wake_receiver.close()
         self._wake_sender.close()
 
@@ -268,5 +278,6 @@ class Subscriber:
                 self.generation,
                 message.retain,
                 response_topic,
+                getattr(message.properties, "CorrelationData", None),
             )
         )

@@ -19,7 +19,16 @@ from deploy.local.supervisor import Supervisor
 from tests import servers
 
 PATIENCE_S = 120.0
-ROOMS = {"ingest-readings", "ingest-alarms", "ingest-settle", "watch", "analytics", "dashboard"}
+ROOMS = {
+    "ingest-readings",
+    "ingest-alarms",
+    "ingest-gateways",
+    "ingest-settle",
+    "watch",
+    "analytics",
+    "dashboard",
+    "dashboard-tls",
+}
 
 
 class Machine:

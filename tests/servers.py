@@ -25,7 +25,7 @@ from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
 
 TEMPLATE = "anshou_template"
-SERVICE_ACCOUNTS = ("ingest", "alarms", "provisioner", "simulator")
+SERVICE_ACCOUNTS = ("ingest", "alarms", "provisioner", "gateways", "simulator")
 STOP_TIMEOUT_S = 30.0
 
 

@@ -46,7 +46,9 @@ class Finding:
         priority: How urgent.
         since: Since when it holds, by the clock of the readings.
         evidence: JSON: what was seen and what was expected. `evidence["sentence"]` says so to a caregiver, in
-            Chinese (`zh_CN`) and English (`en`), without naming a person.
+            Chinese (`zh_CN`) and English (`en`), without naming a person. Its shape: docs/detectors.md.
+        grade: Not a finding of its own, but how sure an alarm is that somebody else has raised; it adds to
+            that alarm and opens none.
     """
 
     subject: Subject
@@ -55,6 +57,7 @@ class Finding:
     priority: AlarmPriority
     since: datetime
     evidence: Mapping[str, Any]
+    grade: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

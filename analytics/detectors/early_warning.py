@@ -12,14 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analytics import news2, wording
+from analytics import artefacts, news2, wording
 from analytics.carry import Samples, carry
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
+from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Ints, Scores
 from analytics.settings import AnalyticsSettings
 from care.model import AlarmPriority
 from gateway.model import AlarmKind
+
+NORMAL_RANGE: Mapping[str, tuple[float | None, float | None]] = {
+    "rr": (12, 20),
+    "spo2": (96, None),
+    "sbp": (111, 219),
+    "hr": (51, 90),
+    "temp": (36.1, 38.0),
+}
+"""Where NEWS2 gives no points (SpO2 on scale 1), as numbers for a chart."""
+SPO2_RANGE_SCALE_2 = (88.0, 92.0)
 
 
 class EarlyWarning:
@@ -41,7 +52,7 @@ class EarlyWarning:
             timedelta(seconds=settings.vitals_lookback_s),
             settings.vitals_samples_min,
         )
-        vitals = vitals[vitals["resident_id"].isin(residents.index)]
+        vitals = artefacts.reject(vitals[vitals["resident_id"].isin(residents.index)])
         samples = carry(vitals, history.latest_signs, self._age_s_max)
         of_resident = residents.loc[samples.resident]
         scores = news2.score(
@@ -104,7 +115,7 @@ class EarlyWarning:
         since = _time(row["since_us"])
         measured = [index for index, _ in enumerate(SIGNS) if not scores.missing[at, index]]
         on_oxygen = bool(row["on_oxygen"])
-        evidence: dict[str, Any] = {
+        scored: dict[str, Any] = {
             "score": int(scores.total[at]),
             "points": {SIGNS[index]: int(scores.points[at, index]) for index in measured},
             "values": {SIGNS[index]: _shown(SIGNS[index], samples, at) for index in measured},
@@ -118,15 +129,37 @@ class EarlyWarning:
             "window_begins_at": _time(row["first_us"]).isoformat(),
             "scored_at": _time(samples.time_us[at]).isoformat(),
         }
-        evidence["sentence"] = _sentence(evidence, since, history.now)
+        made = _evidence(scored, since, history.now)
         return Finding(
             subject=Subject(SubjectKind.RESIDENT, int(samples.resident[at])),
             site_id=int(row["site_id"]),
             kind=self.kind,
             priority=AlarmPriority.HIGH if row["high"] else AlarmPriority.MEDIUM,
             since=since,
-            evidence=evidence,
+            evidence=made,
         )
+
+
+def _evidence(scored: Mapping[str, Any], since: datetime, now: datetime) -> dict[str, Any]:
+    """The score in the shape that pages draw from, with its own numbers beside."""
+    scale_2 = scored["spo2_scale"] == 2
+    normal = {**NORMAL_RANGE, **({"spo2": SPO2_RANGE_SCALE_2} if scale_2 else {})}
+    parts = [
+        contribution({"sign": sign}, scored["values"][sign], *normal[sign], points)
+        for sign, points in scored["points"].items()
+    ]
+    worst = max(scored["points"], key=scored["points"].__getitem__)
+    low, high = normal[worst]
+    return evidence(
+        _sentence(scored, since, now),
+        datetime.fromisoformat(scored["window_begins_at"]),
+        now,
+        seen={**scored["values"], "score": scored["score"]},
+        expected={"score": "0–4", **{sign: wording.NORMAL[sign] for sign in scored["values"]}},
+        contributions=parts,
+        chart=chart("vitals", since - timedelta(hours=6), now, sign=worst, low=low, high=high),
+        **scored,
+    )
 
 
 def _sentence(evidence: Mapping[str, Any], since: datetime, now: datetime) -> wording.Sentence:

@@ -4,6 +4,10 @@ What is seen of a person: what their own devices, the sensors of their household
 home tell, and measurements that somebody took on purpose. A wristband that goes on counting the pulse of
 somebody who lies on the floor is no activity.
 
+How long is too long is the person's own: longer by a margin than any silence that they had in the last weeks
+in such a room at that time of day. Of somebody new, or seldom seen, nothing is known, and the products'
+limits hold: 4 hours in a bathroom, 10 hours elsewhere.
+
 In a home the sensors see only beds and rooms of one's own, so somebody who has left those is out of sight
 and not judged. Nobody is judged whose site does not get through to the centre, nor at night in bed. Who has
 no sensor in the bed is taken to be in bed at night, unless last seen in a bathroom.
@@ -13,12 +17,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analytics import wording
+from analytics.baselines import Baselines, is_night
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from analytics.history import LIFE_SIGNS_S, History
+from analytics.evidence import chart, evidence
+from analytics.history import LEAVING, LIFE_SIGNS_S, History
 from analytics.settings import AnalyticsSettings
 from care.model import AlarmPriority, RoomKind, SiteKind
 from gateway.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
@@ -28,11 +35,6 @@ OBSERVERS = frozenset(
 )
 """Devices that would have seen something if there had been anything to see."""
 
-LEAVES_SIGHT = frozenset(
-    {ActivityEvent.OUT_OF_BED, ActivityEvent.ABSENCE, ActivityEvent.DOOR_OPEN, ActivityEvent.DOOR_CLOSED}
-)
-"""After these a resident of a home may be anywhere in it."""
-
 
 class Inactivity:
     """Alarms of kind `inactivity`."""
@@ -40,8 +42,9 @@ class Inactivity:
     name = "inactivity"
     kind = AlarmKind.INACTIVITY
 
-    def __init__(self, settings: AnalyticsSettings) -> None:
+    def __init__(self, settings: AnalyticsSettings, baselines: Baselines) -> None:
         self._settings = settings
+        self._baselines = baselines
 
     def score(self, history: History) -> Assessment:
         """Residents silent for too long, and those who have been seen since."""
@@ -62,17 +65,14 @@ class Inactivity:
 
     def _judged(self, history: History) -> pd.DataFrame:
         """One row for each resident who has an observer: last activity, silence, limit, does it count?"""
-        settings = self._settings
         residents = history.residents
         residents = residents[residents["site_kind"] != str(SiteKind.DAY_CENTRE)]
         people = residents.merge(_last_activity(history), on="resident_id")
         people["silence_s"] = (pd.Timestamp(history.now) - people["last_at"]).dt.total_seconds()
         in_bathroom = people["saw_something"] & (people["room_kind"] == str(RoomKind.BATHROOM))
-        people["limit_s"] = in_bathroom.map(
-            {True: settings.inactivity_bathroom_s, False: settings.inactivity_s}
-        )
+        people["limit_s"], people["personal"] = self._limits(history, people, in_bathroom)
         in_home = people["site_kind"] == str(SiteKind.CARE_HOME)
-        gone = ~people["saw_something"] | people["event"].isin([str(event) for event in LEAVES_SIGHT])
+        gone = ~people["saw_something"] | people["event"].isin([str(event) for event in LEAVING])
         out_of_sight = in_home & gone
         # Without a sensor in the bed nothing says that they are not asleep.
         bed = history.beds.set_index("resident_id")["in_bed"].reindex(people["resident_id"])
@@ -80,6 +80,28 @@ class Inactivity:
         resting = self._is_night(history.now) & pd.Series(asleep.to_numpy(), people.index) & ~in_bathroom
         people["judged"] = self._gets_through(history, people) & ~out_of_sight & ~resting
         return people
+
+    def _limits(
+        self, history: History, people: pd.DataFrame, in_bathroom: "pd.Series[bool]"
+    ) -> "tuple[pd.Series[float], pd.Series[bool]]":
+        """After how long each silence is too long, and whether that is the person's own rhythm."""
+        settings = self._settings
+        usual = in_bathroom.map(
+            {True: float(settings.inactivity_bathroom_s), False: float(settings.inactivity_s)}
+        )
+        shortest = in_bathroom.map(
+            {True: settings.inactivity_personal_bathroom_s_min, False: settings.inactivity_personal_s_min}
+        )
+        longest = in_bathroom.map(
+            {True: settings.inactivity_bathroom_s, False: settings.inactivity_personal_s_max}
+        )
+        night = is_night(people["last_at"].dt.tz_convert(wording.LOCAL).dt.hour, settings)
+        leaving = people["event"].isin([str(event) for event in LEAVING])
+        keys = pd.MultiIndex.from_arrays([people["resident_id"], in_bathroom, leaving, night])
+        rhythm = self._baselines.rhythm(history)["limit_s"].reindex(keys).to_numpy(float)
+        known = people["saw_something"] & ~np.isnan(rhythm)
+        personal = pd.Series(rhythm, people.index).clip(lower=shortest, upper=longest)
+        return personal.where(known, usual) * history.tolerance(self.name, people["resident_id"]), known
 
     def _gets_through(self, history: History, people: pd.DataFrame) -> "pd.Series[bool]":
         """Whose site has been heard lately: from the rest, no news says nothing."""
@@ -114,24 +136,33 @@ class Inactivity:
                 f"自 {at} 起传感器没有记录到任何活动。",
                 f"The sensors have seen nothing since {at}.",
             )
-        evidence: dict[str, Any] = {
-            "last_activity_at": since.isoformat() if row["saw_something"] else None,
-            "last_event": row["event"] if row["saw_something"] else None,
-            "room_kind": row["room_kind"] if row["saw_something"] else None,
-            "silence_s": round(row["silence_s"]),
-            "limit_s": int(row["limit_s"]),
-            "sentence": wording.sentence(
-                f"已 {span.zh_cn}没有活动（上限 {limit.zh_cn}）。{seen_zh}请马上去看或打电话。",
-                f"No activity for {span.en} (limit {limit.en}). {seen_en} Please look or call now.",
+        usual_zh, usual_en = (
+            ("按本人平时，", ", by this person's own rhythm") if row["personal"] else ("", "")
+        )
+        made = evidence(
+            wording.sentence(
+                f"已 {span.zh_cn}没有活动（{usual_zh}上限 {limit.zh_cn}）。{seen_zh}请马上去看或打电话。",
+                f"No activity for {span.en} (limit {limit.en}{usual_en}). {seen_en} Please look or call now.",
             ),
-        }
+            since,
+            history.now,
+            seen={"silence_s": round(row["silence_s"])},
+            expected={"silence_s": round(row["limit_s"])},
+            chart=chart("activity", since - timedelta(hours=24), history.now),
+            last_activity_at=since.isoformat() if row["saw_something"] else None,
+            last_event=row["event"] if row["saw_something"] else None,
+            room_kind=row["room_kind"] if row["saw_something"] else None,
+            silence_s=round(row["silence_s"]),
+            limit_s=int(row["limit_s"]),
+            personal=bool(row["personal"]),
+        )
         return Finding(
             subject=Subject(SubjectKind.RESIDENT, int(row["resident_id"])),
             site_id=int(row["site_id"]),
             kind=self.kind,
             priority=AlarmPriority.HIGH if high else AlarmPriority.MEDIUM,
             since=since,
-            evidence=evidence,
+            evidence=made,
         )
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from analytics import wording
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
+from analytics.evidence import evidence
 from analytics.history import ON_DEMAND, History
 from analytics.settings import AnalyticsSettings
 from care.alarms import PRIORITY_OF
@@ -149,21 +150,25 @@ class Offline:
         silence_s = (history.now - since).total_seconds()
         at, span = wording.clock(since, history.now), wording.span(silence_s)
         count, total = len(late), len(of_site)
-        evidence: dict[str, Any] = {
-            "last_seen_at": since.isoformat(),
-            "silence_s": round(silence_s),
-            "devices_silent": count,
-            "devices": total,
-            "device_names": late["name"].head(NAMES_COUNT_MAX).tolist(),
-            "sentence": wording.sentence(
+        made = evidence(
+            wording.sentence(
                 f"本站点自 {at} 起已 {span.zh_cn}没有收到 {count} 台设备的消息（共 {total} 台），"
                 "可能断电、断网或网关故障；期间的报警可能无法送达，请安排人员查看。",
                 f"Nothing heard from {count} of this site's {total} devices since {at} ({span.en}): power, "
                 "network or gateway may have failed. Alarms may not get through meanwhile: "
                 "send somebody to look.",
             ),
-        }
-        return self._finding(Subject(SubjectKind.SITE, site_id), site_id, since, evidence)
+            since,
+            history.now,
+            seen={"devices_silent": count},
+            expected={"devices_silent": 0},
+            last_seen_at=since.isoformat(),
+            silence_s=round(silence_s),
+            devices_silent=count,
+            devices=total,
+            device_names=late["name"].head(NAMES_COUNT_MAX).tolist(),
+        )
+        return self._finding(Subject(SubjectKind.SITE, site_id), site_id, since, made)
 
     def _device_finding(self, history: History, row: Mapping[Any, Any]) -> Finding:
         since: datetime = row["seen_at"].to_pydatetime()
@@ -176,29 +181,33 @@ class Offline:
         never_zh, never_en = (
             ("", "") if row["ever_seen"] else ("（添加后从未有消息）", " (never since it was added)")
         )
-        evidence: dict[str, Any] = {
-            "last_seen_at": since.isoformat(),
-            "ever_seen": bool(row["ever_seen"]),
-            "silence_s": round(silence_s),
-            "limit_s": int(row["limit_s"]),
-            "power": row["power"],
-            "device": row["name"],
-            "sentence": wording.sentence(
+        made = evidence(
+            wording.sentence(
                 f"{place_zh}{device.zh_cn}自 {at} 起已 {span.zh_cn}没有消息{never_zh}，"
                 f"正常应在 {limit.zh_cn}内有消息；请检查电源、电池和网络。",
                 f"The {device.en}{place_en} has been silent since {at} ({span.en}){never_en}; it should be "
                 f"heard at least every {limit.en}. Check its power, battery and network.",
             ),
-        }
+            since,
+            history.now,
+            seen={"silence_s": round(silence_s)},
+            expected={"silence_s": int(row["limit_s"])},
+            last_seen_at=since.isoformat(),
+            ever_seen=bool(row["ever_seen"]),
+            silence_s=round(silence_s),
+            limit_s=int(row["limit_s"]),
+            power=row["power"],
+            device=row["name"],
+        )
         subject = Subject(SubjectKind.DEVICE, int(row["device_id"]))
-        return self._finding(subject, int(row["site_id"]), since, evidence)
+        return self._finding(subject, int(row["site_id"]), since, made)
 
-    def _finding(self, subject: Subject, site_id: int, since: datetime, evidence: dict[str, Any]) -> Finding:
+    def _finding(self, subject: Subject, site_id: int, since: datetime, made: dict[str, Any]) -> Finding:
         return Finding(
             subject=subject,
             site_id=site_id,
             kind=self.kind,
             priority=PRIORITY_OF[self.kind],
             since=since,
-            evidence=evidence,
+            evidence=made,
         )

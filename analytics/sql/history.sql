@@ -4,7 +4,8 @@
 -- name: residents
 -- Everybody who lives somewhere now.
 SELECT resident.id AS resident_id, resident.site_id, site.kind::text AS site_kind,
-    resident.spo2_scale, resident.on_oxygen
+    resident.spo2_scale, resident.on_oxygen, resident.category::text AS category,
+    NOT resident.can_get_in_and_out_of_bed AS cannot_turn
 FROM care.resident JOIN care.site ON site.id = resident.site_id
 WHERE resident.left_on IS NULL OR resident.left_on > (%(now)s AT TIME ZONE 'Asia/Shanghai')::date
 ORDER BY resident.id;
@@ -51,35 +52,11 @@ SELECT resident_id,
 FROM readings.resident_state;
 
 -- name: life_signs
--- For each resident and each device that shows what this resident does: the last thing that it saw. A device
--- shows it when it is assigned to them, when it is in a room of their own household, or in a room of a home in
--- which nobody else sleeps.
-WITH sleeper AS (
-    SELECT bed.room_id, min(residence.resident_id) AS resident_id
-    FROM care.residence JOIN care.bed ON bed.id = residence.bed_id
-    WHERE residence.during @> %(now)s
-    GROUP BY bed.room_id HAVING count(*) = 1
-), home AS (
-    SELECT residence.resident_id, lower(residence.during) AS since FROM care.residence
-    WHERE residence.during @> %(now)s
-), shown AS (
-    SELECT assignment.device_id, assignment.resident_id, lower(assignment.during) AS since
-    FROM care.device_assignment AS assignment
-    WHERE assignment.during @> %(now)s AND assignment.resident_id IS NOT NULL
-    UNION ALL
-    SELECT assignment.device_id, resident.id, lower(assignment.during)
-    FROM care.device_assignment AS assignment
-    JOIN care.room ON room.id = assignment.room_id
-    JOIN care.site ON site.id = room.site_id
-    JOIN care.resident ON resident.site_id = site.id
-    WHERE assignment.during @> %(now)s AND (site.kind = 'household'
-        OR EXISTS (SELECT FROM sleeper WHERE sleeper.room_id = room.id AND sleeper.resident_id = resident.id))
-)
-SELECT shown.resident_id, shown.device_id, device.kind AS device_kind, greatest(shown.since, home.since) AS since,
+-- For each resident and each device that shows what this resident does: the last thing that it saw.
+SELECT shown.resident_id, shown.device_id, device.kind AS device_kind, shown.since,
     last.time, last.event, room.kind::text AS room_kind, room.name AS room
-FROM shown
-JOIN care.device ON device.id = shown.device_id AND device.retired_at IS NULL
-LEFT JOIN home ON home.resident_id = shown.resident_id
+FROM analytics.observers(%(now)s) AS shown
+JOIN care.device ON device.id = shown.device_id
 LEFT JOIN LATERAL (
     SELECT activity.time, activity.event, activity.room_id FROM readings.activity
     WHERE activity.device_id = shown.device_id
@@ -134,9 +111,208 @@ FROM care.site CROSS JOIN LATERAL (
 
 -- name: standing_alarms
 -- Alarms that have not ended, or did lately.
-SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at FROM care.alarm
+SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at,
+    condition_ended_at, evidence ->> 'grade' AS grade FROM care.alarm
 WHERE kind = ANY (%(kinds)s) AND state NOT IN ('closed', 'cancelled', 'cleared')
 UNION ALL
-SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at FROM care.alarm
+SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at,
+    condition_ended_at, evidence ->> 'grade' AS grade FROM care.alarm
 WHERE kind = ANY (%(kinds)s) AND ended_at > %(ended_after)s
 ORDER BY id;
+
+-- name: vitals_hours
+-- The mean of each sign by resident and whole hour, over all their devices.
+SELECT hour, resident_id,
+    coalesce(sum(hr_sum) / nullif(sum(hr_count), 0), 'NaN')::real AS hr,
+    coalesce(sum(rr_sum) / nullif(sum(rr_count), 0), 'NaN')::real AS rr,
+    coalesce(sum(spo2_sum) / nullif(sum(spo2_count), 0), 'NaN')::real AS spo2,
+    coalesce(sum(temp_sum) / nullif(sum(temp_count), 0), 'NaN')::real AS temp,
+    coalesce(sum(sbp_sum) / nullif(sum(sbp_count), 0), 'NaN')::real AS sbp,
+    coalesce(sum(weight_sum) / nullif(sum(weight_count), 0), 'NaN')::real AS weight
+FROM readings.vitals_hourly
+WHERE resident_id BETWEEN %(first_id)s AND %(last_id)s AND hour >= %(begin)s AND hour < %(end)s
+GROUP BY resident_id, hour;
+
+-- name: activity_hours
+-- What was seen of each resident by whole hour: first and last, and the last in a bathroom or on the way out.
+SELECT hour, min(first_at) AS first_at, max(last_at) AS last_at,
+    coalesce(max(last_at) FILTER (WHERE room.kind = 'bathroom'), '-infinity') AS bathroom_at,
+    coalesce(max(last_at) FILTER (WHERE event = ANY (%(leaving)s)), '-infinity') AS leaving_at,
+    coalesce(max(last_at) FILTER (WHERE event = 'in_bed'), '-infinity') AS in_bed_at,
+    shown.resident_id
+FROM analytics.observers(%(now)s) AS shown
+CROSS JOIN LATERAL (
+    SELECT * FROM readings.activity_hourly AS seen
+    WHERE seen.device_id = shown.device_id AND seen.hour >= greatest(%(begin)s, shown.since) AND seen.hour < %(end)s
+      AND seen.event <> ALL (%(not_of_the_person)s) OFFSET 0
+) AS seen
+LEFT JOIN care.room ON room.id = seen.room_id
+WHERE shown.resident_id BETWEEN %(first_id)s AND %(last_id)s
+GROUP BY shown.resident_id, hour;
+
+-- name: habits
+-- What each resident did by day from 18:00 to 18:00, named after the day that it ends on, so that no night is cut.
+SELECT ((seen.hour AT TIME ZONE 'Asia/Shanghai') + interval '6 hours')::date - date '2000-01-01' AS day,
+    shown.resident_id,
+    coalesce(sum(event_count) FILTER (WHERE event = 'out_of_bed' AND at.night), 0)::real AS night_out_of_bed,
+    coalesce(sum(event_count) FILTER (WHERE event IN ('motion', 'presence') AND room.kind = 'bathroom' AND at.night), 0)::real
+        AS night_bathroom,
+    coalesce(sum(event_count) FILTER (WHERE event IN ('motion', 'presence') AND room.kind = 'bathroom' AND NOT at.night), 0)::real
+        AS day_bathroom,
+    coalesce(sum(event_count) FILTER (WHERE event = 'motion' AND room.kind = 'bedroom' AND NOT at.night), 0)::real
+        AS day_bedroom,
+    coalesce(sum(event_count) FILTER (WHERE event = 'motion' AND room.kind = 'kitchen'), 0)::real AS kitchen,
+    coalesce(sum(event_count) FILTER (WHERE event = 'motion' AND room.kind = 'living_room'), 0)::real AS living_room,
+    coalesce(sum(event_count) FILTER (WHERE event = 'door_open'), 0)::real AS doors,
+    coalesce(sum(event_count) FILTER (WHERE event = 'turned'), 0)::real AS turns,
+    coalesce(sum(event_count) FILTER (WHERE event = 'in_bed' AND NOT at.night), 0)::real AS day_bed,
+    coalesce(sum(event_count) FILTER (WHERE event IN ('meal', 'check_in')), 0)::real AS meals,
+    count(DISTINCT seen.hour)::real AS active_hours
+FROM analytics.observers(%(now)s) AS shown
+CROSS JOIN LATERAL (
+    SELECT * FROM readings.activity_hourly AS seen
+    WHERE seen.device_id = shown.device_id AND seen.hour >= greatest(%(begin)s, shown.since) AND seen.hour < %(end)s
+      AND seen.event <> ALL (%(not_of_the_person)s) OFFSET 0
+) AS seen
+CROSS JOIN LATERAL (
+    SELECT extract(hour FROM seen.hour AT TIME ZONE 'Asia/Shanghai') NOT BETWEEN 6 AND 21 AS night
+) AS at
+LEFT JOIN care.room ON room.id = seen.room_id
+WHERE shown.resident_id BETWEEN %(first_id)s AND %(last_id)s
+GROUP BY shown.resident_id, 1;
+
+-- name: bed_days
+-- Readings of respiration by the same days: only a mattress takes them, while somebody lies in it.
+SELECT ((hour AT TIME ZONE 'Asia/Shanghai') + interval '6 hours')::date - date '2000-01-01' AS day, resident_id,
+    sum(rr_count)::real AS in_bed
+FROM readings.vitals_hourly
+WHERE resident_id BETWEEN %(first_id)s AND %(last_id)s AND hour >= %(begin)s AND hour < %(end)s
+GROUP BY resident_id, 1 HAVING sum(rr_count) > 0;
+
+-- name: anomalies
+-- Times of residents that no baseline learns from: from a day before an alarm to its end, unless it was a mistake.
+SELECT resident_id, raised_at - interval '1 day' AS begins_at,
+    least(coalesce(condition_ended_at, ended_at, %(now)s), %(now)s) AS ends_at
+FROM care.alarm
+WHERE kind = ANY (%(kinds)s) AND resident_id IS NOT NULL AND state <> 'cancelled'
+  AND raised_at <= %(now)s AND coalesce(ended_at, %(now)s) > %(begin)s
+ORDER BY resident_id, raised_at;
+
+-- name: falls
+-- Active alarms of falls that a device has raised lately, each with the one person who can have fallen, if known.
+SELECT alarm.id AS alarm_id, alarm.site_id, alarm.subject, alarm.device_id, alarm.raised_at,
+    coalesce(alarm.resident_id, alone.resident_id) AS resident_id,
+    device.kind AS device_kind, coalesce(alarm.room_id, watched.room_id) AS room_id
+FROM care.alarm
+LEFT JOIN LATERAL (
+    SELECT min(resident.id) AS resident_id FROM care.resident JOIN care.site ON site.id = resident.site_id
+    WHERE resident.site_id = alarm.site_id AND site.kind = 'household' AND resident.left_on IS NULL
+    HAVING count(*) = 1
+) AS alone ON true
+LEFT JOIN LATERAL (
+    SELECT signal.device_id FROM care.alarm_signal AS signal WHERE signal.alarm_id = alarm.id
+    ORDER BY signal.time LIMIT 1
+) AS spoke ON true
+LEFT JOIN care.device ON device.id = coalesce(alarm.device_id, spoke.device_id)
+LEFT JOIN care.device_assignment AS watched ON watched.device_id = device.id AND watched.during @> %(now)s
+WHERE alarm.kind = 'fall' AND alarm.state IN ('open', 'acknowledged') AND alarm.source = 'device'
+  AND alarm.raised_at > %(begin)s AND alarm.raised_at <= %(now)s
+ORDER BY alarm.id;
+
+-- name: after_falls
+-- What the sensors around each of these alarms saw since: the person's own, and those of the same room.
+SELECT fallen.alarm_id, seen.time, seen.event, seen.room_id
+FROM unnest(%(alarm_ids)s::bigint[], %(resident_ids)s::int[], %(room_ids)s::int[], %(raised_at)s::timestamptz[])
+    AS fallen (alarm_id, resident_id, room_id, raised_at)
+CROSS JOIN LATERAL (
+    SELECT device_id FROM analytics.observers(%(now)s) AS shown WHERE shown.resident_id = fallen.resident_id
+    UNION
+    SELECT device_id FROM care.device_assignment AS place
+    WHERE place.room_id = fallen.room_id AND place.during @> %(now)s
+) AS near
+CROSS JOIN LATERAL (
+    SELECT activity.time, activity.event, activity.room_id FROM readings.activity
+    WHERE activity.device_id = near.device_id AND activity.time > fallen.raised_at AND activity.time <= %(now)s
+      AND activity.event <> ALL (%(not_of_the_person)s)
+    ORDER BY activity.time LIMIT 50
+) AS seen
+ORDER BY fallen.alarm_id, seen.time, seen.event;
+
+-- name: device_hours
+-- Means, extremes and counts of three signs by device and hour, where the device tells of one person.
+SELECT hour, device_id, resident_id,
+    hr_count, spo2_count, temp_count,
+    coalesce(hr_sum / nullif(hr_count, 0), 'NaN')::real AS hr, coalesce(hr_min, 'NaN') AS hr_min, coalesce(hr_max, 'NaN') AS hr_max,
+    coalesce(spo2_sum / nullif(spo2_count, 0), 'NaN')::real AS spo2, coalesce(spo2_min, 'NaN') AS spo2_min,
+    coalesce(spo2_max, 'NaN') AS spo2_max,
+    coalesce(temp_sum / nullif(temp_count, 0), 'NaN')::real AS temp, coalesce(temp_min, 'NaN') AS temp_min,
+    coalesce(temp_max, 'NaN') AS temp_max
+FROM readings.vitals_hourly
+WHERE resident_id BETWEEN %(first_id)s AND %(last_id)s AND hour >= %(begin)s AND hour < %(end)s
+ORDER BY resident_id, hour, device_id;
+
+-- name: refusals
+-- How many messages of each device were refused because a value was outside its physical limits.
+SELECT device_id, count(*)::int AS refused FROM readings.dead_letter
+WHERE received_at > %(begin)s AND received_at <= %(now)s AND device_id IS NOT NULL AND reason = ANY (%(reasons)s)
+GROUP BY device_id ORDER BY device_id;
+
+-- name: clocks
+-- Statuses of each device whose time had to be replaced, in the last day and before.
+SELECT device_id,
+    count(*) FILTER (WHERE time > %(recent)s)::int AS recent, count(*) FILTER (WHERE time > %(recent)s AND clock_replaced)::int AS recent_wrong,
+    count(*) FILTER (WHERE time <= %(recent)s)::int AS before, count(*) FILTER (WHERE time <= %(recent)s AND clock_replaced)::int AS before_wrong
+FROM care.device CROSS JOIN LATERAL (
+    SELECT time, clock_replaced FROM readings.device_status AS status
+    WHERE status.device_id = device.id AND status.time > %(begin)s AND status.time <= %(now)s OFFSET 0
+) AS status (time, clock_replaced)
+CROSS JOIN LATERAL (SELECT device.id) AS which (device_id)
+WHERE device.retired_at IS NULL
+GROUP BY device_id HAVING count(*) FILTER (WHERE clock_replaced) > 0 ORDER BY device_id;
+
+-- name: batteries
+-- The lowest level of each battery by day.
+SELECT time_bucket('1 day', status.time, 'Asia/Shanghai') AS day, device.id AS device_id, min(status.battery)::int AS battery
+FROM care.device CROSS JOIN LATERAL (
+    SELECT time, battery FROM readings.device_status AS status
+    WHERE status.device_id = device.id AND status.time > %(begin)s AND status.time <= %(now)s AND status.battery IS NOT NULL
+    OFFSET 0
+) AS status
+WHERE device.retired_at IS NULL AND device.power = 'battery'
+GROUP BY device.id, 1;
+
+-- name: presses
+-- How often each button was pressed, and how many different hours of the day that were in.
+SELECT signal.device_id, count(*)::int AS presses, min(signal.time) AS first_at, max(signal.time) AS last_at,
+    count(*) FILTER (WHERE alarm.state = 'cancelled')::int AS cancelled, max(state.battery)::int AS battery
+FROM care.alarm_signal AS signal
+LEFT JOIN care.alarm ON alarm.id = signal.alarm_id
+LEFT JOIN readings.device_state AS state ON state.device_id = signal.device_id
+WHERE signal.kind = 'sos' AND signal.state = 'raised' AND signal.time > %(begin)s AND signal.time <= %(now)s
+GROUP BY signal.device_id ORDER BY signal.device_id;
+
+-- name: last_signs
+-- When each resident last gave a sign of their own, and last lay in their bed, by whole days of history.
+SELECT resident.id AS resident_id, resident.site_id, resident.category::text AS category,
+    coalesce(lower(residence.during), resident.admitted_on::timestamp AT TIME ZONE 'Asia/Shanghai') AS since,
+    (SELECT max(seen.last_at) FROM analytics.observers(%(now)s) AS shown
+     JOIN readings.activity_hourly AS seen ON seen.device_id = shown.device_id
+     WHERE shown.resident_id = resident.id AND seen.hour >= %(begin)s AND seen.last_at <= %(now)s
+       AND seen.event <> ALL (%(not_of_the_person)s)) AS active_at,
+    (SELECT max(hour) FROM readings.vitals_hourly
+     WHERE vitals_hourly.resident_id = resident.id AND hour >= %(begin)s AND hour < %(now)s) AS measured_at
+FROM care.resident
+LEFT JOIN care.residence ON residence.resident_id = resident.id AND residence.during @> %(now)s
+WHERE resident.id BETWEEN %(first_id)s AND %(last_id)s AND resident.left_on IS NULL
+ORDER BY resident.id;
+
+-- name: detector_settings
+SELECT resident_id, detector, is_on, off_until, tolerance, active_from_h, active_to_h FROM care.detector_setting
+ORDER BY resident_id, detector;
+
+-- name: runs
+SELECT detector, at FROM analytics.run WHERE at <= %(now)s ORDER BY detector;
+
+-- name: record_run
+INSERT INTO analytics.run (detector, at) VALUES (%(detector)s, %(now)s)
+ON CONFLICT (detector) DO UPDATE SET at = greatest(run.at, excluded.at);

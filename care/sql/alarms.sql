@@ -32,6 +32,11 @@ INSERT INTO care.alarm_event (alarm_id, site_id, at, step, state_after, staff_id
 VALUES (%(alarm_id)s, %(site_id)s, coalesce(%(at)s::timestamptz, clock_timestamp()), %(step)s, %(state_after)s, %(staff_id)s,
     %(actor)s, %(note)s, %(detail)s);
 
+-- name: amend
+UPDATE care.alarm SET evidence = evidence || %(evidence)s
+WHERE id = %(alarm_id)s AND state IN ('open', 'acknowledged', 'arrived')
+RETURNING *;
+
 -- name: last_step_by
 -- Who took the step that is in the way.
 SELECT actor, at FROM care.alarm_event

@@ -1,90 +1,96 @@
-"""A resident's vital signs and activity over time, ready for a chart."""
+"""A resident's signs and activity over time, and the picture of an alarm's evidence, ready for a chart."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from statistics import median
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from dashboard import queries
+from care.errors import NotFoundError
+from dashboard import charts, evidence, queries
 from dashboard.context import session_of
-from dashboard.params import ResidentId
-from dashboard.render import epoch_ms
-from gateway.model import ActivityEvent
+from dashboard.curves import Event, Fitted, Range, as_json
+from dashboard.params import AlarmId, Instant, ResidentId
+from gateway.model import to_epoch_ms
 
-router = APIRouter(prefix="/api/residents")
+router = APIRouter(prefix="/api")
 
-SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp")
-HOURS_MAX = 72
-GAP_MS_MIN = 5 * 60_000
-"""Readings closer than this always belong to one line."""
-GAP_INTERVALS = 3
-"""So many usual intervals without a reading are a gap."""
+HOURS_MAX = charts.RAW_SPAN_MAX / timedelta(hours=1)
 
-Point = tuple[int, float | None]
-Hours = Annotated[float, Query(gt=0, le=HOURS_MAX)]
+Hours = Annotated[float | None, Query(gt=0, le=HOURS_MAX)]
 
 
-@router.get("/{resident_id}/signs")
+@router.get("/residents/{resident_id}/signs")
 def signs(
     request: Request,
     resident_id: ResidentId,
-    hours: Hours = 24,
-    until: datetime | None = None,
+    range: Range = Range.DAY,  # noqa: A002 - the name in the address
+    hours: Hours = None,
+    until: Instant = None,
 ) -> Response:
-    """Signs of the `hours` before `until` (default: now): points of [epoch ms, value], null in a gap."""
+    """Every sign of a range, or of the `hours`, before `until` (default: now).
+
+    `width_ms` 0: points of [epoch ms, value]; else of [epoch ms, mean, lowest, highest] for buckets that
+    begin there. Nulls mark a gap. A day has `events` and `in_bed`, longer ranges have `days` instead.
+    """
     end = until.astimezone(UTC) if until else datetime.now(UTC)
-    start = end - timedelta(hours=hours)
     with session_of(request) as session:
-        queries.resident(session.connection, resident_id)  # NotFoundError outside the scope
-        vitals = queries.vitals(session.connection, resident_id, start, end)
-        activity = queries.activity(session.connection, resident_id, start, end)
-    content = {
-        "from": epoch_ms(start),
-        "to": epoch_ms(end),
-        "signs": {sign: with_gaps(_points(vitals, sign)) for sign in SIGNS},
-        "in_bed": bed_times([(epoch_ms(row["time"]), row["event"]) for row in activity], epoch_ms(end)),
-        "activity": [
-            {"at": epoch_ms(row["time"]), "event": row["event"], "room": row["room_name"]} for row in activity
-        ],
-    }
-    return Response(
-        msgspec.json.encode(content), media_type="application/json", headers={"Cache-Control": "no-store"}
+        person = queries.resident(session.connection, resident_id)
+        if hours is None:
+            found = charts.of_range(session.connection, person, range, end)
+        else:
+            found = charts.of_span(session.connection, person, end - timedelta(hours=hours), end)
+    return _json(
+        {
+            "from": to_epoch_ms(found.begins_at),
+            "to": to_epoch_ms(found.ends_at),
+            **_drawn(found.drawn),
+            "events": _events(found.events),
+            "events_from": found.events_from_ms,
+            "in_bed": found.in_bed,
+            "days": [{"at": day.at_ms, "events": day.events} for day in found.days],
+        }
     )
 
 
-def with_gaps(points: Sequence[Point]) -> list[Point]:
-    """The points with a null in every gap, so that no line is drawn over a time without readings."""
-    if len(points) < 2:
-        return list(points)
-    usual_ms = median(later[0] - earlier[0] for earlier, later in pairwise(points))
-    gap_ms = max(GAP_MS_MIN, GAP_INTERVALS * usual_ms)
-    drawn: list[Point] = [points[0]]
-    for earlier, later in pairwise(points):
-        if later[0] - earlier[0] > gap_ms:
-            drawn.append((earlier[0] + 1, None))
-        drawn.append(later)
-    return drawn
+@router.get("/alarms/{alarm_id}/evidence")
+def evidence_chart(request: Request, alarm_id: AlarmId) -> Response:
+    """What the evidence of an alarm wants drawn, with what was expected. 404 when it points to nothing."""
+    with session_of(request) as session:
+        card = queries.card(session.connection, alarm_id)
+        chart = evidence.read(card.evidence, session.language.code).chart
+        person = queries.resident(session.connection, card.resident_id) if card.resident_id else None
+        picture = chart and charts.of_evidence(session.connection, card, person, chart)
+    if chart is None or picture is None:
+        raise NotFoundError(f"alarm {alarm_id} has nothing to draw", alarm_id=alarm_id)
+    return _json(
+        {
+            "from": to_epoch_ms(chart.begins_at),
+            "to": to_epoch_ms(chart.ends_at),
+            "sign": chart.sign,
+            "low": chart.low,
+            "high": chart.high,
+            **_drawn(picture.drawn),
+            "events": _events(picture.events),
+            "in_bed": picture.in_bed,
+        }
+    )
 
 
-def bed_times(events: Iterable[tuple[int, str]], until_ms: int) -> list[tuple[int, int]]:
-    """From when to when somebody lay in bed, from the events of one span of time, oldest first."""
-    times: list[tuple[int, int]] = []
-    since_ms: int | None = None
-    for at_ms, event in events:
-        if event == ActivityEvent.IN_BED and since_ms is None:
-            since_ms = at_ms
-        elif event == ActivityEvent.OUT_OF_BED and since_ms is not None:
-            times.append((since_ms, at_ms))
-            since_ms = None
-    if since_ms is not None:
-        times.append((since_ms, until_ms))
-    return times
+def _drawn(drawn: Fitted) -> dict[str, Any]:
+    return {
+        "width_ms": drawn.width_ms,
+        "signs": {sign: as_json(curve, drawn.width_ms) for sign, curve in drawn.curves.items()},
+    }
 
 
-def _points(rows: Iterable[dict[str, Any]], sign: str) -> list[Point]:
-    return [(epoch_ms(row["time"]), round(value, 1)) for row in rows if (value := row[sign]) is not None]
+def _events(events: Sequence[Event]) -> list[dict[str, Any]]:
+    return [{"at": event.at_ms, "event": event.event, "room": event.room} for event in events]
+
+
+def _json(content: Any) -> Response:
+    return Response(
+        msgspec.json.encode(content), media_type="application/json", headers={"Cache-Control": "no-store"}
+    )

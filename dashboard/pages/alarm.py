@@ -6,14 +6,17 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from care import alarms
+from care import alarms, feedback
 from care.alarms import NOTE_LENGTH_MAX, legal_steps
+from care.feedback import Verdict
 from care.model import AlarmStep
 from care.sessions import actor_of
-from dashboard import queries
+from dashboard import evidence, queries
+from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
 from dashboard.languages import HOME_TIME
+from dashboard.pages.feedback import feedback_values
 from dashboard.params import AlarmId
 from dashboard.render import page
 from dashboard.steps import NEEDS_FORM
@@ -30,13 +33,17 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
     """The alarm's page."""
     with session_of(request) as session:
         card = queries.card(session.connection, alarm_id)
+        timeline = alarms.timeline(session.connection, alarm_id)
+        found = evidence.read(card.evidence, session.language.code)
         return page(
             request,
             "alarm.html",
             session,
             card=card,
-            timeline=alarms.timeline(session.connection, alarm_id),
-            evidence=_evidence_sentence(card.evidence, session),
+            timeline=timeline,
+            evidence=found._replace(chart=found.chart if can_draw(card, found.chart) else None),
+            cases=queries.people_of(session.connection, found.cases),
+            **feedback_values(session, card, timeline),
         )
 
 
@@ -60,6 +67,7 @@ def take_step(
     told_at: Short = "",
     told_way: Short = "",
     told_person: Short = "",
+    verdict: Annotated[Verdict | None, Form()] = None,
 ) -> Response:
     """Take a step in the name of who is signed in; the answer is a notice, the list follows by itself."""
     with session_of(request) as session:
@@ -74,6 +82,8 @@ def take_step(
             note=note.strip() or None,
             family_notice=_family_notice(session, told_at, told_way, told_person),
         )
+        if verdict is not None:
+            feedback.give(session.connection, alarm_id, actor_of(session.staff), verdict)
         return page(
             request,
             "_notice.html",
@@ -118,14 +128,3 @@ def _family_notice(session: Session, at: str, way: str, person: str) -> str | No
     if not (at and person and way in set(Way)):
         return None
     return f"{at}, {session.language.word(WAY, Way(way))}, {person}"
-
-
-def _evidence_sentence(evidence: dict[str, object], session: Session) -> str | None:
-    """What a detector saw, in the reader's language if it was written in that."""
-    sentences = evidence.get("sentence")
-    if isinstance(sentences, str):
-        return sentences
-    if not isinstance(sentences, dict):
-        return None
-    found = sentences.get(session.language.code) or next(iter(sentences.values()), None)
-    return str(found) if found else None

@@ -134,7 +134,13 @@ def _alarm_list(session: Session, site_id: int | None) -> str:
 
 def _bell(session: Session, site_id: int | None, last_event_id: int) -> str:
     counts = queries.counts(session.connection, site_id)
-    return fragment("_bell.html", session.language, counts=counts, last_event_id=last_event_id)
+    return fragment(
+        "_bell.html",
+        session.language,
+        counts=counts,
+        last_event_id=last_event_id,
+        last_feedback_id=queries.last_feedback_id(session.connection, site_id),
+    )
 
 
 def _bed_values(session: Session, site_id: int | None, residents: int) -> dict[str, Any]:

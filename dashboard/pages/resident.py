@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from care.model import Ability
 from dashboard import queries
 from dashboard.context import session_of
+from dashboard.curves import Range
 from dashboard.languages import HOME_TIME
 from dashboard.params import ResidentId
 from dashboard.queries import age_years
@@ -17,7 +18,11 @@ router = APIRouter(prefix="/residents")
 
 
 @router.get("/{resident_id}")
-def resident(request: Request, resident_id: ResidentId) -> Response:
+def resident(
+    request: Request,
+    resident_id: ResidentId,
+    range: Range = Range.DAY,  # noqa: A002 - the name in the address
+) -> Response:
     """The resident's page; the charts fetch their data from the API."""
     with session_of(request) as session:
         person = queries.resident(session.connection, resident_id)
@@ -26,6 +31,7 @@ def resident(request: Request, resident_id: ResidentId) -> Response:
             "resident.html",
             session,
             person=person,
+            range=range,
             age_years=age_years(person.born_on, datetime.now(HOME_TIME).date()),
             lost=[ability for ability in Ability if not getattr(person, ability)],
             readings=queries.latest_readings(session.connection, resident_id),

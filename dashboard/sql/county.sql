@@ -33,7 +33,7 @@ WITH people AS (
 ), devices AS (
     SELECT device.site_id, count(*) AS devices,
         count(*) FILTER (WHERE state.online IS NOT FALSE AND state.last_seen_at > now() - CASE device.power
-            WHEN 'mains' THEN interval '10 minutes' ELSE interval '25 hours' END) AS devices_live
+            WHEN 'mains' THEN %(mains_silent_after)s::interval ELSE %(battery_silent_after)s::interval END) AS devices_live
     FROM care.device LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
     WHERE device.retired_at IS NULL
     GROUP BY GROUPING SETS ((device.site_id), ())
@@ -58,7 +58,8 @@ LEFT JOIN devices ON devices.site_id IS NOT DISTINCT FROM site.id
 ORDER BY open_alarms.open_high DESC NULLS LAST, open_alarms.open DESC NULLS LAST, site.kind, site.name, site.id;
 
 -- name: troubled_devices
--- Devices that are silent, say that they are offline, were never heard, or run out of battery.
+-- Devices that are silent, say that they are offline, were never heard, or run out of battery. Gateways have a
+-- list of their own.
 SELECT device.id, device.name, device.kind, device.power, site.id AS site_id, site.name AS site_name,
     resident.id AS resident_id, resident.name AS resident_name, room.name AS room_name,
     state.last_seen_at, state.online, state.battery, state.rssi, judged.silent, count(*) OVER () AS total
@@ -71,9 +72,9 @@ LEFT JOIN care.resident ON resident.id = assignment.resident_id
 LEFT JOIN care.room ON room.id = assignment.room_id
 CROSS JOIN LATERAL (
     SELECT coalesce(state.online IS FALSE OR state.last_seen_at <= now() - CASE device.power
-        WHEN 'mains' THEN interval '10 minutes' ELSE interval '25 hours' END, true) AS silent
+        WHEN 'mains' THEN %(mains_silent_after)s::interval ELSE %(battery_silent_after)s::interval END, true) AS silent
 ) AS judged
-WHERE device.retired_at IS NULL AND (judged.silent OR state.battery <= %(battery_low)s)
+WHERE device.retired_at IS NULL AND device.kind <> 'gateway' AND (judged.silent OR state.battery <= %(battery_low)s)
   AND (%(site_id)s::integer IS NULL OR device.site_id = %(site_id)s)
 ORDER BY judged.silent DESC, state.last_seen_at NULLS FIRST, device.name
 LIMIT %(limit)s;

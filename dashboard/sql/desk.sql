@@ -18,6 +18,10 @@ SELECT id FROM care.site;
 SELECT coalesce(max(id), 0) AS id FROM care.alarm_event
 WHERE %(site_id)s::integer IS NULL OR site_id = %(site_id)s;
 
+-- name: last_feedback
+SELECT coalesce(max(id), 0) AS id FROM care.alarm_feedback
+WHERE %(site_id)s::integer IS NULL OR site_id = %(site_id)s;
+
 -- name: alarm_cards
 -- Alarms that are not ended, by priority; of the same priority first those that nobody answers, then the
 -- oldest. Those dealt with come last: what is left of them is paperwork.

@@ -28,31 +28,28 @@ SELECT alarm.id, alarm.kind, alarm.priority, alarm.state, alarm.opened_at, alarm
 FROM care.alarm WHERE resident_id = %(resident_id)s
 ORDER BY opened_at DESC LIMIT %(limit)s;
 
--- name: watching_devices
--- The devices that watched a resident in a span of time; in an own home also those of its rooms.
-SELECT DISTINCT assignment.device_id FROM care.device_assignment AS assignment
-WHERE during && tstzrange(%(since)s, %(until)s)
-  AND (assignment.resident_id = %(resident_id)s OR assignment.room_id IN (
-      SELECT room.id FROM care.room
-      JOIN care.site ON site.id = room.site_id AND site.kind = 'household'
-      JOIN care.resident ON resident.site_id = site.id AND resident.id = %(resident_id)s));
+-- name: names
+SELECT id, name FROM care.resident WHERE id = ANY (%(resident_ids)s::integer[]);
 
--- name: vitals
--- The devices are given as values, because by device and time the readings are indexed.
-SELECT time, hr, rr, spo2, temp, sbp, dbp, glucose
-FROM scoped.vitals
-WHERE device_id = ANY (%(device_ids)s) AND resident_id = %(resident_id)s
-  AND time >= %(since)s AND time < %(until)s
-ORDER BY time
-LIMIT %(limit)s;
+-- name: room_names
+SELECT id, name FROM care.room WHERE id = ANY (%(room_ids)s::integer[]);
 
--- name: activity
--- A sensor of a room names no resident.
-SELECT activity.time, activity.event, room.name AS room_name
-FROM scoped.activity
-LEFT JOIN care.room ON room.id = activity.room_id
-WHERE activity.device_id = ANY (%(device_ids)s)
-  AND (activity.resident_id = %(resident_id)s OR activity.resident_id IS NULL)
-  AND activity.time >= %(since)s AND activity.time < %(until)s
-ORDER BY activity.time
-LIMIT %(limit)s;
+-- name: device_events
+-- What the sensors of a device, or of those in a room, saw.
+SELECT time, event, room_id FROM scoped.activity
+WHERE device_id = ANY (%(device_ids)s::integer[]) AND time >= %(since)s AND time < %(until)s
+ORDER BY time LIMIT %(limit)s;
+
+-- name: room_devices
+SELECT device_id FROM care.device_assignment
+WHERE room_id = %(room_id)s AND during && tstzrange(%(since)s, %(until)s);
+
+-- name: device_signs
+SELECT time, hr, rr, spo2, temp, sbp, dbp, glucose, weight FROM scoped.vitals
+WHERE device_id = %(device_id)s AND time >= %(since)s AND time < %(until)s
+ORDER BY time LIMIT %(limit)s;
+
+-- name: device_battery
+SELECT time, battery FROM scoped.device_status
+WHERE device_id = %(device_id)s AND battery IS NOT NULL AND time >= %(since)s AND time < %(until)s
+ORDER BY time LIMIT %(limit)s;

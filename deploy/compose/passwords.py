@@ -12,6 +12,7 @@ NAMES = (
     "INGEST_MQTT_PASSWORD",
     "ALARMS_MQTT_PASSWORD",
     "PROVISIONER_MQTT_PASSWORD",
+    "GATEWAYS_MQTT_PASSWORD",
 )
 
 if __name__ == "__main__":

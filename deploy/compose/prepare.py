@@ -1,7 +1,7 @@
 """What must be there before the rooms start: the schema, the roles' passwords, the broker's identities.
 
-`python -m deploy.compose.prepare FILE` takes the owner's address of the database and the passwords
-from the environment, and writes the broker's identities to FILE.
+`python -m deploy.compose.prepare FILE FOLDER` takes the owner's address of the database and the passwords
+from the environment, writes the broker's identities to FILE, and keeps the centre's certificates in FOLDER.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from care import db
 from care.errors import CareError
+from deploy.authority import Authority
 from deploy.errors import DeployError
 from deploy.local.progress import complain, note
 from deploy.schema import bring_up_to_date
@@ -27,11 +28,12 @@ ACCOUNTS = {
     "ingest": "INGEST_MQTT_PASSWORD",
     "alarms": "ALARMS_MQTT_PASSWORD",
     "provisioner": "PROVISIONER_MQTT_PASSWORD",
+    "gateways": "GATEWAYS_MQTT_PASSWORD",
 }
 
 
-def prepare(identities: Path, environ: Mapping[str, str]) -> None:
-    """Bring database and identities up to date; safe to repeat.
+def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> None:
+    """Bring database, identities and certificates up to date; safe to repeat.
 
     Raises:
         DeployError: A variable is missing.
@@ -40,6 +42,7 @@ def prepare(identities: Path, environ: Mapping[str, str]) -> None:
     needed = ["ANSHOU_DATABASE_URL", *ROLES.values(), *ACCOUNTS.values()]
     if missing := [name for name in needed if not environ.get(name)]:
         raise DeployError(f"Not set: {', '.join(missing)}.", "Make .env with deploy/compose/passwords.py.")
+    Authority(folder=authority).prepare(["localhost", "127.0.0.1"])
     url = environ["ANSHOU_DATABASE_URL"]
     for name in bring_up_to_date(url):
         note(f"applied {name}")
@@ -50,10 +53,10 @@ def prepare(identities: Path, environ: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m deploy.compose.prepare FILE")
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m deploy.compose.prepare FILE FOLDER")
     try:
-        prepare(Path(sys.argv[1]), os.environ)
+        prepare(Path(sys.argv[1]), Path(sys.argv[2]), os.environ)
     except (DeployError, CareError) as error:
         complain(error)
         sys.exit(1)

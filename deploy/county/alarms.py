@@ -10,8 +10,8 @@ from care.alarms import Actor
 from care.db import Connection
 from care.model import Alarm, AlarmPriority, AlarmStep
 from gateway.model import SignalState
-from ingest.batch import SignalRow
 from ingest.clock import time_of
+from ingest.rows import SignalRow
 from ingest.signals import store_signal
 
 STANDING: tuple[tuple[AlarmStep, ...], ...] = (

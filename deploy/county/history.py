@@ -11,10 +11,11 @@ from gateway.simulator.clock import HOUR_MS, MINUTE_MS
 from gateway.simulator.events import Events, Said
 from gateway.simulator.plan import County
 from ingest import store
-from ingest.batch import Assembler, MicroBatch, SignalRow
+from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.directory import Directory
 from ingest.heard import Heard
+from ingest.rows import SignalRow
 
 ROWS_PER_STEP = 100_000
 HISTORY_S_MAX = 2 * 86_400

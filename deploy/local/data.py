@@ -18,7 +18,7 @@ from deploy.local import places
 
 DATABASE = "anshou"
 ROLES = ("anshou_ingest", "anshou_service", "anshou_web")
-SERVICE_ACCOUNTS = ("alarms", "ingest", "provisioner", "simulator")
+SERVICE_ACCOUNTS = ("alarms", "gateways", "ingest", "provisioner", "simulator")
 PASSWORD_BYTES = 24
 # The kernel's limit for the address of a Unix socket is 107 bytes.
 SOCKET_PATH_BYTES_MAX = 107
@@ -68,6 +68,11 @@ class DataFolder:
     def mosquitto(self) -> Path:
         """The private broker's identities and sessions."""
         return self.root / "mosquitto"
+
+    @property
+    def authority(self) -> Path:
+        """The private key that signs the centre's certificates, and these."""
+        return self.root / "authority"
 
     @property
     def instance_file(self) -> Path:
@@ -123,9 +128,14 @@ class DataFolder:
             )
             places.write_private(path, json.dumps(msgspec.to_builtins(made), indent=1))
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Passwords)
+            known = msgspec.json.decode(path.read_bytes(), type=Passwords)
         except msgspec.DecodeError as error:
             raise DeployError(f"{path} is damaged: {error}.", "Restore it from a backup.") from error
+        if new := set(SERVICE_ACCOUNTS) - set(known.accounts):  # a later version has more of them
+            extra = {user: secrets.token_urlsafe(PASSWORD_BYTES) for user in sorted(new)}
+            known = msgspec.structs.replace(known, accounts={**known.accounts, **extra})
+            places.write_private(path, json.dumps(msgspec.to_builtins(known), indent=1))
+        return known
 
     @contextmanager
     def locked(self) -> Iterator[None]:

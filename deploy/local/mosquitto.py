@@ -15,6 +15,25 @@ from deploy.local.postgres import as_server_user, dying_with_us
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
+CERTIFICATE = "server.pem"
+KEY = "server.key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsListener:
+    """A listener that other machines reach.
+
+    Attributes:
+        address: Of the interface.
+        port: There.
+        certificate: PEM file of the broker's certificate.
+        key: PEM file of its private key.
+    """
+
+    address: str
+    port: int
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +44,13 @@ class MosquittoBroker:
         prefix: The unpacked programs.
         folder: Holds the settings, the identities and the sessions; belongs to the server's user.
         port: On the loopback interface.
+        tls: Where gateways reach it from other machines; None: nowhere.
     """
 
     prefix: Prefix
     folder: Path
     port: int
+    tls: TlsListener | None = None
 
     @property
     def identities(self) -> Path:
@@ -55,6 +76,10 @@ class MosquittoBroker:
         # The plugin writes the file again whenever a device is added or taken away.
         places.give_to_servers(self.identities)
         self.identities.chmod(0o600)
+        if self.tls is not None:
+            for name, source in ((CERTIFICATE, self.tls.certificate), (KEY, self.tls.key)):
+                places.write_private(self.folder / name, source.read_text(encoding="ascii"))
+                places.give_to_servers(self.folder / name)
         settings = self.folder / "mosquitto.conf"
         places.write_private(settings, self._settings())
         places.give_to_servers(settings)
@@ -100,10 +125,21 @@ class MosquittoBroker:
             remedy=f"See {log}.",
         )
 
+    def _tls_listener(self) -> str:
+        if self.tls is None:
+            return ""
+        return f"""
+# For gateways on other machines. They prove themselves by name and secret, as everybody does here.
+listener {self.tls.port} {self.tls.address}
+certfile {self.folder / CERTIFICATE}
+keyfile {self.folder / KEY}
+"""
+
     def _settings(self) -> str:
         return f"""\
 # Written at each start; changes made here are lost.
 listener {self.port} {ports.LOOPBACK}
+{self._tls_listener()}
 allow_anonymous false
 plugin {self.prefix.library_folder}/mosquitto_dynamic_security.so
 plugin_opt_config_file {self.identities}

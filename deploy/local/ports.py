@@ -39,9 +39,9 @@ def several_free(count: int) -> list[int]:
     return sorted(found)
 
 
-def wanted_or_free(wanted: int) -> int:
+def wanted_or_free(wanted: int, host: str = LOOPBACK) -> int:
     """The wanted port if it is free, else one that is."""
-    return wanted if is_free(wanted) else any_free()
+    return wanted if is_free(wanted, host) else any_free()
 
 
 def answers(port: int, host: str = LOOPBACK) -> bool:

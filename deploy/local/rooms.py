@@ -8,11 +8,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.authority import Authority
 from deploy.local import ports
 from deploy.local.supervisor import Program
 
 DASHBOARD = "dashboard"
-INGEST = ("ingest-readings", "ingest-alarms", "ingest-settle")
+DASHBOARD_TLS = "dashboard-tls"
+INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outside:
+    """Where gateways on other machines reach us, over TLS.
+
+    Attributes:
+        authority: Signs the certificates of the pages and the broker.
+        address: Of the interface to listen on.
+        https_port: Of the pages.
+        mqtts_port: Of the broker.
+    """
+
+    authority: Authority
+    address: str
+    https_port: int
+    mqtts_port: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +45,7 @@ class Addresses:
         mqtt_urls: The broker, by the name of the service account.
         http_port: Where the pages are served.
         metrics_ports: Where a room serves its metrics on the loopback interface, by its name.
+        outside: Where gateways reach us; None where the broker is somebody's own.
     """
 
     ingest_database_url: str
@@ -34,6 +54,7 @@ class Addresses:
     mqtt_urls: Mapping[str, str]
     http_port: int
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
+    outside: Outside | None = None
 
 
 def programs(
@@ -61,6 +82,10 @@ def programs(
             ["ingest", "alarms"],
             {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["alarms"]},
         ),
+        "ingest-gateways": (
+            ["ingest", "gateways"],
+            {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["gateways"]},
+        ),
         "ingest-settle": (
             ["ingest", "settle"],
             {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["ingest"]},
@@ -76,6 +101,8 @@ def programs(
             },
         ),
     }
+    if addresses.outside is not None:
+        _let_gateways_in(rooms, addresses.outside)
     for name, port in addresses.metrics_ports.items():
         rooms[name][1]["ANSHOU_INGEST_METRICS_PORT"] = str(port)
     if with_simulator:
@@ -89,6 +116,24 @@ def programs(
         )
         for name, (module, environment) in rooms.items()
     ]
+
+
+def _let_gateways_in(rooms: dict[str, tuple[list[str], dict[str, str]]], outside: Outside) -> None:
+    """The pages may pair gateways, and are served a second time over TLS, where boxes find them."""
+    _, environment = rooms[DASHBOARD]
+    environment |= {
+        "ANSHOU_DASHBOARD_AUTHORITY": str(outside.authority.certificate),
+        "ANSHOU_DASHBOARD_GATEWAY_HTTPS_PORT": str(outside.https_port),
+        "ANSHOU_DASHBOARD_GATEWAY_MQTT_PORT": str(outside.mqtts_port),
+    }
+    secure = {
+        **environment,
+        "ANSHOU_DASHBOARD_HOST": outside.address,
+        "ANSHOU_DASHBOARD_PORT": str(outside.https_port),
+        "ANSHOU_DASHBOARD_TLS_CERTIFICATE": str(outside.authority.server_certificate),
+        "ANSHOU_DASHBOARD_TLS_KEY": str(outside.authority.server_key),
+    }
+    rooms[DASHBOARD_TLS] = (["dashboard"], secure)
 
 
 def settings_of(module: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,15 +16,16 @@ from typing import NamedTuple, NoReturn
 import psycopg
 
 from care import db
+from deploy.authority import Authority, names_of_this_machine
 from deploy.errors import DeployError
 from deploy.local import debian, instance, leftovers, ports
 from deploy.local.data import DATABASE, DataFolder, Passwords
 from deploy.local.instance import BROKER_VARIABLE, DATABASE_VARIABLE, Instance
-from deploy.local.mosquitto import MosquittoBroker
+from deploy.local.mosquitto import MosquittoBroker, TlsListener
 from deploy.local.postgres import PostgresCluster
 from deploy.local.prepare import prepare
 from deploy.local.progress import note, step
-from deploy.local.rooms import DASHBOARD, INGEST, Addresses, programs
+from deploy.local.rooms import DASHBOARD, INGEST, Addresses, Outside, programs
 from deploy.local.supervisor import Program, Supervisor
 from deploy.schema import bring_up_to_date
 from ingest import provision
@@ -33,6 +34,7 @@ PAGE_TIMEOUT_S = 90.0
 # A supervisor that is killed is started again, but not for ever if something kills it at once.
 RESTART_PAUSE_S = 2.0
 HTTP_SERVER_ERROR = 500
+HTTPS_PORT = 8443
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,7 @@ class Request:
         mqtt_port: Wanted for the broker.
         demo: Whether to fill an empty database with the demonstration county and simulate it.
         detached: Whether to leave everything running and return.
+        listen: At which address gateways on other machines reach the pages and the broker, over TLS.
     """
 
     data: Path | None
@@ -52,6 +55,7 @@ class Request:
     mqtt_port: int
     demo: bool
     detached: bool
+    listen: str = ports.LOOPBACK
 
 
 class Account(NamedTuple):
@@ -73,6 +77,7 @@ class Servers:
         broker_url: Of a broker of somebody's own; empty for the private one.
         passwords: Of roles and accounts.
         metrics_ports: Where a room serves its metrics, by its name.
+        outside: Where gateways reach us; None with a broker of somebody's own.
     """
 
     cluster: PostgresCluster | None
@@ -81,6 +86,7 @@ class Servers:
     broker_url: str
     passwords: Passwords
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
+    outside: Outside | None = None
 
     def mqtt_url(self, account: str) -> str:
         """The broker's address for a service account."""
@@ -101,6 +107,7 @@ class Servers:
             mqtt_urls={name: self.mqtt_url(name) for name in self.passwords.accounts},
             http_port=http_port,
             metrics_ports=self.metrics_ports,
+            outside=self.outside,
         )
 
     def instance(self, http_url: str) -> Instance:
@@ -224,11 +231,19 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
             password=passwords.superuser,
         )
         database_url = cluster.url(DATABASE)
+    outside = None
     if not broker_url:
+        outside = _outside(folder, request)
         broker = MosquittoBroker(
             prefix=debian.install(),
             folder=folder.mosquitto,
             port=_port(request.mqtt_port, "MQTT"),
+            tls=TlsListener(
+                address=outside.address,
+                port=outside.mqtts_port,
+                certificate=outside.authority.server_certificate,
+                key=outside.authority.server_key,
+            ),
         )
     return Servers(
         cluster=cluster,
@@ -237,11 +252,23 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
         broker_url=broker_url,
         passwords=passwords,
         metrics_ports=dict(zip(INGEST, ports.several_free(len(INGEST)), strict=True)),
+        outside=outside,
     )
 
 
-def _port(wanted: int, what: str) -> int:
-    port = ports.wanted_or_free(wanted)
+def _outside(folder: DataFolder, request: Request) -> Outside:
+    authority = Authority(folder=folder.authority)
+    authority.prepare(names_of_this_machine())
+    return Outside(
+        authority=authority,
+        address=request.listen,
+        https_port=_port(HTTPS_PORT, "HTTPS", request.listen),
+        mqtts_port=_port(instance.MQTTS_PORT, "MQTT over TLS", request.listen),
+    )
+
+
+def _port(wanted: int, what: str, address: str = ports.LOOPBACK) -> int:
+    port = ports.wanted_or_free(wanted, address)
     if port != wanted:
         note(f"{what} port {wanted} is in use; {port} is used instead.")
     return port
@@ -369,10 +396,18 @@ def _tell(
         lines.append("Accounts     none yet; the first one: anshou staff add --help")
     lines += [
         f"Devices      mqtt://{running.mqtt_host}:{running.mqtt_port}   (anshou device add --help)",
+        *_gateway_lines(servers.outside),
         f"Data, logs   {folder.root}",
         f"To stop      anshou down{option}" if request.detached else "To stop      Ctrl-C",
     ]
     print("\nAnshou 安守 is running.\n\n" + "\n".join(f"  {line}" for line in lines) + "\n", flush=True)
+
+
+def _gateway_lines(outside: Outside | None) -> list[str]:
+    if outside is None:
+        return []
+    where = f"https://{outside.address}:{outside.https_port}, mqtts://{outside.address}:{outside.mqtts_port}"
+    return [f"Gateways     {where}   (from other machines: --listen)"]
 
 
 def _has_staff(database_url: str) -> bool:

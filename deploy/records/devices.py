@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from care import registry
+from care import pairing, registry
 from care.errors import InvalidError
 from care.registry import NewDevice
 from deploy.local import instance
@@ -122,6 +122,17 @@ def remove(device: Annotated[str, typer.Argument(help="Name.")], data: DataOptio
         registry.retire_device(connection, known.id)
         Provisioner(running.provisioner_mqtt_url).remove_device(device)
     show_one("Device retired", {"name": device, "kind": known.kind})
+
+
+@device_app.command()
+def revoke(gateway: Annotated[str, typer.Argument(help="Name.")], data: DataOption = None) -> None:
+    """Let a stolen or broken box in no more. Its devices stay: another box can replace it."""
+    with open_records(data) as connection:
+        known = registry.device_by_name(connection, gateway)
+        if known.kind is not DeviceKind.GATEWAY:
+            raise InvalidError(f"{gateway} is no gateway: anshou device remove {gateway}")
+        ended = pairing.revoke(connection, known.id, None)
+    show_one("Gateway locked out", {"name": gateway, "credentials": ended})
 
 
 @device_app.command("list")

@@ -29,7 +29,15 @@ class Ignored(NamedTuple):
 
 
 Knowledge = Mapping[str, Any]
-"""What a dialect has learnt, by device key: plain JSON values, so that it survives a restart."""
+"""What a dialect has learnt: plain JSON values, so that it survives a restart.
+
+By device key; what a dialect keeps for itself stands under its own name, or below it (`NAME/…`). An entry
+that is None is as good as absent. Past `KNOWN_MAX` entries a dialect learns no further ones, and goes on
+hearing without.
+"""
+
+KNOWN_MAX = 2_000
+"""Entries that a dialect learns at most."""
 
 
 class Told(NamedTuple):
@@ -39,7 +47,10 @@ class Told(NamedTuple):
     proposed: Sequence[DeviceProposal] = ()
     ignored: Sequence[Ignored] = ()
     learnt: Knowledge = MappingProxyType({})
-    """Entries to be laid over what is known; only what changed."""
+    """Entries to be laid over what is known; only what changed. None: forget the entry.
+
+    To be kept in the same transaction as what was heard: a state that is known is not told again.
+    """
 
 
 class Order(NamedTuple):
@@ -58,13 +69,20 @@ class Dialect(Protocol):
 
     @property
     def subscriptions(self) -> Sequence[str]:
-        """Topic filters at the LAN broker."""
+        """Topic filters at the LAN broker that hold from the start."""
+
+    def filters(self, known: Knowledge) -> Sequence[str]:
+        """All topic filters at the LAN broker: `subscriptions`, and the topics that devices have announced.
+
+        Changes with what is learnt; to be asked again whenever something was.
+        """
 
     def understand(self, topic: str, payload: bytes, *, retained: bool, known: Knowledge) -> Told:
         """What `payload` on `topic` means. Never raises for anything a device may send.
 
         `retained` is whether the broker replayed it at the start of the subscription: then it tells how
         things were, not what happens now, and raises no alarm and no activity.
+        A live message that says nothing new is a sign of life: a status that is `online`.
         """
 
     def order_siren(self, key: str, kind: DeviceKind, on: bool, known: Knowledge) -> Order | None:

@@ -4,16 +4,23 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.environment import read_settings
 from gateway.errors import GatewayError
-from gateway.simulator.county import plan_county
-from gateway.simulator.publish import Player
+from gateway.simulator.clock import COUNTY_TIME, DAY_MS, day_of, wall_ms
+from gateway.simulator.county import county_of, plan_county
+from gateway.simulator.publish import Player, pour
 from gateway.simulator.settings import Settings
 from gateway.simulator.story import Story
 
@@ -37,6 +44,72 @@ def simulate(seed: SeedOption = None, speed: SpeedOption = None) -> None:
     except GatewayError as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(2) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A made-up county over some days; what `anshou simulate --days` makes.
+
+    Attributes:
+        seed: which county.
+        residents: how many live there.
+        days: how many days are told.
+        start: the first day, in China; None for so many days ago that the last one is yesterday.
+        incident_rate: as of `Story`.
+    """
+
+    seed: int
+    residents: int
+    days: int
+    start: datetime | None = None
+    incident_rate: float = 1.0
+
+    @property
+    def first_day(self) -> int:
+        """The first simulated day."""
+        if self.start is None:
+            return day_of(wall_ms()) - self.days
+        local = self.start.replace(tzinfo=COUNTY_TIME)
+        return day_of(int(local.timestamp() * 1000) + DAY_MS // 2)
+
+
+def write(span: Span, folder: Path) -> None:
+    """Write what is said and what is true to Parquet, with a progress bar. SimulatorError as of `export`."""
+    from gateway.simulator.export import Order, export  # a box that only plays needs no Parquet
+
+    order = Order(
+        seed=span.seed,
+        residents=span.residents,
+        first_day=span.first_day,
+        days=span.days,
+        incident_rate=span.incident_rate,
+        ordeal_rate=span.incident_rate,
+    )
+    with _progress(f"telling {span.days} days of {span.residents:,} residents") as report:
+        export(order, folder, report)
+    Console(stderr=True, soft_wrap=True).print(f"written to {folder}")
+
+
+def pour_span(span: Span, url: str, *, speed: float | None) -> None:
+    """Say the same to a broker. SimulatorError as of `pour`."""
+    story = Story(
+        county_of(span.seed, span.residents),
+        incident_rate=span.incident_rate,
+        ordeal_rate=span.incident_rate,
+    )
+    days = range(span.first_day, span.first_day + span.days)
+    with _progress(f"saying {span.days} days of {span.residents:,} residents") as report:
+        said = asyncio.run(pour(story, url, days, speed=speed, progress=report))
+    Console(stderr=True, soft_wrap=True).print(f"{said:,} messages said")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def play(settings: Settings) -> None:

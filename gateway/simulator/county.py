@@ -46,6 +46,21 @@ def plan_county(
     return draft.county()
 
 
+def county_of(seed: int, residents: int) -> County:
+    """A county with exactly so many residents, seven in ten of them in care homes, the others at home."""
+    draft = _Draft(seed)
+    homes = 0
+    while draft.persons + HOME_RESIDENTS_MAX <= 0.7 * residents + HOME_RESIDENTS_MIN:
+        draft.add_care_home(homes)
+        homes += 1
+    centres = max(1, residents // 400)
+    for number in range(centres):
+        draft.add_day_centre(number)
+    for number in range(residents - draft.persons):
+        draft.add_household(number, centres=centres)
+    return draft.county()
+
+
 class _Draft:
     """A county while it is being drawn."""
 
@@ -55,6 +70,11 @@ class _Draft:
         self._rooms: list[PlannedRoom] = []
         self._subjects: list[Subject] = []
         self._devices: list[PlannedDevice] = []
+
+    @property
+    def persons(self) -> int:
+        """How many live there so far."""
+        return len(self._subjects)
 
     def add_care_home(self, number: int) -> None:
         rng = generator(self._seed, "care home", number)

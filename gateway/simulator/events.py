@@ -28,6 +28,8 @@ EVENT = np.dtype(
         ("leaf", "u1"),
         ("code", "u1"),
         ("values", "<f4", (8,)),
+        ("delay_ms", "<i4"),  # how long after its time it is heard
+        ("clock_off_ms", "<i8"),  # how far ahead the clock is that it bears
     ]
 )
 """One message. What `code` and `values` mean depends on the leaf; see the makers below."""
@@ -60,6 +62,12 @@ _ALARMS = tuple(AlarmKind)
 _STATES = tuple(SignalState)
 _CHUNK_ROWS = 4096
 NOTHING: Events = np.zeros(0, EVENT)
+
+
+def as_heard(rows: Events) -> Events:
+    """The rows in the order in which they are heard, which is not that of their times."""
+    ordered: Events = rows[np.argsort(rows["ts_ms"] + rows["delay_ms"], kind="stable")]
+    return ordered
 
 
 def _rows(device: int | np.ndarray, ts_ms: np.ndarray, said: Said, code: int = 0) -> Events:
@@ -128,6 +136,18 @@ def sign(rows: Events, key: str) -> np.ndarray:
     return np.asarray(rows["values"][:, _SIGN_KEYS.index(key)])
 
 
+def set_sign(rows: Events, which: np.ndarray, key: str, values: np.ndarray, *, inside: bool = True) -> None:
+    """Put other values of one sign into the rows `which`, as `vitals` does; past limits unless `inside`."""
+    limits = SIGNS[key]
+    kept = np.clip(values, limits.low, limits.high) if inside else values
+    rows["values"][which, _SIGN_KEYS.index(key)] = np.round(kept, _DECIMALS.get(key, 0))
+
+
+def activity_names(rows: Events) -> list[str]:
+    """The event of each ACTIVITY row."""
+    return [str(_ACTIVITIES[code]) for code in rows["code"].tolist()]
+
+
 def signal_id(ts_ms: int, device: int) -> str:
     """The id under which a device sends the alarm it raised at `ts_ms`."""
     return f"{ts_ms:x}-{device:x}"
@@ -137,9 +157,11 @@ def messages(rows: Events) -> Iterator[SaidMessage]:
     """The rows as messages, in their order; made as they are asked for."""
     for begin in range(0, rows.size, _CHUNK_ROWS):
         chunk = rows[begin : begin + _CHUNK_ROWS]
-        columns = (chunk[name].tolist() for name in ("ts_ms", "device", "leaf", "code", "values"))
-        for ts_ms, device, leaf, code, values in zip(*columns, strict=True):
-            yield SaidMessage(ts_ms, device, _message(ts_ms, device, leaf, code, values))
+        columns = (
+            chunk[name].tolist() for name in ("ts_ms", "clock_off_ms", "device", "leaf", "code", "values")
+        )
+        for ts_ms, clock_off_ms, device, leaf, code, values in zip(*columns, strict=True):
+            yield SaidMessage(ts_ms, device, _message(ts_ms + clock_off_ms, device, leaf, code, values))
 
 
 def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float]) -> Message:

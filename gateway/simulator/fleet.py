@@ -170,7 +170,7 @@ _BATTERY_LIFE_D = {
 }
 """Days from a new battery to a low one."""
 LOW_BATTERY_PERCENT = 10
-_REPLACED_AFTER_D = 1.5
+REPLACED_AFTER_D = 1.5
 """How long staff take to replace a battery that has said that it is low."""
 _CHARGED_EVERY_D = 2.0
 """Wristbands are charged this often, and so never run low."""
@@ -189,7 +189,7 @@ class Batteries:
         self._cycle_ms = np.where(
             self._chargeable,
             int(_CHARGED_EVERY_D * DAY_MS),
-            self._life_ms + int(_REPLACED_AFTER_D * DAY_MS),
+            self._life_ms + int(REPLACED_AFTER_D * DAY_MS),
         )
         self._phase_ms = (rng.random(len(devices)) * self._cycle_ms).astype(np.int64)
 

@@ -5,6 +5,7 @@ A course is drawn for each person and each span of `WINDOW_DAYS`, so that any da
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from gateway.simulator.person import Condition, Medication, Sex, Traits
 
 WINDOW_DAYS = 30
 """At most one course of each kind begins in such a span of days."""
+_DEATHS_REMEMBERED = 8
+"""Windows for which a place stays empty after a death; then another person has it."""
 LONGEST_COURSE_DAYS = 21
 """No course is longer than this (a test proves it)."""
 
@@ -25,6 +28,7 @@ class IllnessKind(StrEnum):
     URINARY_INFECTION = "urinary_infection"
     HEART_DECOMPENSATION = "heart_decompensation"
     DEHYDRATION = "dehydration"
+    DYING = "dying"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,13 @@ PATTERNS = {
         fall_h=24,
         strain=Strain(hr=20, rr=2, temp=0.6, sbp=-20, weight=-1.5, bed_rest=0.3),
     ),
+    IllnessKind.DYING: Pattern(
+        per_person_year=0.06,
+        rise_h=200,
+        plateau_h=60,
+        fall_h=1,
+        strain=Strain(hr=24, rr=9, spo2=-8, temp=-0.5, sbp=-32, weight=-3, bed_rest=1.0),
+    ),
 }
 
 
@@ -99,6 +110,11 @@ class Course:
         pattern = PATTERNS[self.kind]
         hours = pattern.rise_h + pattern.plateau_h + pattern.fall_h
         return self.onset_ms + round(hours * HOUR_MS)
+
+    @property
+    def peak_ms(self) -> int:
+        """When it reaches its height."""
+        return self.onset_ms + round(PATTERNS[self.kind].rise_h * HOUR_MS)
 
     def burden(self, ts_ms: np.ndarray) -> np.ndarray:
         """Share of the full strain at each time: 0 before and after, `severity` at the height."""
@@ -125,10 +141,32 @@ def courses_on(seed: int, subject: int, traits: Traits, day: int) -> tuple[Cours
     return tuple(course for course in courses if course.onset_ms < end_ms and course.end_ms > begin_ms)
 
 
+def dying_by(seed: int, subject: int, traits: Traits, day: int, rate: float) -> Course | None:
+    """The course of which person `subject` is dying on simulated day `day`, or has died before it."""
+    pattern = PATTERNS[IllnessKind.DYING]
+    begin_ms = day_start_ms(day)
+    for window in range(day // WINDOW_DAYS - _DEATHS_REMEMBERED, day // WINDOW_DAYS + 1):
+        chance, share = _dying_draws(seed, subject, window)
+        frailty = (1 + len(traits.lost) / 3) * max(0.3, (traits.age - 60) / 20)
+        if chance < pattern.per_person_year * WINDOW_DAYS / 365 * frailty * rate:
+            onset_ms = day_start_ms(window * WINDOW_DAYS) + int(share * WINDOW_DAYS * DAY_MS)
+            if onset_ms < begin_ms + DAY_MS:
+                return Course(kind=IllnessKind.DYING, onset_ms=onset_ms, severity=1.0)
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def _dying_draws(seed: int, subject: int, window: int) -> tuple[float, float]:
+    chance, share = generator(seed, "dying", subject, window).random(2)
+    return float(chance), float(share)
+
+
 def _courses_in_window(seed: int, subject: int, traits: Traits, window: int) -> list[Course]:
     rng = generator(seed, "illness", subject, window)
     courses = []
     for kind, pattern in PATTERNS.items():
+        if kind is IllnessKind.DYING:
+            continue  # told apart, for it has no end
         # Three draws for each kind whatever they decide, so that kinds do not disturb each other.
         chance, share, depth = rng.random(3)
         rate = pattern.per_person_year * WINDOW_DAYS / 365 * _proneness(kind, traits)
@@ -147,5 +185,7 @@ def _proneness(kind: IllnessKind, traits: Traits) -> float:
             return frailty * (1.8 if traits.sex is Sex.FEMALE else 0.8)
         case IllnessKind.HEART_DECOMPENSATION:
             return 20 if Condition.HEART_FAILURE in traits.conditions else 0
+        case IllnessKind.DYING:
+            return 0
         case IllnessKind.DEHYDRATION:
             return frailty * (1.6 if Medication.DIURETIC in traits.medications else 1)

@@ -13,7 +13,8 @@ from gateway.simulator import events
 from gateway.simulator.chance import generator
 from gateway.simulator.clock import DAY_MINUTES, DAY_MS, MINUTE_MS, day_start_ms, minute_at
 from gateway.simulator.errors import IncidentNotPossibleError
-from gateway.simulator.fleet import Batteries
+from gateway.simulator.fleet import REPLACED_AFTER_D, Batteries
+from gateway.simulator.labels import Label, LabelKind
 from gateway.simulator.person import Condition, SelfCare
 from gateway.simulator.plan import County, PlannedDevice, PlannedSite, SiteSort, Subject
 from gateway.simulator.routine import AT_HOME, Place, Stay, stays
@@ -50,6 +51,12 @@ BED_EXIT_AFTER_MIN = 10
 """A mattress that watches for it raises a bed exit after so long an absence at night."""
 _LATEST_MIN = DAY_MINUTES - 60
 """No incident begins later in a simulated day, so that it ends in the day that tells it."""
+LONG_LIE_MIN = 60
+"""From here on a fall counts as a long lie."""
+_LONG_LIES = {SiteSort.HOUSEHOLD: 0.0015, SiteSort.CARE_HOME: 0.0004}
+_LONG_LIE_LASTS_MIN = (LONG_LIE_MIN, 9 * 60)
+_SEES_FALL = {DeviceKind.FALL_RADAR: 0.97, DeviceKind.WRISTBAND: 0.9}
+"""How often a device that is there notices that somebody falls, and does not get up."""
 _NIGHT = (minute_at(21, 30), minute_at(5, 0))
 
 _FALLS = {SelfCare.ABLE: 0.006, SelfCare.PARTIAL_LOSS: 0.014, SelfCare.TOTAL_LOSS: 0.003}
@@ -73,9 +80,34 @@ class Incident:
     raised_ms: int
     ends_ms: int | None = None
     end_state: SignalState = SignalState.CLEARED
+    is_silent: bool = False
+    """No device notices; `device` is then any of theirs."""
+
+    @property
+    def is_long_lie(self) -> bool:
+        """Whether somebody lies on the floor so long that lying itself harms them (an hour, by custom)."""
+        return (
+            self.kind is AlarmKind.FALL
+            and self.ends_ms is not None
+            and self.ends_ms - self.raised_ms >= LONG_LIE_MIN * MINUTE_MS
+        )
+
+    def label(self, site: int, subject: int | None = None) -> Label:
+        """What it is called afterwards."""
+        return Label(
+            kind=LabelKind.LONG_LIE if self.is_long_lie else LabelKind(self.kind),
+            site=site,
+            subject=subject,
+            device=self.device,
+            begin_ms=self.raised_ms,
+            end_ms=self.ends_ms if self.ends_ms is not None else self.raised_ms,
+            told=not self.is_silent,
+        )
 
     def said(self) -> list[events.Events]:
         """What the device says of it."""
+        if self.is_silent:
+            return []
         said = [events.alarm(self.device, self.raised_ms, self.kind, SignalState.RAISED, self.raised_ms)]
         if self.ends_ms is not None:
             said.append(events.alarm(self.device, self.ends_ms, self.kind, self.end_state, self.raised_ms))
@@ -133,6 +165,40 @@ def of_person(county: County, subject: Subject, day: int, places: np.ndarray, ra
     return incidents
 
 
+def long_lie(county: County, subject: Subject, day: int, places: np.ndarray, rate: float) -> Incident | None:
+    """A fall after which somebody lies for hours until they are found; told where a device can notice it."""
+    sort = county.sites[subject.site].sort
+    rng = generator(county.seed, "long lie", subject.index, day)
+    reach = county.reach[subject.index]
+    if rng.random() >= _LONG_LIES.get(sort, 0) * rate or not reach:
+        return None
+    where = [Place.BEDROOM, Place.BATHROOM] + (
+        [Place.KITCHEN, Place.LIVING_ROOM] * (sort is SiteSort.HOUSEHOLD)
+    )
+    latest = DAY_MINUTES - _LONG_LIE_LASTS_MIN[0] - 20
+    minutes = np.flatnonzero(np.isin(places[:latest], where))
+    if not minutes.size:
+        return None
+    at = int(rng.choice(minutes))
+    lasts = min(int(rng.integers(*_LONG_LIE_LASTS_MIN)), DAY_MINUTES - 15 - at)
+    place = places[at]
+    able = [
+        device
+        for device in reach
+        if device.kind is DeviceKind.WRISTBAND
+        or (device.kind is DeviceKind.FALL_RADAR and device.place == place)
+    ]
+    noticed = [device for device in able if rng.random() < _SEES_FALL[device.kind]]
+    raised_ms = day_start_ms(day) + at * MINUTE_MS + int(rng.integers(MINUTE_MS))
+    return Incident(
+        kind=AlarmKind.FALL,
+        device=(noticed or reach)[0].index,
+        raised_ms=raised_ms,
+        ends_ms=raised_ms + lasts * MINUTE_MS,
+        is_silent=not noticed,
+    )
+
+
 def of_site(county: County, site: PlannedSite, day: int, rate: float) -> list[Incident]:
     """What happens in one site on one day, to nobody in particular."""
     rng = generator(county.seed, "site incidents", site.index, day)
@@ -158,6 +224,23 @@ def of_batteries(batteries: Batteries, day: int) -> list[events.Events]:
         state = SignalState.RAISED if raised else SignalState.CLEARED
         said.append(events.alarm(device, at_ms, AlarmKind.LOW_BATTERY, state, raised_ms))
     return said
+
+
+def low_batteries(county: County, batteries: Batteries, day: int) -> list[Label]:
+    """The batteries that run low on one day, until they are replaced."""
+    start_ms = day_start_ms(day)
+    return [
+        Label(
+            kind=LabelKind.LOW_BATTERY,
+            site=county.devices[device].site,
+            device=device,
+            begin_ms=at_ms,
+            end_ms=at_ms + round(REPLACED_AFTER_D * DAY_MS),
+            told=True,
+        )
+        for device, at_ms, raised in batteries.low_between(start_ms, start_ms + DAY_MS)
+        if raised
+    ]
 
 
 def _fall(

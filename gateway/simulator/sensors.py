@@ -170,7 +170,7 @@ def _instrument(
             usual, keys = [minute_at(6, 25), minute_at(13, 25)], ()
     minutes = np.array(usual) + rng.integers(-15, 16, len(usual))
     away = np.isin(lived.places[minutes], [Place.OUT, Place.DAY_CENTRE])
-    minutes = minutes[(rng.random(len(usual)) < traits.habits.adherence) & ~away]
+    minutes = minutes[(rng.random(len(usual)) < traits.habits.adherence) & ~away & ~lived.still[minutes]]
     if not minutes.size:
         return []
     if keys:

@@ -6,6 +6,7 @@ import numpy as np
 
 from gateway.simulator.chance import generator
 from gateway.simulator.clock import DAY_MS, HOUR_MS, day_start_ms
+from gateway.simulator.labels import Label, LabelKind
 
 _WINDOW_DAYS = 10
 _LONGEST_H = 96
@@ -19,6 +20,12 @@ class Silence:
     device: int
     begin_ms: int
     end_ms: int
+
+    def label(self, site: int) -> Label:
+        """What it is called afterwards."""
+        return Label(
+            kind=LabelKind.SILENT, site=site, device=self.device, begin_ms=self.begin_ms, end_ms=self.end_ms
+        )
 
 
 def silences(seed: int, has_battery: np.ndarray, begin_ms: int, end_ms: int, rate: float) -> list[Silence]:

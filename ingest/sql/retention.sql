@@ -10,6 +10,9 @@ ORDER BY range_start, hypertable_name;
 -- name: drop_proven
 SELECT readings.drop_proven(%(source)s, %(begins_at)s, %(ends_at)s) AS kept;
 
+-- name: drop_device_status
+SELECT readings.drop_device_status(%(edge)s) AS chunks;
+
 -- name: forget_batches
 DELETE FROM readings.batch WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM readings.batch WHERE received_at < now() - make_interval(days => %(days)s) LIMIT %(limit)s));

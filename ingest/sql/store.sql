@@ -44,12 +44,25 @@ FROM unnest(%(time_us)s::bigint[], %(device_id)s::integer[], %(resident_id)s::in
 ON CONFLICT DO NOTHING;
 
 -- name: insert_status
-INSERT INTO readings.device_status (time, device_id, clock_replaced, online, battery, rssi, fw)
-SELECT to_timestamp(time_us / 1000000.0), device_id, clock_replaced, online, battery, rssi, fw
+INSERT INTO readings.device_status (time, device_id, clock_replaced, online, battery, rssi, fw, queued, dropped, clock_off_ms)
+SELECT to_timestamp(time_us / 1000000.0), device_id, clock_replaced, online, battery, rssi, fw, queued, dropped,
+    clock_off_ms
 FROM unnest(%(time_us)s::bigint[], %(device_id)s::integer[], %(clock_replaced)s::boolean[],
-    %(online)s::boolean[], %(battery)s::smallint[], %(rssi)s::smallint[], %(fw)s::text[])
-    AS new (time_us, device_id, clock_replaced, online, battery, rssi, fw)
+    %(online)s::boolean[], %(battery)s::smallint[], %(rssi)s::smallint[], %(fw)s::text[],
+    %(queued)s::bigint[], %(dropped)s::bigint[], %(clock_off_ms)s::bigint[])
+    AS new (time_us, device_id, clock_replaced, online, battery, rssi, fw, queued, dropped, clock_off_ms)
 ON CONFLICT DO NOTHING;
+
+-- name: suspect_vitals
+-- Mark rows that were stored in this transaction.
+UPDATE readings.vitals SET clock_suspect = true
+FROM unnest(%(device_ids)s::integer[], %(times_us)s::bigint[]) AS doubtful (device_id, time_us)
+WHERE vitals.device_id = doubtful.device_id AND vitals.time = to_timestamp(doubtful.time_us / 1000000.0);
+
+-- name: suspect_activity
+UPDATE readings.activity SET clock_suspect = true
+FROM unnest(%(device_ids)s::integer[], %(times_us)s::bigint[]) AS doubtful (device_id, time_us)
+WHERE activity.device_id = doubtful.device_id AND activity.time = to_timestamp(doubtful.time_us / 1000000.0);
 
 -- name: insert_dead_letters
 INSERT INTO readings.dead_letter (topic, payload, payload_bytes, reason, detail, site_id, device_id)

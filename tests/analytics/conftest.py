@@ -1,6 +1,7 @@
 """A county in a real database, and a pen to plant readings, pulses and alarms at times of the test's own."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -128,6 +129,90 @@ class World:
         self.connection.execute(
             "INSERT INTO readings.activity (time, device_id, room_id, event) VALUES (%s, %s, %s, %s)",
             (NOW - timedelta(seconds=age_s), device_id, room_id, str(event)),
+        )
+
+    def status(
+        self, device_id: int, age_s: float, *, battery: int | None = None, clock_replaced: bool = False
+    ) -> None:
+        self.connection.execute(
+            "INSERT INTO readings.device_status (time, device_id, clock_replaced, online, battery)"
+            " VALUES (%s, %s, %s, true, %s)",
+            (NOW - timedelta(seconds=age_s), device_id, clock_replaced, battery),
+        )
+
+    def hours(
+        self,
+        device_id: int,
+        resident_id: int | None,
+        signs: Mapping[str, Sequence[float]],
+        *,
+        count: int = 12,
+        end_h: int = 0,
+    ) -> None:
+        """Rollups of the hours that end `end_h` before NOW, the last value of each sign in the last of them.
+
+        NaN: nothing was measured in that hour.
+        """
+        columns = [f"{sign}_{what}" for sign in SIGNS for what in ("sum", "count", "min", "max")]
+        lines = []
+        for back in range(max(len(values) for values in signs.values()), 0, -1):
+            cells: list[object] = []
+            for sign in SIGNS:
+                values = signs.get(sign, ())
+                value = values[-back] if back <= len(values) else math.nan
+                if math.isnan(value):
+                    cells += [None, 0, None, None]
+                else:
+                    cells += [value * count, count, value, value]
+            lines.append((NOW - timedelta(hours=back + end_h), device_id, resident_id, count, *cells))
+        statement = sql.SQL(
+            "COPY readings.vitals_hourly (hour, device_id, resident_id, row_count, {}) FROM STDIN"
+        )
+        with (
+            self.connection.cursor() as cursor,
+            cursor.copy(statement.format(sql.SQL(", ").join(map(sql.Identifier, columns)))) as copy,
+        ):
+            for line in lines:
+                copy.write_row(line)
+
+    def activity_hours(
+        self,
+        device_id: int,
+        ages_h: Iterable[int],
+        event: ActivityEvent = ActivityEvent.MOTION,
+        *,
+        room_id: int | None = None,
+        resident_id: int | None = None,
+        count: int = 4,
+    ) -> None:
+        """Rollups: so many events in the hours that begin so many hours before NOW, from :10 to :50."""
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO readings.activity_hourly"
+                " (hour, first_at, last_at, device_id, resident_id, room_id, event_count, event)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    (
+                        hour,
+                        hour + timedelta(minutes=10),
+                        hour + timedelta(minutes=50),
+                        device_id,
+                        resident_id,
+                        room_id,
+                        count,
+                        str(event),
+                    )
+                    for hour in (NOW - timedelta(hours=age_h) for age_h in ages_h)
+                ],
+            )
+
+    def setting(self, resident_id: int, detector: str, **chosen: object) -> None:
+        names = [sql.Identifier(name) for name in ("resident_id", "detector", *chosen)]
+        self.connection.execute(
+            sql.SQL("INSERT INTO care.detector_setting ({}) VALUES ({})").format(
+                sql.SQL(", ").join(names), sql.SQL(", ").join(sql.Placeholder() * len(names))
+            ),
+            (resident_id, detector, *chosen.values()),
         )
 
     def pulses(self, first_s: float, last_s: float = 0, *, heard: int = 1) -> None:

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
+from analytics.baselines import HistoryBaselines
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.inactivity import Inactivity
 from analytics.history import History
@@ -58,7 +60,7 @@ def test_the_limit_of_a_household(
     home: Household, history: History, settings: AnalyticsSettings, silence_s: float, expected: list[str]
 ) -> None:
     home.world.activity(home.motion, silence_s)
-    assessment = Inactivity(settings).score(history)
+    assessment = Inactivity(settings, HistoryBaselines(settings)).score(history)
     assert priorities(assessment) == expected
     assert (home.subject in assessment.fine) == (not expected)
 
@@ -69,12 +71,12 @@ def test_the_bathroom_has_a_shorter_limit(
 ) -> None:
     home.world.activity(home.motion, silence_s + HOUR_S)
     home.world.activity(home.bathroom, silence_s)
-    assert bool(Inactivity(settings).score(history).findings) == found
+    assert bool(Inactivity(settings, HistoryBaselines(settings)).score(history).findings) == found
 
 
 def test_the_finding_explains_itself(home: Household, history: History, settings: AnalyticsSettings) -> None:
     home.world.activity(home.bathroom, 4.5 * HOUR_S)
-    (finding,) = Inactivity(settings).score(history).findings
+    (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(history).findings
     assert finding.since == NOW - timedelta(hours=4.5)
     assert finding.evidence["sentence"] == {
         "zh_CN": "已 4小时30分钟没有活动（上限 4小时）。最后一次活动：09:30，卫生间。请马上去看或打电话。",
@@ -86,7 +88,7 @@ def test_the_finding_explains_itself(home: Household, history: History, settings
 def test_sensors_that_never_saw_anything(
     home: Household, history: History, settings: AnalyticsSettings
 ) -> None:
-    (finding,) = Inactivity(settings).score(history).findings
+    (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(history).findings
     assert finding.evidence["last_activity_at"] is None
     assert finding.priority is AlarmPriority.HIGH
 
@@ -98,7 +100,7 @@ def test_sensors_are_given_time_after_they_are_installed(
     room_id = world.room(world.household, "卧室")
     world.device(world.household, DeviceKind.GATEWAY)
     world.device(world.household, DeviceKind.MOTION, room_id=room_id, since=NOW - timedelta(hours=9))
-    assessment = Inactivity(settings).score(history)
+    assessment = Inactivity(settings, HistoryBaselines(settings)).score(history)
     assert (assessment.findings, assessment.fine) == ((), {})
 
 
@@ -107,10 +109,12 @@ def test_staff_on_their_round_are_no_sign_of_life_but_a_measurement_is(
 ) -> None:
     home.world.activity(home.motion, 11 * HOUR_S)
     home.world.activity(home.motion, HOUR_S, ActivityEvent.ROUND)
-    assert priorities(Inactivity(settings).score(History(service, NOW))) == ["medium"]
+    assert priorities(Inactivity(settings, HistoryBaselines(settings)).score(History(service, NOW))) == [
+        "medium"
+    ]
     cuff = home.world.device(home.world.household, DeviceKind.BP_CUFF, resident_id=home.resident_id)
     home.world.vitals(cuff, home.resident_id, 2 * HOUR_S, sbp=120)
-    assessment = Inactivity(settings).score(History(service, NOW))
+    assessment = Inactivity(settings, HistoryBaselines(settings)).score(History(service, NOW))
     assert assessment.findings == ()
     assert assessment.fine[home.subject] == NOW - timedelta(hours=2)
 
@@ -121,7 +125,7 @@ def test_a_wristband_on_the_pulse_is_no_activity(
     home.world.activity(home.motion, 11 * HOUR_S)
     band = home.world.device(home.world.household, DeviceKind.WRISTBAND, resident_id=home.resident_id)
     home.world.vitals(band, home.resident_id, 60, hr=70)
-    assert priorities(Inactivity(settings).score(history)) == ["medium"]
+    assert priorities(Inactivity(settings, HistoryBaselines(settings)).score(history)) == ["medium"]
 
 
 @pytest.mark.parametrize(("gateway_s", "found"), [(60, True), (700, False)])
@@ -130,7 +134,7 @@ def test_a_home_that_does_not_get_through_says_nothing(
 ) -> None:
     home.world.activity(home.motion, 11 * HOUR_S)
     home.world.seen(home.gateway, gateway_s)
-    assert bool(Inactivity(settings).score(history).findings) == found
+    assert bool(Inactivity(settings, HistoryBaselines(settings)).score(history).findings) == found
 
 
 def at_local(hour: int, minute: int = 0) -> datetime:
@@ -161,7 +165,9 @@ def test_at_night_in_bed_nobody_is_judged(
     home.world.seen(home.gateway, (NOW - now).total_seconds())
     if in_bed is not None:
         home.world.latest(home.resident_id, "in_bed", in_bed, before_now_s)
-    assert bool(Inactivity(settings).score(History(service, now)).findings) == found
+    assert (
+        bool(Inactivity(settings, HistoryBaselines(settings)).score(History(service, now)).findings) == found
+    )
 
 
 def test_the_bathroom_counts_at_night_too(
@@ -170,7 +176,7 @@ def test_the_bathroom_counts_at_night_too(
     now = at_local(4)
     home.world.activity(home.bathroom, (NOW - (now - timedelta(hours=5))).total_seconds())
     home.world.seen(home.gateway, (NOW - now).total_seconds())
-    assert len(Inactivity(settings).score(History(service, now)).findings) == 1
+    assert len(Inactivity(settings, HistoryBaselines(settings)).score(History(service, now)).findings) == 1
 
 
 @pytest.mark.parametrize(
@@ -183,7 +189,7 @@ def test_in_a_home_who_left_the_bed_is_out_of_sight(
     resident_id = world.resident(world.home)
     mattress = world.device(world.home, DeviceKind.SMART_MATTRESS, resident_id=resident_id)
     world.activity(mattress, 11 * HOUR_S, event)
-    assessment = Inactivity(settings).score(history)
+    assessment = Inactivity(settings, HistoryBaselines(settings)).score(history)
     assert bool(assessment.findings) == found
     if found:
         assert "床上" in assessment.findings[0].evidence["sentence"]["zh_CN"] or event != ActivityEvent.IN_BED
@@ -200,7 +206,7 @@ def test_a_shared_room_shows_nobody_and_a_room_of_ones_own_does(
     for room_id in (shared, single):
         motion = world.device(world.home, DeviceKind.MOTION, room_id=room_id)
         world.activity(motion, 11 * HOUR_S, room_id=room_id)
-    assessment = Inactivity(settings).score(history)
+    assessment = Inactivity(settings, HistoryBaselines(settings)).score(history)
     assert [finding.subject.id for finding in assessment.findings] == [alone]
 
 
@@ -211,7 +217,7 @@ def test_guests_of_a_day_centre_are_not_waited_for(
     resident_id = world.resident(centre)
     mattress = world.device(centre, DeviceKind.SMART_MATTRESS, resident_id=resident_id)
     world.activity(mattress, 20 * HOUR_S, ActivityEvent.IN_BED)
-    assert Inactivity(settings).score(history).findings == ()
+    assert Inactivity(settings, HistoryBaselines(settings)).score(history).findings == ()
 
 
 def test_what_a_device_saw_of_another_person_does_not_count(
@@ -222,4 +228,53 @@ def test_what_a_device_saw_of_another_person_does_not_count(
         world.home, DeviceKind.SMART_MATTRESS, resident_id=resident_id, since=NOW - timedelta(hours=2)
     )
     world.activity(mattress, 12 * HOUR_S, ActivityEvent.IN_BED)
-    assert Inactivity(settings).score(history).findings == ()
+    assert Inactivity(settings, HistoryBaselines(settings)).score(history).findings == ()
+
+
+def live(home: Household, days: int, *, silence_h: int = 3) -> None:
+    """Days before today: seen in each hour from 08:10 to 19:50, but for so long in the middle of the day."""
+    for day in range(1, days + 1):
+        awake = [hour for hour in range(8, 20) if not 11 <= hour < 11 + silence_h]
+        home.world.activity_hours(home.motion, [24 * day + 14 - hour for hour in awake])
+
+
+@pytest.mark.parametrize(
+    ("days", "silence_h", "found"),
+    [
+        (20, 5.4, False),
+        (20, 5.6, True),  # the longest by day was 3 h 20 min: half as much again, and half an hour
+        (10, 5.6, False),  # not known well enough: 10 hours
+    ],
+)
+def test_a_persons_own_rhythm(
+    home: Household,
+    history: History,
+    settings: AnalyticsSettings,
+    days: int,
+    silence_h: float,
+    found: bool,
+) -> None:
+    live(home, days)
+    home.world.activity(home.motion, silence_h * HOUR_S)
+    findings = Inactivity(settings, HistoryBaselines(settings)).score(history).findings
+    assert [finding.evidence["personal"] for finding in findings] == ([True] if found else [])
+
+
+@pytest.mark.parametrize(("silence_h", "found"), [(11.9, False), (12.1, True)])
+def test_nobody_is_left_longer_than_half_a_day(
+    home: Household, service: Connection, settings: AnalyticsSettings, silence_h: float, found: bool
+) -> None:
+    # Often silent for 8 h 20 min by day: half as much again would be 13 hours.
+    live(home, 20, silence_h=8)
+    home.world.activity(home.motion, 5.9 * HOUR_S)
+    at = NOW + timedelta(hours=silence_h - 5.9)
+    home.world.seen(home.gateway, -(silence_h - 6) * HOUR_S)
+    late = msgspec.structs.replace(settings, night_begins_h=23)
+    findings = Inactivity(late, HistoryBaselines(late)).score(History(service, at)).findings
+    assert bool(findings) == found
+
+
+def test_a_wider_tolerance(home: Household, history: History, settings: AnalyticsSettings) -> None:
+    home.world.activity(home.motion, 12 * HOUR_S)
+    home.world.setting(home.resident_id, "inactivity", tolerance=1.5)
+    assert Inactivity(settings, HistoryBaselines(settings)).score(history).findings == ()

@@ -1,5 +1,6 @@
 """What the judge makes of assessments: pure, on frames of standing alarms."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from analytics.judge import Clear, Policy, Raise, decide
+from analytics.judge import Amend, Clear, Ease, Policy, Raise, decide
 from care.model import AlarmPriority, AlarmState
 from gateway.model import AlarmKind
 
@@ -42,6 +43,8 @@ def alarm(
     ended_s: float | None = None,
     detector: str | None = "early_warning",
     subject: str = "resident:7",
+    over_s: float | None = None,
+    grade: str | None = None,
 ) -> dict[str, Any]:
     def ago(age_s: float | None) -> datetime | None:
         return None if age_s is None else NOW - timedelta(seconds=age_s)
@@ -56,12 +59,14 @@ def alarm(
         "detector": detector,
         "resolved_at": ago(resolved_s),
         "ended_at": ago(ended_s),
+        "condition_ended_at": ago(over_s),
+        "grade": grade,
     }
 
 
 def standing(*rows: dict[str, Any]) -> pd.DataFrame:
     frame = pd.DataFrame(list(rows), columns=list(alarm(AlarmState.OPEN)))
-    for column in ("resolved_at", "ended_at"):
+    for column in ("resolved_at", "ended_at", "condition_ended_at"):
         frame[column] = pd.to_datetime(frame[column], utc=True)
     return frame
 
@@ -135,3 +140,70 @@ def test_alarms_of_others_do_not_matter() -> None:
 )
 def test_clearing(row: dict[str, Any], fine_since_s: float | None, expected: bool) -> None:
     assert clears(seen(fine_since_s=fine_since_s), row) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH), True),
+        (alarm(AlarmState.ARRIVED), True),
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH, over_s=60), False),
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH, detector="another"), False),
+        (alarm(AlarmState.OPEN), False),
+    ],
+)
+def test_what_only_people_may_end_is_told_that_it_is_over(row: dict[str, Any], expected: bool) -> None:
+    proposals = decide(seen(fine_since_s=120), standing(row), POLICY, NOW)
+    assert any(isinstance(proposal, Ease) for proposal in proposals) == expected
+
+
+def test_what_was_over_and_comes_back_is_raised_again_after_the_silence() -> None:
+    assert not raises(seen(finding()), alarm(AlarmState.ARRIVED, over_s=1799))
+    assert raises(seen(finding()), alarm(AlarmState.ARRIVED, over_s=1800))
+
+
+def test_a_grade_adds_to_the_alarm_of_another_and_opens_none() -> None:
+    graded = dataclasses.replace(finding(), grade="likely")
+    assert decide(seen(graded), standing(), POLICY, NOW) == ()
+    assert decide(seen(graded), standing(alarm(AlarmState.OPEN, grade="likely")), POLICY, NOW) == ()
+    for before in (None, "certain"):
+        row = alarm(AlarmState.OPEN, detector=None, grade=before)
+        assert decide(seen(graded), standing(row), POLICY, NOW) == (
+            Amend(detector="early_warning", alarm_id=5, finding=graded),
+        )
+
+
+def personal(**chosen: Any) -> pd.DataFrame:
+    usual: dict[str, Any] = {
+        "resident_id": 7,
+        "detector": "early_warning",
+        "is_on": True,
+        "off_until": None,
+        "tolerance": 1.0,
+        "active_from_h": None,
+        "active_to_h": None,
+    }
+    frame = pd.DataFrame([{**usual, **chosen}])
+    frame["off_until"] = pd.to_datetime(frame["off_until"], utc=True)
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, True),
+        ({"is_on": False}, False),
+        ({"is_on": False, "resident_id": 8}, True),
+        ({"is_on": False, "detector": "another"}, True),
+        ({"off_until": NOW + timedelta(seconds=1)}, False),
+        ({"off_until": NOW}, True),
+        ({"active_from_h": 14, "active_to_h": 15}, True),  # it is 14:00 where the homes are
+        ({"active_from_h": 8, "active_to_h": 14}, False),
+        ({"active_from_h": 22, "active_to_h": 15}, True),
+        ({"active_from_h": 22, "active_to_h": 6}, False),
+        ({"active_from_h": 5, "active_to_h": 5}, True),
+    ],
+)
+def test_what_carers_have_set_for_a_person(chosen: dict[str, Any], expected: bool) -> None:
+    proposals = decide(seen(finding()), standing(), POLICY, NOW, personal(**chosen))
+    assert bool(proposals) == expected

@@ -15,10 +15,12 @@ PAGES = [
     "/desk/beds",
     "/county",
     "/county/devices",
+    "/county/detectors",
+    "/alarms/1/feedback",
     "/alarms/1",
     "/residents/1",
 ]
-DATA = ["/live", "/api/me", "/api/alarms", "/api/residents/1/signs"]
+DATA = ["/live", "/api/me", "/api/alarms", "/api/residents/1/signs", "/api/alarms/1/evidence"]
 
 
 def test_a_session_begins_and_ends(county: County, visitor: TestClient) -> None:
@@ -88,7 +90,7 @@ def test_a_part_of_a_page_sends_the_whole_page_to_the_sign_in(visitor: TestClien
     ],
 )
 def test_another_site_cannot_act_here(caregiver: TestClient, headers: dict[str, str]) -> None:
-    for path in ("/sign-out", "/language", "/alarms/1/steps/acknowledged", "/sign-in"):
+    for path in ("/sign-out", "/language", "/alarms/1/steps/acknowledged", "/alarms/1/feedback", "/sign-in"):
         answer = caregiver.post(path, headers=headers, data={})
         assert answer.status_code == 403, path
     assert caregiver.get("/api/me").status_code == 200

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from care.feedback import Reason, Verdict
 from care.model import (
     Ability,
     AlarmPriority,
@@ -21,6 +22,8 @@ from care.model import (
 )
 from dashboard import words
 from dashboard.catalogues import ROOM, extracted, kept
+from dashboard.curves import Range
+from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
 from gateway.errors import DeadReason
@@ -86,6 +89,11 @@ def test_chinese_is_chinese() -> None:
         (words.INTAKE, Process),
         (words.INTAKE_CONSEQUENCE, Process),
         (words.INTAKE_TROUBLE, Trouble),
+        (words.RANGE, Range),
+        (words.GRADE, Grade),
+        (words.VERDICT, Verdict),
+        (words.VERDICT_ICON, Verdict),
+        (words.REASON, Reason),
         (words.SIGN, {*SIGNS, "bp"}),
         (words.SIGN_UNIT, {*SIGNS, "bp"}),
     ],
@@ -100,6 +108,7 @@ def test_every_icon_is_there() -> None:
     used = {
         *words.ALARM_ICON.values(),
         *words.STEP_ICON.values(),
+        *words.VERDICT_ICON.values(),
         *re.findall(r"icon\('([a-z0-9-]+)'", templates),
     }
     assert {name for name in used if f'id="tabler-{name}"' not in sprite} == set()
@@ -159,3 +168,19 @@ def test_times_are_those_of_the_home() -> None:
     assert speech.when(now, now) == "23:30"
     assert speech.when(late, now) == "3月2日 00:05"
     assert languages()["en"].when(late, now) == "Mar 2 00:05"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chinese", "english"),
+    [
+        (0, "0秒", "0 sec"),
+        (45.9, "45秒", "45 sec"),
+        (12_600, "3小时 30分钟", "3 hr 30 min"),
+        (3_605, "1小时", "1 hr"),
+        (7_199, "1小时 59分钟", "1 hr 59 min"),
+        (180_000, "2天 2小时", "2 days 2 hr"),
+    ],
+)
+def test_how_long_is_told_exactly(seconds: float, chinese: str, english: str) -> None:
+    assert languages()["zh_CN"].span(seconds) == chinese
+    assert languages()["en"].span(seconds) == english

@@ -9,6 +9,7 @@ from care.db import Connection
 from care.model import AlarmStep
 from care.sessions import actor_of
 from dashboard.app import create_app
+from dashboard.security import HEADERS
 from dashboard.settings import Settings
 from gateway.model import AlarmKind
 from tests.care.conftest import County
@@ -91,6 +92,20 @@ def test_a_mistake_of_ours_tells_nothing_of_it(app: FastAPI) -> None:
     assert answer.status_code == 500
     assert answer.json()["error"]["code"] == "internal"
     assert "secret" not in answer.text
+    for name, value in HEADERS.items():
+        assert answer.headers[name] == value, "a mistake opens no door"
+
+
+@pytest.mark.parametrize("path", ["/broken", "/static/x", "/api/nowhere", "/sign-in"])
+def test_every_header_is_there_just_once(app: FastAPI, path: str) -> None:
+    @app.get("/broken")
+    def broken() -> None:
+        raise RuntimeError
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get(path)
+    for name, value in HEADERS.items():
+        assert answer.headers.get_list(name) == [value]
 
 
 def test_without_a_database_people_are_told_to_wait() -> None:

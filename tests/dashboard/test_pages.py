@@ -10,7 +10,6 @@ from care.alarms import Actor, raise_alarm, take_step
 from care.db import Connection
 from care.model import AlarmPriority, AlarmStep, CareCategory, RoomKind, SiteKind
 from care.sessions import actor_of
-from dashboard.api.signs import bed_times, with_gaps
 from dashboard.steps import buttons
 from gateway.model import AlarmKind, DeviceKind
 from tests.care.conftest import SINCE, County
@@ -99,8 +98,11 @@ def test_nothing_of_another_home_is_shown(visitor: TestClient, owner: Connection
     for path in (
         f"/alarms/{alarm.id}",
         f"/alarms/{alarm.id}/steps/resolved",
+        f"/alarms/{alarm.id}/feedback",
         f"/residents/{resident.id}",
         f"/api/residents/{resident.id}/signs",
+        f"/api/residents/{resident.id}/signs?range=1y",
+        f"/api/alarms/{alarm.id}/evidence",
     ):
         assert outsider.get(path).status_code == 404, path
     for path in (f"/alarms/{alarm.id}/steps/acknowledged", f"/alarms/{alarm.id}/notes"):
@@ -112,6 +114,7 @@ def test_nothing_of_another_home_is_shown(visitor: TestClient, owner: Connection
         f"/desk/beds?site={home.id}",
         "/api/alarms",
         "/county",
+        "/county/detectors",
         f"/county/devices?site={home.id}",
     ):
         text = outsider.get(path).text
@@ -223,7 +226,7 @@ def test_a_resident_s_page_and_chart(caregiver: TestClient, owner: Connection, w
     )  # the oldest may just have left the day
     assert sum(value is None for _, value in pulse) == 1, "the hour without readings is one gap"
     assert len(data["in_bed"]) == 3
-    assert len(data["activity"]) == 12
+    assert len(data["events"]) == 12
 
 
 def test_in_an_own_home_the_rooms_tell_of_the_resident(
@@ -247,38 +250,15 @@ def test_in_an_own_home_the_rooms_tell_of_the_resident(
         (sensor.id, kitchen),
     )
     data = sign_in(visitor, "town").get(f"/api/residents/{alone.id}/signs").json()
-    assert [(event["event"], event["room"]) for event in data["activity"]] == [("motion", "厨房")]
+    assert [(event["event"], event["room"]) for event in data["events"]] == [("motion", "厨房")]
 
 
-@pytest.mark.parametrize("query", ["hours=0", "hours=1000", "until=yesterday"])
+@pytest.mark.parametrize(
+    "query", ["hours=0", "hours=1000", "until=yesterday", "range=2y", "until=0001-01-01T00:00:00Z"]
+)
 def test_a_chart_of_nonsense_is_refused(caregiver: TestClient, county: County, query: str) -> None:
     answer = caregiver.get(f"/api/residents/{county.mother.id}/signs?{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
-
-
-def test_gaps_stay_gaps() -> None:
-    minute = 60_000
-    steady = [(n * minute, 70.0) for n in range(10)]
-    assert with_gaps(steady) == steady
-    torn = [*steady, (30 * minute, 71.0)]
-    assert with_gaps(torn) == [*steady, (9 * minute + 1, None), (30 * minute, 71.0)]
-    by_hand = [(n * 480 * minute, 36.5) for n in range(3)]
-    assert with_gaps(by_hand) == by_hand, "three times a day is no gap"
-    assert with_gaps([]) == []
-    assert with_gaps([(0, 1.0)]) == [(0, 1.0)]
-
-
-def test_bed_times_pair_up() -> None:
-    events = [
-        (0, "out_of_bed"),
-        (1, "in_bed"),
-        (2, "turned"),
-        (3, "in_bed"),
-        (5, "out_of_bed"),
-        (8, "in_bed"),
-    ]
-    assert bed_times(events, 10) == [(1, 5), (8, 10)]
-    assert bed_times([], 10) == []
 
 
 def test_the_buttons_follow_the_state_machine() -> None:
@@ -317,7 +297,7 @@ def report_health(owner: Connection, process: str, *, silent_s: float = 3, **col
 def test_intake_that_works_says_so_and_the_county_sees_its_processes(
     visitor: TestClient, owner: Connection, county: County
 ) -> None:
-    for process in ("readings", "alarms", "settle"):
+    for process in ("readings", "alarms", "settle", "gateways"):
         report_health(owner, process)
     page = sign_in(visitor, "county").get("/county/devices").text
     assert "接收正常，延迟 0.2 秒" in page
@@ -333,7 +313,7 @@ def test_intake_that_does_not_work_is_told_to_everybody(
     visitor: TestClient, owner: Connection, county: County
 ) -> None:
     page = sign_in(visitor, "wang").get("/county/devices").text
-    assert page.count("没有响应") == 3, "nobody has ever told anything"
+    assert page.count("没有响应") == 4, "nobody has ever told anything"
     report_health(owner, "readings", lag_p50_s=95.0)
     report_health(owner, "alarms", silent_s=31)
     report_health(owner, "settle", connected=False)

@@ -18,6 +18,7 @@ from care.registry import NewDevice
 from gateway import wire
 from gateway.model import DeviceKind, Message, to_epoch_ms
 from ingest.alarms import AlarmIngest
+from ingest.gateways import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.settle import Rhythm, settle
@@ -135,18 +136,19 @@ def settings_of(database: Database, broker: Broker) -> Callable[[str], Settings]
     return settings
 
 
-Process = SharedReadings | AlarmIngest
+Process = SharedReadings | AlarmIngest | GatewayIngest
 
 
 class Running:
     """A process of ingest in a thread; a failure in it fails the test."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, wait: bool = True) -> None:
         self.process = process
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        eventually(lambda: process.connected or self.failure)
+        if wait:
+            eventually(lambda: process.connected or self.failure)
         assert self.failure is None, self.failure
 
     def _run(self) -> None:

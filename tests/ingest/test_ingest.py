@@ -18,6 +18,7 @@ from gateway.model import (
     AlarmSignal,
     DeviceKind,
     DeviceStatus,
+    Message,
     SignalState,
     VitalSigns,
     from_epoch_ms,
@@ -168,6 +169,26 @@ def test_a_batch_is_stored_once_and_receipted_each_time(home: Home) -> None:
     assert home.rows("SELECT count(*) FROM readings.vitals")[0]["count"] == 1
     assert home.rows("SELECT signal_count FROM care.alarm") == [{"signal_count": 1}]
     assert [letter["reason"] for letter in dead_letters(home)] == ["unknown_device"]
+
+
+@pytest.mark.parametrize("known", [0, 1])
+def test_readings_of_a_clock_known_to_be_wrong_are_marked(home: Home, known: int) -> None:
+    ts_ms = now_ms()
+    if known:  # one of them was stored before, so that the batch goes the careful way
+        home.say(home.wristband, VitalSigns(ts_ms=ts_ms, rr=15))
+        eventually(lambda: home.rows("SELECT FROM readings.vitals"))
+    sound = [(home.wristband.device.name, VitalSigns(ts_ms=ts_ms - 60_000, hr=71))]
+    doubtful: list[tuple[str, Message]] = [
+        (home.wristband.device.name, VitalSigns(ts_ms=ts_ms, hr=72)),
+        (home.motion.device.name, Activity(ts_ms=ts_ms, event=ActivityEvent.MOTION)),
+    ]
+    topic = home.topic(home.gateway, Leaf.BATCH)
+    home.publish(home.gateway, topic, wire.encode_batch("sound", sound))
+    home.publish(home.gateway, topic, wire.encode_batch("doubtful", doubtful, clock_suspect=True))
+    eventually(lambda: home.rows("SELECT FROM readings.activity"))
+    marked = home.rows("SELECT hr, clock_suspect FROM readings.vitals ORDER BY time")
+    assert marked == [{"hr": 71, "clock_suspect": None}, {"hr": 72, "clock_suspect": True}]
+    assert home.rows("SELECT clock_suspect FROM readings.activity") == [{"clock_suspect": True}]
 
 
 class Listener:

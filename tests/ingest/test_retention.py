@@ -149,3 +149,14 @@ def test_old_batches_and_dead_letters_are_forgotten(
     assert (forgotten.batches, forgotten.dead_letters) == (8, 4)
     assert {row["batch_id"] for row in rows_of(ingest_role, "batch")} == {str(n) for n in range(55, 61)}
     assert {row["topic"] for row in rows_of(ingest_role, "dead_letter")} == {"178", "179"}
+
+
+def test_how_devices_were_is_forgotten_with_the_raw_data(ingest_role: Connection) -> None:
+    for time in ("2026-02-10T15:40Z", NOW.isoformat()):
+        ingest_role.execute(
+            "INSERT INTO readings.device_status (time, device_id, online) VALUES (%s, 4, true)", (time,)
+        )
+    assert forget(ingest_role, KEEP, NOW) == Forgotten(status_chunks=1)
+    assert len(rows_of(ingest_role, "device_status")) == 1
+    with pytest.raises(psycopg.DataError, match="younger than 7 days"):
+        ingest_role.execute("SELECT readings.drop_device_status(now())")

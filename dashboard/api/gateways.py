@@ -1,0 +1,121 @@
+"""Boxes speak to the centre: to be paired, and to renew their secrets. No session; the database judges.
+
+What is asked here holds secrets, so it is answered over TLS only. The authority is no secret: a box fetches
+it first, over whatever there is, and checks it against its code.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from care import pairing
+from care.db import Connection
+from care.errors import InvalidError, NotFoundError
+from dashboard.context import Context, context_of
+from dashboard.errors import BusyError, InsecureError, NotToldError
+from gateway.enrolment import Authority, ConfirmRequest, Enrolled, PairRequest, RotateRequest
+
+router = APIRouter(prefix="/api/gateways")
+
+BODY_BYTES_MAX = 4096
+TOLD_S_MAX = 10.0
+"""How long the broker may take to learn of a new credential before the box is told to ask again."""
+TOLD_POLL_S = 0.1
+SLOT_WAIT_S = 5.0
+
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+
+
+@router.get("/authority")
+def authority(request: Request) -> Response:
+    """The centre's authority, and where it can be spoken to over TLS. NotFoundError: none is set up."""
+    settings = context_of(request).settings
+    if settings.authority is None:
+        raise NotFoundError("gateways cannot be paired here: the centre has no authority")
+    certificate = Path(settings.authority).read_text(encoding="ascii")
+    return _json(Authority(certificate=certificate, https_port=settings.gateway_https_port))
+
+
+@router.post("/pair")
+async def pair(request: Request) -> Response:
+    """A box becomes a gateway with a one-time code."""
+    asked = await _asked(request, PairRequest)
+    return await _answer(request, lambda link, box: pairing.redeem(link, asked.code, asked.secret, box))
+
+
+@router.post("/rotate")
+async def rotate(request: Request) -> Response:
+    """A gateway gets a new secret, which it chose itself."""
+    asked = await _asked(request, RotateRequest)
+    return await _answer(
+        request,
+        lambda link, box: pairing.rotate(link, asked.username, asked.secret, asked.new_secret, box),
+    )
+
+
+@router.post("/confirm")
+async def confirm(request: Request) -> Response:
+    """A gateway has used and kept its new secret."""
+    asked = await _asked(request, ConfirmRequest)
+    return await _answer(request, lambda link, box: pairing.confirm(link, asked.username, asked.secret, box))
+
+
+async def _asked(request: Request, form: type[Asked]) -> Asked:
+    if request.url.scheme != "https":
+        raise InsecureError("secrets are spoken of over TLS only")
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise InvalidError(f"at most {BODY_BYTES_MAX} bytes are read")
+    try:
+        return msgspec.json.decode(body, type=form)
+    except msgspec.DecodeError as error:
+        raise InvalidError(str(error)) from error
+
+
+async def _answer(request: Request, judge: Callable[[Connection, str], int]) -> Response:
+    """What the box is told when `judge`, given a connection and the box's address, has found for it."""
+    context = context_of(request)
+    address = request.client.host if request.client else "unknown"
+    enrolled = await run_in_threadpool(_judged, context, judge, address)
+    return _json(enrolled)
+
+
+def _judged(context: Context, judge: Callable[[Connection, str], int], address: str) -> Enrolled:
+    if not context.sign_in_slots.acquire(timeout=SLOT_WAIT_S):
+        raise BusyError("too many boxes and people sign in at once")
+    try:
+        with context.pool.connection() as connection:
+            credential_id = judge(connection, address)  # in autocommit: a failure is counted for good
+    finally:
+        context.sign_in_slots.release()
+    deadline_s = time.monotonic() + TOLD_S_MAX
+    while True:
+        with context.pool.connection() as connection:
+            enrolment = pairing.enrolment(connection, credential_id)
+        if enrolment.told:
+            break
+        if time.monotonic() > deadline_s:
+            raise NotToldError("the broker has not learnt of the gateway yet")
+        time.sleep(TOLD_POLL_S)
+    settings = context.settings
+    return Enrolled(
+        site=enrolment.site,
+        gateway=enrolment.gateway,
+        username=enrolment.username,
+        mqtt_port=settings.gateway_mqtt_port,
+        mqtt_host=settings.gateway_mqtt_host,
+    )
+
+
+def _json(answer: msgspec.Struct) -> Response:
+    return Response(
+        msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"}
+    )

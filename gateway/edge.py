@@ -1,0 +1,492 @@
+"""The edge: what is said on the LAN broker, through a dialect, into the outbox; and the siren of the house.
+
+A message is acknowledged to the LAN broker once it is on our disk. Everything here happens in one thread,
+so that what the siren knows and what the outbox keeps cannot part; the uplink has a thread of its own.
+"""
+
+import hashlib
+import logging
+import time
+from collections import ChainMap, Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from paho.mqtt.client import topic_matches_sub
+
+from gateway import wire
+from gateway.clock import Clock, Stamp
+from gateway.dialects import Dialect, Heard, Ignored, Order, Told
+from gateway.dialects.anshou import name_of
+from gateway.errors import OutboxError
+from gateway.link import Address, Incoming, Link, Manner, Will
+from gateway.model import (
+    AlarmKind,
+    AlarmSignal,
+    DeviceKind,
+    DeviceProposal,
+    DeviceStatus,
+    GatewayConfig,
+    Message,
+)
+from gateway.outbox import Entry, Outbox
+from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
+from gateway.wire import ROOT, Command, CommandKind, Leaf, Topic
+
+log = logging.getLogger(__name__)
+
+LAN_RECEIVE_MAX = 100
+"""Messages that the LAN broker lets wait for our acknowledgement; it keeps the others."""
+HEALTH_EVERY_S = 10.0
+LOG_EVERY_S = 86_400.0
+EXPIRE_EVERY_S = 60.0
+RETRY_DISK_S = 1.0
+TURN_S_MAX = 1.0
+UNACKNOWLEDGED_MAX = 2_000
+"""Messages at QoS 0 in hand while the disk takes nothing; more are dropped, and counted."""
+INBOX_MAX = 1_000
+IGNORED_REASONS_MAX = 50
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the gateway is, for whoever installs it; retained on the LAN broker."""
+
+    ts: int | None
+    uplink: str
+    clock: str
+    queued: int
+    waiting: int
+    dropped: int
+    broken: int
+    heard: int
+    ignored: dict[str, int]
+    siren: bool
+    disk: str
+
+
+class _Taken(NamedTuple):
+    """What one turn brought, ready to be kept."""
+
+    entries: list[Entry]
+    proposals: dict[str, DeviceProposal]
+    learnt: dict[str, dict[str, Any]]
+    received: list[Incoming]
+    cried: dict[int, int]
+    """What was sent from memory meanwhile: its number there, by its place among the entries."""
+
+
+class Edge:
+    """Listens on the LAN broker at `lan()`; `run` in the thread that owns it.
+
+    Args:
+        outbox: Where everything is kept.
+        clock: Tells when what has no time of its own was heard.
+        lan: Address of the LAN broker.
+        site, name: Of this gateway.
+        dialects: What is spoken there.
+        alarm_kept: Called when an alarm is in the outbox.
+        cry: Called with an alarm that the disk does not take.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: Clock,
+        lan: Callable[[], Address],
+        *,
+        site: str,
+        name: str,
+        dialects: Sequence[Dialect],
+        confirm_s_max: float = CONFIRM_S_MAX,
+        alarm_kept: Callable[[], None] = lambda: None,
+        cry: Callable[[int, str, AlarmSignal], None] = lambda _number, _device, _signal: None,
+        uplink_state: Callable[[], str] = lambda: "unknown",
+    ) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._site = site
+        self._name = name
+        self._alarm_kept = alarm_kept
+        self._cry = cry
+        self._uplink_state = uplink_state
+        self._dialects = {dialect.name: dialect for dialect in dialects}
+        self._filters = [(topic, dialect) for dialect in dialects for topic in dialect.subscriptions]
+        self._config = outbox.config()
+        self._known = {dialect: outbox.knowledge(dialect) for dialect in self._dialects}
+        self._siren = Siren(confirm_s_max)
+        self._recall_siren()
+        self._recent = _recall_recent(outbox.state("recent"))
+        self._received: list[Incoming] = []
+        self._pending: _Taken | None = None
+        self._inbox: deque[Callable[[], bool]] = deque(maxlen=INBOX_MAX)
+        self._cried_count = 0
+        self._ignored: Counter[str] = Counter()
+        self._proposed: set[str] = set()
+        self._heard_count = 0
+        self._overflowed = 0
+        self._disk = "sound"
+        self._retry_s = 0.0
+        self._health_due_s = self._log_due_s = self._expire_due_s = 0.0
+        self._broken = outbox.totals().broken
+        self._stopping = False
+        offline = wire.encode(DeviceStatus(online=False))
+        self._link = Link(
+            lan,
+            Manner(
+                name="LAN broker",
+                client_id=f"anshou-edge-{name}",
+                filters=sorted({topic for topic, _ in self._filters}),
+                persistent=True,
+                receive_max=LAN_RECEIVE_MAX,
+                backoff_s_max=5.0,
+                connect_s_max=2.0,
+            ),
+            will=Will(str(Topic(site, name, Leaf.STATUS)), offline),
+            on_message=self._receive,
+            on_connected=self._on_connected,
+        )
+
+    def _recall_siren(self) -> None:
+        now_s = time.monotonic()
+        remembered = self._outbox.state("siren")
+        if remembered is not None:
+            self._siren.recall(remembered, now_s)
+        kept = self._outbox.alarms(CRIES_MAX)
+        self._siren.reconcile([(alarm.seq, alarm.device, alarm.signal) for alarm in kept], now_s)
+
+    # From other threads.
+
+    def confirmed(self, numbers: Sequence[int]) -> None:
+        """The centre has these alarms."""
+        self._tell(lambda: self._confirm(numbers))
+
+    def configured(self, config: GatewayConfig) -> None:
+        """The centre says which devices are adopted."""
+        self._tell(lambda: self._configure(config))
+
+    def commanded(self, device: str, command: Command) -> None:
+        """The centre orders something of a device here, or of this gateway."""
+        self._tell(lambda: self._obey(device, command))
+
+    def stop(self) -> None:
+        """Return from `run` soon. Safe in a signal handler."""
+        self._stopping = True
+        self._link.wake()
+
+    def _confirm(self, numbers: Sequence[int]) -> bool:
+        changed = [self._siren.confirmed(number) for number in numbers]
+        return any(changed)
+
+    def _tell(self, work: Callable[[], bool]) -> None:
+        self._inbox.append(work)
+        self._link.wake()
+
+    # In our own thread.
+
+    @property
+    def connected(self) -> bool:
+        """Whether the LAN broker is there."""
+        return self._link.connected
+
+    def status(self) -> DeviceStatus:
+        """How this gateway is, for the centre. From any thread."""
+        totals = self._outbox.totals()
+        return DeviceStatus(
+            ts_ms=self._clock.now().ms,
+            online=True,
+            queued=totals.queued + totals.waiting,
+            dropped=totals.dropped,
+            clock_off_ms=self._clock.off_ms,
+        )
+
+    def run(self) -> None:
+        """Listen until `stop`. What is not on the disk is not acknowledged, so nothing is lost by the end."""
+        try:
+            while not self._stopping:
+                self._link.turn(min(TURN_S_MAX, self._siren.due_s(time.monotonic())))
+                self._work(time.monotonic())
+        finally:
+            topic = str(Topic(self._site, self._name, Leaf.STATUS))
+            self._link.publish(topic, wire.encode(DeviceStatus(online=False)), retain=True)
+            self._link.close()
+
+    def _work(self, now_s: float) -> None:
+        changed = False
+        while self._inbox:
+            changed |= self._inbox.popleft()()
+        if self._pending is not None and now_s >= self._retry_s:
+            self._keep(self._pending, now_s)
+        if self._received and self._pending is None:
+            received, self._received[:] = list(self._received), []
+            self._keep(self._understood(received), now_s)
+        order = self._siren.order(now_s)
+        if order is not None:
+            self._order_sirens(order)
+            changed = True
+        try:
+            if changed:
+                self._outbox.keep([], state={"siren": self._siren.remembered()})
+            if now_s >= self._expire_due_s:
+                self._expire_due_s = now_s + EXPIRE_EVERY_S
+                self._outbox.expire()
+                self._tell_if_broken()
+            if now_s >= self._health_due_s and self._link.connected:
+                self._health_due_s = now_s + HEALTH_EVERY_S
+                self._tell_health()
+            if now_s >= self._log_due_s:
+                self._log_due_s = now_s + LOG_EVERY_S
+                log.info("so far: %s", msgspec.json.encode(self.health()).decode())
+        except OutboxError as error:
+            self._trouble(error)
+
+    # LAN to outbox.
+
+    def _receive(self, incoming: Incoming) -> None:
+        """Take what the broker sends; the disk's troubles bound what came at QoS 1, this bounds the rest."""
+        if incoming.mid or len(self._received) < UNACKNOWLEDGED_MAX:
+            self._received.append(incoming)
+        else:
+            self._overflowed += 1
+
+    def _understood(self, received: list[Incoming]) -> _Taken:
+        taken = _Taken([], {}, {}, received, {})
+        for incoming in received:
+            if incoming.repeated and (incoming.mid, _digest(incoming)) in self._recent:
+                continue  # kept already; only our acknowledgement was lost
+            stamp = self._clock.now()
+            for dialect in self._speakers(incoming.topic):
+                told = self._told(dialect, incoming, taken)
+                if told.learnt:
+                    taken.learnt.setdefault(dialect.name, {}).update(told.learnt)
+                for proposal in told.proposed:
+                    self._propose(taken, proposal)
+                for heard in told.heard:
+                    self._take(taken, heard, stamp)
+                for ignored in told.ignored:
+                    self._ignore(ignored.reason)
+        return taken
+
+    def _told(self, dialect: Dialect, incoming: Incoming, taken: _Taken) -> Told:
+        known = ChainMap(taken.learnt.get(dialect.name, {}), self._known[dialect.name])
+        try:
+            return dialect.understand(
+                incoming.topic, incoming.payload, retained=incoming.retained, known=known
+            )
+        except Exception:
+            # A mistake of ours in one dialect must not let one message stop all others for ever.
+            log.exception("the dialect %s cannot take what came on %s", dialect.name, incoming.topic)
+            return Told(ignored=[Ignored(None, f"{dialect.name} failed")])
+
+    def _speakers(self, topic: str) -> list[Dialect]:
+        """The dialects that want a topic, each once."""
+        found = {
+            dialect.name: dialect for wanted, dialect in self._filters if topic_matches_sub(wanted, topic)
+        }
+        return list(found.values())
+
+    def _take(self, taken: _Taken, heard: Heard, stamp: Stamp) -> None:
+        if heard.key in self._config.refused:
+            self._ignore("device refused")
+            return
+        name = self._name_of(heard.key)
+        if name is None:
+            if not self._outbox.knows_room_for(heard.key):
+                self._ignore("too many unknown devices")
+                self._overflowed += 1
+                return
+            if heard.key not in taken.proposals and not self._was_proposed(heard.key):
+                self._propose(taken, DeviceProposal(key=heard.key, says=(_word_for(heard.message),)))
+        self._heard_count += 1
+        taken.entries.append(Entry(heard.key, name, heard.message, stamp))
+
+    def _name_of(self, key: str) -> str | None:
+        adopted = self._config.devices.get(key)
+        return name_of(key) if adopted is None else adopted.name
+
+    def _propose(self, taken: _Taken, proposal: DeviceProposal) -> None:
+        if proposal.key not in self._config.devices and proposal.key not in self._config.refused:
+            taken.proposals[proposal.key] = proposal
+            self._proposed.add(proposal.key)
+
+    def _was_proposed(self, key: str) -> bool:
+        if key not in self._proposed and self._outbox.is_proposed(key):
+            self._proposed.add(key)
+        return key in self._proposed
+
+    def _keep(self, taken: _Taken, now_s: float) -> None:
+        """To the disk, then acknowledged; when the disk fails, again a second later."""
+        recent = _recalled_with(self._recent, taken.received)
+        state = {"recent": msgspec.json.encode(list(recent))}
+        try:
+            numbers = self._outbox.keep(
+                taken.entries,
+                proposals=taken.proposals.values(),
+                learnt=taken.learnt,
+                state=state,
+                dropped=self._overflowed,
+            )
+        except OutboxError as error:
+            self._trouble(error)
+            self._cry_out(taken, now_s)
+            self._pending, self._retry_s = taken, now_s + RETRY_DISK_S
+            return
+        self._pending, self._disk, self._overflowed, self._recent = None, "sound", 0, recent
+        for dialect, learnt in taken.learnt.items():
+            self._known[dialect].update(learnt)
+        for incoming in taken.received:
+            self._link.acknowledge(incoming)
+        changed = self._confirm(list(taken.cried.values()))
+        for entry, number in zip(taken.entries, numbers, strict=True):
+            if number and entry.name is not None and isinstance(entry.message, AlarmSignal):
+                changed |= self._siren.heard(number, entry.name, entry.message, now_s)
+        if any(numbers):
+            self._alarm_kept()
+        if changed:
+            self._inbox.append(lambda: True)  # the siren's state is kept at the end of the turn
+
+    def _cry_out(self, taken: _Taken, now_s: float) -> None:
+        """What cannot wait for the disk goes to the centre from memory, under the id that it will keep."""
+        for place, entry in enumerate(taken.entries):
+            message = entry.message
+            if entry.name is None or not isinstance(message, AlarmSignal):
+                continue
+            named = msgspec.structs.replace(
+                message,
+                ts_ms=message.ts_ms if message.ts_ms is not None else entry.stamp.ms,
+                signal_id=message.signal_id
+                or f"unkept-{self._clock.boot_id[:8]}-{entry.stamp.boot_ms}-{place}",
+            )
+            taken.entries[place] = entry._replace(message=named)
+            if place not in taken.cried:
+                self._cried_count += 1
+                taken.cried[place] = -self._cried_count  # no number of the outbox
+                self._siren.heard(-self._cried_count, entry.name, named, now_s)
+                self._cry(-self._cried_count, entry.name, named)
+
+    def _trouble(self, error: OutboxError) -> None:
+        if self._disk != str(error):
+            log.error("%s", error)
+        self._disk = str(error)
+
+    def _ignore(self, reason: str) -> None:
+        if reason not in self._ignored and len(self._ignored) >= IGNORED_REASONS_MAX:
+            reason = "other"
+        self._ignored[reason] += 1
+
+    # From the centre.
+
+    def _configure(self, config: GatewayConfig) -> bool:
+        if config == self._config:
+            return False
+        try:
+            self._outbox.configure(config)
+        except OutboxError as error:
+            self._trouble(error)
+            self._inbox.append(lambda: self._configure(config))
+            return False
+        self._config = config
+        log.info("%d devices are adopted, %d refused", len(config.devices), len(config.refused))
+        self._alarm_kept()  # one that waited for its device's adoption may go now
+        return False
+
+    def _obey(self, device: str, command: Command) -> bool:
+        log.info("the centre says: %s, %s", device, command.command)
+        if command.command is CommandKind.CANCEL:
+            changed = self._siren.cancelled(None if device == self._name else device)
+            self._order_sirens(False, only=None if device == self._name else device)
+            return changed
+        if command.command is CommandKind.SIREN:
+            self._order_sirens(True, only=None if device == self._name else device)
+        return False
+
+    # The siren.
+
+    def _order_sirens(self, on: bool, only: str | None = None) -> None:
+        """Tell all sirens, or the one device, and whoever listens to this gateway's own command topic."""
+        log.warning("the siren is told to %s", "sound" if on else "be silent")
+        command = Command(command=CommandKind.SIREN if on else CommandKind.CANCEL)
+        orders: list[Order] = []
+        if only is None:
+            orders.append(Order(str(Topic(self._site, self._name, Leaf.COMMAND)), wire.encode(command)))
+        named = False
+        for key, adoption in self._config.devices.items():
+            if adoption.name != only and (only is not None or adoption.kind is not DeviceKind.SIREN):
+                continue
+            named = True
+            orders.append(Order(str(Topic(self._site, adoption.name, Leaf.COMMAND)), wire.encode(command)))
+            dialect = self._dialects.get(key.partition(":")[0])
+            if dialect is not None:
+                order = dialect.order_siren(key, adoption.kind, on, self._known[dialect.name])
+                if order is not None and order.topic != orders[-1].topic:
+                    orders.append(order)
+        if only is not None and not named:
+            orders.append(Order(str(Topic(self._site, only, Leaf.COMMAND)), wire.encode(command)))
+        for order in orders:
+            self._link.publish(order.topic, order.payload)
+
+    # How we are.
+
+    def health(self) -> Health:
+        """How the gateway is, for whoever installs it."""
+        totals = self._outbox.totals()
+        off_ms = self._clock.off_ms
+        clock = "sure" if self._clock.sure else "unsure"
+        return Health(
+            ts=self._clock.now().ms,
+            uplink=self._uplink_state(),
+            clock=clock if not off_ms else f"{clock}, the box is {off_ms / 1000:+.1f} s off",
+            queued=totals.queued,
+            waiting=totals.waiting,
+            dropped=totals.dropped,
+            broken=totals.broken,
+            heard=self._heard_count,
+            ignored=dict(self._ignored),
+            siren=self._siren.sounding,
+            disk=self._disk,
+        )
+
+    def _tell_health(self) -> None:
+        self._link.publish(
+            str(Topic(self._site, self._name, Leaf.STATUS)), wire.encode(self.status()), retain=True
+        )
+        topic = f"{ROOT}/{self._site}/{self._name}/health"
+        self._link.publish(topic, msgspec.json.encode(self.health()), retain=True)
+
+    def _tell_if_broken(self) -> None:
+        """The outbox had to begin anew: an alarm of our own, so that somebody looks at the box."""
+        broken = self._outbox.totals().broken
+        if broken > self._broken:
+            self._broken = broken
+            signal = AlarmSignal(kind=AlarmKind.FAULT, signal_id=f"outbox-{self._outbox.outbox_id}")
+            self._outbox.keep([Entry(f"gateway:{self._name}", self._name, signal, self._clock.now())])
+            self._alarm_kept()
+
+    def _on_connected(self) -> None:
+        self._health_due_s = 0.0
+        self._siren.unheard()
+
+
+def _word_for(message: Message) -> str:
+    """The model's word for what a message says, as a proposal lists them."""
+    if isinstance(message, AlarmSignal):
+        return f"alarm.{message.kind}"
+    return str(wire.leaf_of(message))
+
+
+def _digest(incoming: Incoming) -> str:
+    return hashlib.blake2b(incoming.topic.encode() + b"\0" + incoming.payload, digest_size=6).hexdigest()
+
+
+def _recall_recent(kept: bytes | None) -> dict[tuple[int, str], None]:
+    pairs = msgspec.json.decode(kept or b"[]", type=list[tuple[int, str]])
+    return dict.fromkeys(pairs)
+
+
+def _recalled_with(
+    recent: Mapping[tuple[int, str], None], received: Sequence[Incoming]
+) -> dict[tuple[int, str], None]:
+    """What was kept last, as much as can be unacknowledged: what comes again of it is no new message."""
+    fresh = {(incoming.mid, _digest(incoming)): None for incoming in received if incoming.mid}
+    older = {pair: None for pair in recent if pair not in fresh}
+    pairs = list({**older, **fresh})
+    return dict.fromkeys(pairs[-LAN_RECEIVE_MAX:])

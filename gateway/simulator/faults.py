@@ -1,0 +1,211 @@
+"""Device faults as they are seen in real life, and what each does to what a device says.
+
+A fault is drawn for each device and span of `WINDOW_DAYS`. It bends rows that are already told; what a
+device never said it does not invent, but for the button that presses itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gateway.model import ActivityEvent, AlarmKind, DeviceKind, SignalState
+from gateway.simulator import events
+from gateway.simulator.chance import generator
+from gateway.simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms
+from gateway.simulator.events import Events, Said
+from gateway.simulator.labels import Label, LabelKind
+from gateway.simulator.plan import County
+
+WINDOW_DAYS = 30
+LONGEST_DAYS = 14
+"""No fault lasts longer."""
+
+WORN_OR_BED = (DeviceKind.WRISTBAND, DeviceKind.SMART_MATTRESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """Which kinds of device a fault strikes, how often in a device-year, and how long it lasts."""
+
+    kinds: tuple[DeviceKind, ...]
+    per_device_year: float
+    lasts_h: tuple[float, float]
+
+
+FAILINGS: Mapping[LabelKind, Failing] = {
+    LabelKind.FLAT_LINE: Failing(kinds=WORN_OR_BED, per_device_year=0.15, lasts_h=(6, 96)),
+    LabelKind.DRIFT: Failing(kinds=(DeviceKind.WRISTBAND,), per_device_year=0.12, lasts_h=(120, 330)),
+    LabelKind.DROP_OUT: Failing(
+        kinds=(*WORN_OR_BED, DeviceKind.MOTION), per_device_year=0.3, lasts_h=(8, 120)
+    ),
+    LabelKind.DUPLICATES: Failing(
+        kinds=(*WORN_OR_BED, DeviceKind.MOTION, DeviceKind.DOOR_CONTACT),
+        per_device_year=0.2,
+        lasts_h=(4, 72),
+    ),
+    LabelKind.BURST: Failing(
+        kinds=(*WORN_OR_BED, DeviceKind.MOTION, DeviceKind.DOOR_CONTACT),
+        per_device_year=0.5,
+        lasts_h=(1, 20),
+    ),
+    LabelKind.CLOCK_JUMP: Failing(
+        kinds=(DeviceKind.WRISTBAND, DeviceKind.HEALTH_KIOSK), per_device_year=0.1, lasts_h=(2, 48)
+    ),
+    LabelKind.STUCK_PRESENCE: Failing(
+        kinds=(DeviceKind.FALL_RADAR,), per_device_year=0.25, lasts_h=(12, 150)
+    ),
+    LabelKind.SELF_FIRING: Failing(
+        kinds=(DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD), per_device_year=0.06, lasts_h=(6, 60)
+    ),
+    LabelKind.FIELD_CHANGE: Failing(kinds=(DeviceKind.WRISTBAND,), per_device_year=0.05, lasts_h=(24, 120)),
+}
+_DRIFT_PER_DAY = {"temp": 0.25, "spo2": -1.1, "hr": 2.5}
+_DROPPED = 0.7
+_REPEATED = 0.4
+_FIRES_EVERY_MIN = (20, 150)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of one device."""
+
+    kind: LabelKind
+    device: int
+    begin_ms: int
+    end_ms: int
+
+    def label(self, county: County) -> Label:
+        """What it is called afterwards."""
+        site = county.devices[self.device].site
+        return Label(
+            kind=self.kind, site=site, device=self.device, begin_ms=self.begin_ms, end_ms=self.end_ms
+        )
+
+
+def faults_on(county: County, day: int, rate: float) -> list[Fault]:
+    """The faults that touch simulated day `day`, by device, then kind."""
+    begin_ms = day_start_ms(day)
+    windows = range((day - LONGEST_DAYS) // WINDOW_DAYS, day // WINDOW_DAYS + 1)
+    found = [fault for window in windows for fault in _in_window(county, window, rate)]
+    return [fault for fault in found if fault.begin_ms < begin_ms + DAY_MS and fault.end_ms > begin_ms]
+
+
+def afflicted(rows: Events, faults: Iterable[Fault], seed: int, day: int) -> Events:
+    """The rows of a day as faulty devices say them; not in order."""
+    for fault in faults:
+        struck = (
+            (rows["device"] == fault.device)
+            & (rows["ts_ms"] >= fault.begin_ms)
+            & (rows["ts_ms"] < fault.end_ms)
+        )
+        rng = generator(seed, fault.kind, fault.device, day)
+        rows = _EFFECTS[fault.kind](rows, struck, fault, rng, day_start_ms(day))
+    return rows
+
+
+def _in_window(county: County, window: int, rate: float) -> list[Fault]:
+    start_ms = day_start_ms(window * WINDOW_DAYS)
+    found = []
+    for kind, failing in FAILINGS.items():
+        rng = generator(county.seed, "fault", kind, window)
+        devices = [device.index for device in county.devices if device.kind in failing.kinds]
+        chance = failing.per_device_year * WINDOW_DAYS / 365 * rate
+        # Three draws for each device whatever they decide, so that none disturbs another's.
+        for device, (happens, begins, lasts) in zip(devices, rng.random((len(devices), 3)), strict=True):
+            if happens < chance:
+                begin_ms = start_ms + int(begins * WINDOW_DAYS * DAY_MS)
+                shortest_h, longest_h = failing.lasts_h
+                hours = shortest_h + lasts * (longest_h - shortest_h)
+                found.append(
+                    Fault(kind=kind, device=device, begin_ms=begin_ms, end_ms=begin_ms + int(hours * HOUR_MS))
+                )
+    return found
+
+
+Effect = Callable[[Events, np.ndarray, Fault, np.random.Generator, int], Events]
+
+
+def _flat_line(rows: Events, struck: np.ndarray, *_: object) -> Events:
+    readings = np.flatnonzero(struck & events.is_said(rows, Said.VITALS))
+    if readings.size:
+        rows["values"][readings] = rows["values"][readings[0]]
+    return rows
+
+
+def _drift(
+    rows: Events, struck: np.ndarray, fault: Fault, _rng: np.random.Generator, _start_ms: int
+) -> Events:
+    readings = np.flatnonzero(struck & events.is_said(rows, Said.VITALS))
+    days = (rows["ts_ms"][readings] - fault.begin_ms) / DAY_MS
+    for key, per_day in _DRIFT_PER_DAY.items():
+        events.set_sign(rows, readings, key, events.sign(rows, key)[readings] + per_day * days)
+    return rows
+
+
+def _drop_out(
+    rows: Events, struck: np.ndarray, _fault: Fault, rng: np.random.Generator, _start_ms: int
+) -> Events:
+    kept: Events = rows[~(struck & (rng.random(rows.size) < _DROPPED))]
+    return kept
+
+
+def _duplicates(
+    rows: Events, struck: np.ndarray, _fault: Fault, rng: np.random.Generator, _start_ms: int
+) -> Events:
+    again = rows[struck & (rng.random(rows.size) < _REPEATED)]
+    again["delay_ms"] += rng.integers(50, 20_000, again.size)
+    both: Events = np.concatenate([rows, again])
+    return both
+
+
+def _burst(
+    rows: Events, struck: np.ndarray, fault: Fault, _rng: np.random.Generator, _start_ms: int
+) -> Events:
+    """All that was said while the link was away comes when it is back, with its own times."""
+    rows["delay_ms"][struck] = fault.end_ms - rows["ts_ms"][struck]
+    return rows
+
+
+def _clock_jump(
+    rows: Events, struck: np.ndarray, fault: Fault, _rng: np.random.Generator, _start_ms: int
+) -> Events:
+    hours = generator(fault.device, fault.begin_ms // 1000).choice([-9, -1, 3, 26, -480_000])
+    rows["clock_off_ms"][struck] = int(hours) * HOUR_MS
+    return rows
+
+
+def _stuck_presence(rows: Events, struck: np.ndarray, *_: object) -> Events:
+    cleared = events.is_activity(rows, ActivityEvent.ABSENCE)
+    kept: Events = rows[~(struck & cleared)]
+    return kept
+
+
+def _self_firing(
+    rows: Events, _struck: np.ndarray, fault: Fault, rng: np.random.Generator, start_ms: int
+) -> Events:
+    at_ms, until_ms = max(fault.begin_ms, start_ms), min(fault.end_ms, start_ms + DAY_MS)
+    fired = [rows]
+    while (at_ms := at_ms + int(rng.integers(*_FIRES_EVERY_MIN)) * MINUTE_MS) < until_ms:
+        fired.append(events.alarm(fault.device, at_ms, AlarmKind.SOS, SignalState.RAISED, at_ms))
+    return np.concatenate(fired)
+
+
+def _field_change(rows: Events, struck: np.ndarray, *_: object) -> Events:
+    """A new firmware says temperature in Fahrenheit."""
+    readings = np.flatnonzero(struck & events.is_said(rows, Said.VITALS))
+    events.set_sign(rows, readings, "temp", events.sign(rows, "temp")[readings] * 1.8 + 32, inside=False)
+    return rows
+
+
+_EFFECTS: Mapping[LabelKind, Effect] = {
+    LabelKind.FLAT_LINE: _flat_line,
+    LabelKind.DRIFT: _drift,
+    LabelKind.DROP_OUT: _drop_out,
+    LabelKind.DUPLICATES: _duplicates,
+    LabelKind.BURST: _burst,
+    LabelKind.CLOCK_JUMP: _clock_jump,
+    LabelKind.STUCK_PRESENCE: _stuck_presence,
+    LabelKind.SELF_FIRING: _self_firing,
+    LabelKind.FIELD_CHANGE: _field_change,
+}

@@ -1,0 +1,102 @@
+"""What each gateway should know, kept at the broker as its retained message.
+
+The database is the truth. A message is published when it differs from what was published last on this
+connection; a new connection publishes all, because a broker that was restarted may have lost them.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from gateway import wire
+from gateway.model import GatewayConfig
+from gateway.wire import Leaf, Topic
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 30
+RECONNECT_S_MAX = 10
+CLEARED = b""
+"""An empty retained message takes away what the broker keeps."""
+
+
+class ConfigPublisher:
+    """A connection of its own to the broker, on a thread of paho's; `url` holds the account."""
+
+    def __init__(self, url: str, client_id: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 1883
+        self._lock = threading.Lock()
+        self._wanted: Mapping[str, bytes] = {}
+        self._confirmed: dict[str, bytes] = {}
+        self._in_flight: dict[int, tuple[str, bytes]] = {}
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
+        )
+        self._client.username_pw_set(unquote(parts.username or ""), unquote(parts.password or ""))
+        self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
+        self._client.on_connect = self._on_connect
+        self._client.on_publish = self._on_publish
+
+    def start(self) -> None:
+        """Connect, and stay connected, in the background."""
+        self._client.connect_async(self._host, self._port, keepalive=KEEPALIVE_S)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def set(self, configs: Mapping[tuple[str, str], GatewayConfig | None]) -> None:
+        """From now on these are what gateways should know, by site and name; None: nothing any more."""
+        wanted = {
+            str(Topic(site, gateway, Leaf.CONFIG)): CLEARED if config is None else wire.encode(config)
+            for (site, gateway), config in configs.items()
+        }
+        with self._lock:
+            self._wanted = wanted
+            self._publish_differences()
+
+    def is_settled(self) -> bool:
+        """Whether the broker has confirmed all that is wanted."""
+        with self._lock:
+            return all(self._confirmed.get(topic) == payload for topic, payload in self._wanted.items())
+
+    def _publish_differences(self) -> None:
+        if not self._client.is_connected():
+            return
+        under_way = set(self._in_flight.values())
+        for topic, payload in self._wanted.items():
+            if self._confirmed.get(topic) == payload or (topic, payload) in under_way:
+                continue
+            sent = self._client.publish(topic, payload, qos=1, retain=True)
+            if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._in_flight[sent.mid] = (topic, payload)
+
+    def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            log.warning("the broker refuses to take gateways' configurations: %s", reason)
+            return
+        with self._lock:
+            self._confirmed.clear()
+            self._in_flight.clear()
+            self._publish_differences()
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
+        with self._lock:
+            topic, payload = self._in_flight.pop(mid, (None, CLEARED))
+            if topic is None:
+                # From before a reconnect, sent again by paho: it may have overtaken something newer.
+                self._confirmed.clear()
+                self._publish_differences()
+                return
+            if reason.is_failure:
+                log.warning("the broker refuses the configuration on %s: %s", topic, reason)
+                return
+            self._confirmed[topic] = payload

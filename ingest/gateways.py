@@ -1,0 +1,125 @@
+"""The process that looks after gateways: what they propose, what they should know, how they sign in.
+
+It shares nothing with alarms and readings, which go on without it. Two of it do no harm: everything it does
+may be done twice.
+"""
+
+import logging
+import time
+from collections import deque
+
+import psycopg
+from prometheus_client import CollectorRegistry
+
+from care import proposals
+from care.db import Connection
+from gateway.wire import ROOT, Leaf
+from ingest.configs import ConfigPublisher
+from ingest.credentials import settle_credentials
+from ingest.database import Database
+from ingest.directory import Directory
+from ingest.errors import ProvisionError
+from ingest.metrics import Metrics
+from ingest.proposals import store_proposal
+from ingest.provision import Provisioner
+from ingest.settings import Settings
+from ingest.subscriber import Incoming, Session, Subscriber
+
+log = logging.getLogger(__name__)
+
+RECEIVE_MAX = 100
+TURN_S_MAX = 0.2
+RETRY_POLL_S = 0.05
+CHECK_EVERY_S = 30.0
+"""A change is told by the database at once; this often it is looked up all the same."""
+PROVISION_PAUSE_S = 2.0
+
+
+class GatewayIngest:
+    """Proposals in, configurations and credentials out."""
+
+    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics(CollectorRegistry())
+        self._metrics.watch_pending(lambda: len(self._waiting))
+        self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
+        application = f"anshou ingest gateways {settings.worker}"
+        self._database = Database(settings.database_url, application)
+        self._register = Database(settings.database_url, f"{application} directory")
+        self._directory = Directory(self._register)
+        self._provisioner = Provisioner(settings.mqtt_url)
+        self._publisher = ConfigPublisher(settings.mqtt_url, f"anshou-ingest-configs-{settings.worker}")
+        self._waiting: deque[Incoming] = deque()
+        self._listening: Connection | None = None
+        self._configs_due_s = self._credentials_due_s = 0.0
+        self._stopping = False
+        self._subscriber = Subscriber(
+            settings.mqtt_url,
+            session=Session(f"anshou-ingest-gateways-{settings.worker}", [f"{ROOT}/+/+/{Leaf.PROPOSAL}"]),
+            receive_max=RECEIVE_MAX,
+            keepalive_s=settings.keepalive_s,
+            on_message=self._waiting.append,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker sends us its messages now."""
+        return self._subscriber.subscribed
+
+    def stop(self) -> None:
+        """Return from `run` after what is in hand. Safe in a signal handler."""
+        self._stopping = True
+        self._subscriber.wake()
+
+    def run(self) -> None:
+        """Run until `stop`. Raises what no retry can mend; nothing unacknowledged is lost by that."""
+        self._publisher.start()
+        try:
+            while not self._stopping:
+                self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
+                self._turn()
+        finally:
+            self._publisher.stop()
+            self._subscriber.close()
+            self._database.close()
+            self._register.close()
+
+    def _turn(self) -> None:
+        """One round with the database, if it is there; what fails is tried again."""
+        connection = self._database.connection()
+        if connection is None or not self._directory.refresh():
+            return
+        try:
+            self._hear_of_changes(connection)
+            while self._waiting and not self._stopping:
+                dead = store_proposal(connection, self._directory, self._waiting[0])
+                self._subscriber.acknowledge(self._waiting.popleft())
+                self._metrics.took(1)
+                self._metrics.died(dead)
+            now_s = time.monotonic()
+            if now_s >= self._configs_due_s:
+                self._publisher.set(proposals.configs(connection))
+                self._configs_due_s = now_s + CHECK_EVERY_S
+            if now_s >= self._credentials_due_s:
+                self._settle_credentials(connection)
+        except psycopg.OperationalError as error:
+            self._database.failed(error)
+
+    def _hear_of_changes(self, connection: Connection) -> None:
+        if connection is not self._listening:
+            connection.execute("LISTEN anshou_gateways")
+            connection.execute("LISTEN anshou_registry")
+            self._listening = connection
+            changed = True
+        else:
+            changed = any(True for _ in connection.notifies(timeout=0))
+        if changed:
+            self._configs_due_s = self._credentials_due_s = 0.0
+
+    def _settle_credentials(self, connection: Connection) -> None:
+        try:
+            settle_credentials(connection, self._provisioner)
+        except ProvisionError as error:
+            log.warning("gateways' credentials wait: %s", error)
+            self._credentials_due_s = time.monotonic() + PROVISION_PAUSE_S
+            return
+        self._credentials_due_s = time.monotonic() + CHECK_EVERY_S

@@ -1,0 +1,183 @@
+"""What is true and what is said agree: labels, spells, outbreaks, long lies and faults."""
+
+import numpy as np
+import pytest
+
+from gateway.model import ActivityEvent, AlarmKind, AlarmSignal, DeviceKind
+from gateway.simulator import events
+from gateway.simulator.clock import DAY_MS, day_start_ms
+from gateway.simulator.events import Events, Said
+from gateway.simulator.faults import FAILINGS, LONGEST_DAYS, faults_on
+from gateway.simulator.illness import IllnessKind
+from gateway.simulator.labels import Label, LabelKind
+from gateway.simulator.plan import County
+from gateway.simulator.story import Story, Told
+from tests.gateway.simulator.conftest import DAY
+
+DAYS = 5
+
+
+@pytest.fixture(scope="module")
+def hard_times(county: County) -> Story:
+    return Story(county, incident_rate=1, ordeal_rate=25)
+
+
+@pytest.fixture(scope="module")
+def told(hard_times: Story) -> list[Told]:
+    return [hard_times.tell(DAY + ahead, opening=ahead == 0) for ahead in range(DAYS)]
+
+
+@pytest.fixture(scope="module")
+def labels(told: list[Told]) -> list[Label]:
+    return [label for day in told for label in day.labels]
+
+
+def of(labels: list[Label], kind: LabelKind) -> list[Label]:
+    return [label for label in labels if label.kind is kind]
+
+
+def during(told: list[Told], begin_ms: int, end_ms: int) -> Events:
+    rows = np.concatenate([day.events for day in told])
+    inside: Events = rows[(rows["ts_ms"] >= begin_ms) & (rows["ts_ms"] < end_ms)]
+    return inside
+
+
+def test_the_same_day_is_told_in_the_same_bytes(hard_times: Story, county: County, told: list[Told]) -> None:
+    again = Story(county, incident_rate=1, ordeal_rate=25).tell(DAY + 2)
+    assert again.events.tobytes() == told[2].events.tobytes()
+    assert again.labels == told[2].labels
+
+
+def test_each_label_stands_once_on_the_day_it_begins(labels: list[Label], told: list[Told]) -> None:
+    assert len(labels) == len(set(labels))
+    for ahead, day in enumerate(told):
+        for label in day.labels:
+            assert label.begin_ms < day_start_ms(DAY + ahead + 1)
+            assert ahead == 0 or label.begin_ms >= day_start_ms(DAY + ahead)
+            assert label.end_ms >= label.begin_ms
+
+
+def test_much_happens_in_hard_times(labels: list[Label]) -> None:
+    rare = {
+        LabelKind.HEART_DECOMPENSATION,
+        LabelKind.URINARY_INFECTION,
+        LabelKind.ROUNDS_NEGLECTED,
+        LabelKind.WEAK_BREATHING,
+        LabelKind.FIELD_CHANGE,
+        LabelKind.LOW_BATTERY,
+        LabelKind.CLOCK_JUMP,
+        LabelKind.DEHYDRATION,
+        LabelKind.FALL,
+        *(LabelKind(kind) for kind in ("smoke", "gas", "water", "tamper", "fault")),
+    }
+    assert set(LabelKind) - {label.kind for label in labels} <= rare
+
+
+def test_whoever_lies_on_the_floor_moves_no_sensor(
+    county: County, told: list[Told], labels: list[Label]
+) -> None:
+    lies = [label for label in of(labels, LabelKind.LONG_LIE) if label.begin_ms > day_start_ms(DAY)]
+    assert lies
+    for lie in lies:
+        assert lie.subject is not None
+        rows = during(told, lie.begin_ms + 60_000, lie.end_ms - 60_000)
+        own = [device.index for device in county.reach[lie.subject] if device.subject == lie.subject]
+        by_own = rows[np.isin(rows["device"], own)]
+        assert not events.is_activity(by_own, ActivityEvent.IN_BED).any()
+        if county.sites[lie.site].sort == "household":
+            around = [device.index for device in county.reach[lie.subject]]
+            assert not events.is_activity(rows[np.isin(rows["device"], around)], ActivityEvent.MOTION).any()
+        raised = [
+            one.message
+            for one in events.messages(during(told, lie.begin_ms, lie.begin_ms + 1))
+            if isinstance(one.message, AlarmSignal) and one.device == lie.device
+        ]
+        assert [signal.kind for signal in raised] == ([AlarmKind.FALL] if lie.told else [])
+    assert any(lie.told for lie in lies)
+
+
+@pytest.mark.parametrize("kind", [LabelKind.GHOST_RESIDENT, LabelKind.DEAD])
+def test_who_is_not_there_leaves_no_trace(
+    county: County, told: list[Told], labels: list[Label], kind: LabelKind
+) -> None:
+    gone = of(labels, kind)
+    assert gone
+    for label in gone:
+        own = [
+            one.index for one in county.devices if label.subject is not None and one.subject == label.subject
+        ]
+        begin_ms = max(label.begin_ms + DAY_MS, day_start_ms(DAY))
+        rows = during(told, begin_ms, label.end_ms)
+        said = rows[np.isin(rows["device"], own)]
+        repeated = said["leaf"] != Said.STATUS
+        assert not (repeated & ~events.is_alarm(said, AlarmKind.SOS)
+                    & ~events.is_alarm(said, AlarmKind.LOW_BATTERY)).any()  # fmt: skip
+
+
+def test_an_outbreak_is_people_of_one_home_falling_ill_in_turn(
+    county: County, hard_times: Story, labels: list[Label]
+) -> None:
+    outbreaks = of(labels, LabelKind.OUTBREAK)
+    assert outbreaks
+    for outbreak in outbreaks:
+        assert county.sites[outbreak.site].sort == "care_home"
+        assert outbreak.severity is not None
+        assert outbreak.severity >= 1
+        assert outbreak.peak_ms is not None
+        assert outbreak.begin_ms < outbreak.peak_ms < outbreak.end_ms
+    ill = of(labels, LabelKind.RESPIRATORY_INFECTION)
+    at_home = [label for label in ill if label.site == outbreaks[0].site]
+    assert len(at_home) > 1
+
+
+def test_dying_ends_in_death(labels: list[Label]) -> None:
+    deaths = {label.subject: label for label in of(labels, LabelKind.DEAD)}
+    dying = [label for label in of(labels, LabelKind.DYING) if label.end_ms < day_start_ms(DAY + DAYS - 1)]
+    assert dying
+    for label in dying:
+        assert deaths[label.subject].begin_ms == label.end_ms
+
+
+def test_no_fault_is_longer_than_it_may_be_and_each_strikes_its_kinds(county: County) -> None:
+    found = [fault for day in range(DAY, DAY + 60, 7) for fault in faults_on(county, day, 30)]
+    assert {fault.kind for fault in found} == set(FAILINGS)
+    for fault in found:
+        assert fault.end_ms - fault.begin_ms <= LONGEST_DAYS * DAY_MS
+        assert county.devices[fault.device].kind in FAILINGS[fault.kind].kinds
+
+
+def test_faults_do_what_they_are_called(county: County, told: list[Told], labels: list[Label]) -> None:
+    rows = np.concatenate([day.events for day in told])
+
+    def struck(label: Label) -> Events:
+        inside = (rows["ts_ms"] >= label.begin_ms) & (rows["ts_ms"] < label.end_ms)
+        chosen: Events = rows[inside & (rows["device"] == label.device)]
+        return chosen
+
+    overlapping = {
+        label.device for label in labels if sum(o.device == label.device for o in labels if o.device) > 1
+    }
+    single = [label for label in labels if label.device is not None and label.device not in overlapping]
+    for label in of(single, LabelKind.FLAT_LINE):
+        readings = struck(label)[events.is_said(struck(label), Said.VITALS)]
+        for day in range(DAY, DAY + DAYS):
+            of_day = readings[(readings["ts_ms"] - day_start_ms(0)) // DAY_MS == day]
+            assert len(np.unique(np.nan_to_num(of_day["values"]), axis=0)) <= 1
+    for label in of(single, LabelKind.BURST):
+        assert (struck(label)["ts_ms"] + struck(label)["delay_ms"] == label.end_ms).all()
+    for label in of(single, LabelKind.STUCK_PRESENCE):
+        assert not events.is_activity(struck(label), ActivityEvent.ABSENCE).any()
+    fired = of(labels, LabelKind.SELF_FIRING)
+    assert fired
+    assert all(county.devices[label.device or 0].kind in
+               (DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD) for label in fired)  # fmt: skip
+    heard = events.as_heard(rows)
+    assert (np.diff(heard["ts_ms"] + heard["delay_ms"]) >= 0).all()
+
+
+def test_without_ordeals_a_day_is_what_it_was(county: County, story: Story) -> None:
+    rows = story.day(DAY)
+    assert not rows["delay_ms"].any()
+    assert not rows["clock_off_ms"].any()
+    kinds = {label.kind for label in story.tell(DAY).labels}
+    assert not kinds & {LabelKind.OUTBREAK, LabelKind.GHOST_RESIDENT, LabelKind(IllnessKind.DYING)}

@@ -1,0 +1,220 @@
+"""The edge between two real brokers: dialect, outbox, adoption, and the siren of the house."""
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+
+from gateway import outbox, wire
+from gateway.errors import OutboxError
+from gateway.link import Link
+from gateway.model import (
+    Activity,
+    ActivityEvent,
+    Adoption,
+    AlarmKind,
+    AlarmSignal,
+    DeviceKind,
+    DeviceStatus,
+    GatewayConfig,
+    SignalState,
+    VitalSigns,
+)
+from gateway.wire import Command, CommandKind, Leaf, Topic
+from tests.gateway.conftest import House, eventually
+
+Z2M_DEVICES = [
+    {
+        "ieee_address": "0x00158d0001a2b3c4",
+        "friendly_name": "kitchen_motion",
+        "type": "EndDevice",
+        "supported": True,
+        "power_source": "Battery",
+        "definition": {
+            "model": "RTCGQ11LM",
+            "vendor": "Aqara",
+            "description": "Motion sensor",
+            "exposes": [
+                {"type": "binary", "name": "occupancy", "property": "occupancy", "access": 1,
+                 "value_on": True, "value_off": False},
+            ],
+        },
+    }
+]  # fmt: skip
+
+
+def sos(number: int, **fields: Any) -> AlarmSignal:
+    return AlarmSignal(kind=AlarmKind.SOS, signal_id=f"press-{number}", **fields)
+
+
+def siren_orders(house: House, device: str | None = None) -> list[str]:
+    topic = str(Topic(house.site, device or house.name, Leaf.COMMAND))
+    return [str(wire.decode_command(payload).command) for payload in house.lan.of(topic)]
+
+
+def test_what_a_device_says_in_our_words_arrives_as_it_was_said(house: House) -> None:
+    house.start()
+    house.say("band-1", VitalSigns(ts_ms=1_794_000_000_123, hr=72))
+    house.say("motion-1", Activity(ts_ms=1_794_000_000_456, event=ActivityEvent.MOTION))
+    batches = eventually(
+        lambda: sum(len(batch.items) for batch in house.centre.batches()) == 2 and house.centre.batches()
+    )
+    assert sorted((item.device, item.ts_ms) for batch in batches for item in batch.items) == [
+        ("band-1", 1_794_000_000_123),
+        ("motion-1", 1_794_000_000_456),
+    ]
+
+
+def test_an_sos_is_confirmed_and_the_house_stays_quiet(house: House) -> None:
+    running = house.start()
+    house.say("button-1", sos(1, ts_ms=5))
+    eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
+    eventually(lambda: running.gateway.edge.health().queued == 0)
+    with pytest.raises(AssertionError):
+        eventually(lambda: siren_orders(house), timeout_s=2.5)
+
+
+def test_what_the_centre_does_not_confirm_sounds_in_the_house_until_it_does(house: House) -> None:
+    house.centre.refuses = lambda topic, _payload: topic.endswith("/alarm")
+    house.centre.adopt(
+        GatewayConfig(devices={"anshou:siren-1": Adoption(name="siren-1", kind=DeviceKind.SIREN)})
+    )
+    running = house.start()
+    eventually(lambda: running.gateway.uplink.connected)
+    house.say("button-1", sos(1))
+    eventually(lambda: siren_orders(house, "siren-1") == ["siren"])
+    assert siren_orders(house) == ["siren"], "and whoever listens to the gateway"
+    house.centre.refuses = lambda _topic, _payload: False
+    eventually(lambda: siren_orders(house, "siren-1") == ["siren", "cancel"])
+
+
+def test_cancelled_at_the_device_although_there_is_no_centre(house: House) -> None:
+    house.start(uplink_port=9)
+    house.say("button-1", sos(1))
+    eventually(lambda: siren_orders(house) == ["siren"])
+    house.say("button-1", sos(1, state=SignalState.CANCELLED))
+    eventually(lambda: siren_orders(house) == ["siren", "cancel"])
+
+
+def test_a_restart_does_not_forget_that_it_sounds(house: House) -> None:
+    running = house.start(uplink_port=9)
+    house.say("button-1", sos(1))
+    eventually(lambda: siren_orders(house) == ["siren"])
+    running.stop()
+    house.start()
+    eventually(lambda: siren_orders(house)[-1] == "cancel")
+    assert house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")), "the centre confirmed it at last"
+
+
+def test_the_centre_orders_the_siren_and_its_end(house: House) -> None:
+    running = house.start()
+    eventually(lambda: running.gateway.uplink.connected)
+    for order in (CommandKind.SIREN, CommandKind.CANCEL):
+        house.centre.say(house.centre.topic(Leaf.COMMAND), wire.encode(Command(command=order)))
+    eventually(lambda: siren_orders(house) == ["siren", "cancel"])
+
+
+def test_an_unknown_device_is_proposed_waits_and_goes_out_when_adopted(house: House) -> None:
+    running = house.start()
+    house.lan.say("zigbee2mqtt/bridge/devices", json.dumps(Z2M_DEVICES).encode())
+    house.lan.say("zigbee2mqtt/kitchen_motion", b'{"occupancy": true, "battery": 90}')
+    (proposal,) = eventually(
+        lambda: [wire.decode_proposal(p) for p in house.centre.of(house.centre.topic(Leaf.PROPOSAL))]
+    )
+    assert proposal.key.startswith("zigbee2mqtt:")
+    assert proposal.kind is DeviceKind.MOTION
+    eventually(lambda: running.gateway.edge.health().waiting >= 1)
+    assert house.centre.batches() == []
+    house.centre.adopt(
+        GatewayConfig(devices={proposal.key: Adoption(name="motion-0001", kind=DeviceKind.MOTION)})
+    )
+    batches = eventually(house.centre.batches)
+    assert {item.device for batch in batches for item in batch.items} == {"motion-0001"}
+    assert any(isinstance(item, Activity) for batch in batches for item in batch.items)
+
+
+def test_a_refused_device_is_forgotten_and_what_it_says_is_counted(house: House) -> None:
+    running = house.start()
+    house.lan.say("zigbee2mqtt/bridge/devices", json.dumps(Z2M_DEVICES).encode())
+    house.lan.say("zigbee2mqtt/kitchen_motion", b'{"occupancy": true}')
+    eventually(lambda: running.gateway.edge.health().waiting)
+    proposal = wire.decode_proposal(eventually(lambda: house.centre.of(house.centre.topic(Leaf.PROPOSAL)))[0])
+    house.centre.adopt(GatewayConfig(refused=(proposal.key,)))
+    eventually(lambda: running.gateway.edge.health().waiting == 0)
+    house.lan.say("zigbee2mqtt/kitchen_motion", b'{"occupancy": false}')
+    eventually(lambda: running.gateway.edge.health().ignored.get("device refused"))
+
+
+def test_garbage_is_counted_and_stops_nothing(house: House) -> None:
+    running = house.start()
+    topic = str(Topic(house.site, "band-1", Leaf.VITALS))
+    for payload in (b"", b"null", b"\xff\xfe", b"[" * 10_000, b'{"hr": 9999}', b"{}"):
+        house.lan.say(topic, payload)
+    house.say("band-1", VitalSigns(hr=72))
+    eventually(house.centre.batches)
+    assert sum(running.gateway.edge.health().ignored.values()) == 6
+
+
+def test_what_was_retained_before_raises_no_alarm(house: House) -> None:
+    house.lan.say(str(Topic(house.site, "button-1", Leaf.ALARM)), wire.encode(sos(1)), retain=True)
+    running = house.start()
+    eventually(lambda: running.gateway.edge.health().ignored)
+    assert running.gateway.edge.health().queued == 0
+    house.lan.say(str(Topic(house.site, "button-1", Leaf.ALARM)), b"", retain=True)
+
+
+def test_health_lies_on_the_lan_for_whoever_installs_it(house: House) -> None:
+    house.start(uplink_port=9)
+    topic = f"anshou/v1/{house.site}/{house.name}/health"
+    health = json.loads(eventually(lambda: house.lan.of(topic))[0])
+    assert health["uplink"] != "connected"
+    assert health["disk"] == "sound"
+    status = wire.decode(
+        Leaf.STATUS, eventually(lambda: house.lan.of(str(Topic(house.site, house.name, Leaf.STATUS))))[0]
+    )
+    assert isinstance(status, DeviceStatus)
+    assert status.online
+
+
+def test_a_full_disk_stops_no_sos(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk comes back later: what it did not take then is there once, and under the same id."""
+    running = house.start()
+    eventually(lambda: running.gateway.uplink.connected)
+    real = outbox.Outbox.keep
+
+    def refuse(*_arguments: Any, **_options: Any) -> list[int]:
+        raise OutboxError("the disk is full") from sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(outbox.Outbox, "keep", refuse)
+    house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+    alarms = house.centre.topic(Leaf.ALARM, "button-1")
+    eventually(lambda: house.centre.of(alarms))
+    eventually(lambda: running.gateway.edge._disk != "sound")
+    monkeypatch.setattr(outbox.Outbox, "keep", real)
+    eventually(lambda: running.gateway.edge.health().disk == "sound")
+    eventually(lambda: len(house.centre.of(alarms)) >= 2)
+    assert len({(s.signal_id, s.ts_ms) for s in map(_alarm, house.centre.of(alarms))}) == 1
+
+
+def _alarm(payload: bytes) -> AlarmSignal:
+    signal = wire.decode(Leaf.ALARM, payload)
+    assert isinstance(signal, AlarmSignal)
+    return signal
+
+
+def test_a_message_whose_acknowledgement_was_lost_is_kept_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker sends it again after a restart; it has no time of its own to tell it from a new one."""
+    monkeypatch.setattr(Link, "acknowledge", lambda *_arguments: None)
+    running = house.start(uplink_port=9)
+    house.say("band-1", VitalSigns(hr=72))
+    eventually(lambda: running.gateway.edge.health().queued == 1)
+    running.stop()
+    monkeypatch.undo()
+    running = house.start()
+    house.say("band-1", VitalSigns(hr=73))
+    eventually(lambda: sum(len(batch.items) for batch in house.centre.batches()) >= 2)
+    items = [item for batch in house.centre.batches() for item in batch.items]
+    assert sorted(item.hr or 0 for item in items if isinstance(item, VitalSigns)) == [72, 73]
