@@ -37,8 +37,10 @@ BATCH_RESEND_S = (15.0, 600.0)
 """First and longest wait for a receipt; each wait is twice the one before."""
 ALARM_ORDER_ATTEMPTS = 3
 """An alarm waits for an earlier one of the same device, but not after so many vain attempts of that."""
-PARK_ATTEMPTS = 4
-"""A batch that had no receipt after so many, while others had, is set aside …"""
+PARK_ATTEMPTS = 3
+"""A batch that had no receipt after so many, while what was sent later had, is set aside …"""
+SUSPICIOUS_ATTEMPTS = 6
+"""A batch that was under way when so many connections ended may be why; after twice as many it is set aside …"""
 PARKED_RESEND_S = 600.0
 """… and sent again only now and then, so that it stops nobody."""
 PROBE_EVERY_S = 20.0
@@ -59,7 +61,10 @@ class _Flight:
     sent_s: float
     attempts: int = 1
     fresh: bool = False
-    count: int = 0
+    interrupted: bool = False
+    """The connection ended since it was sent."""
+    vain: int = 0
+    """Attempts that had no receipt although the centre was there."""
 
     def due(self, now_s: float, waits_s: tuple[float, float]) -> bool:
         first_s, longest_s = waits_s
@@ -300,31 +305,36 @@ class Uplink:
                 self._proposals[mid] = proposal
 
     def _resend_batches(self, now_s: float) -> None:
-        for batch_id, flight in list(self._batches.items()):
-            if (
-                flight.attempts >= PARK_ATTEMPTS
-                and now_s - flight.sent_s > 2 * TURN_S_MAX
-                and self._answered_s > flight.first_s
-            ):
-                log.error("batch %s has no receipt after %d attempts; set aside", batch_id, flight.attempts)
-                self._parked[batch_id] = self._batches.pop(batch_id)
-        due = {
-            **{id_: flight for id_, flight in self._batches.items() if flight.due(now_s, BATCH_RESEND_S)},
-            **{
-                id_: flight
-                for id_, flight in self._parked.items()
-                if now_s - flight.sent_s >= PARKED_RESEND_S
-            },
+        self._set_poison_aside()
+        due = {id_: flight for id_, flight in self._batches.items() if self._batch_is_due(flight, now_s)}
+        due |= {
+            id_: flight for id_, flight in self._parked.items() if now_s - flight.sent_s >= PARKED_RESEND_S
         }
         if not due:
             return
         for batch in self._outbox.sealed():
-            flight_due = due.get(batch.batch_id)
-            if flight_due is not None:
-                if flight_due.attempts and not flight_due.fresh:
-                    self._pace.lost()
-                flight_due.sent_s, flight_due.attempts = now_s, flight_due.attempts + 1
-                self._link.publish(self._topic(Leaf.BATCH), batch.payload)
+            flight = due.get(batch.batch_id)
+            if flight is None:
+                continue
+            if not flight.interrupted and flight.attempts:
+                self._pace.lost()
+                # In vain only if the centre took something that was sent later: else it is the centre that is away.
+                flight.vain += self._answered_s > flight.sent_s
+            flight.interrupted = False
+            flight.sent_s, flight.attempts = now_s, flight.attempts + 1
+            self._link.publish(self._topic(Leaf.BATCH), batch.payload)
+
+    def _batch_is_due(self, flight: _Flight, now_s: float) -> bool:
+        """At once after an interruption; but not a batch that may itself be what ends each connection."""
+        at_once = flight.interrupted and flight.attempts < SUSPICIOUS_ATTEMPTS
+        return at_once or flight.due(now_s, BATCH_RESEND_S)
+
+    def _set_poison_aside(self) -> None:
+        for batch_id, flight in list(self._batches.items()):
+            breaks = flight.attempts >= 2 * SUSPICIOUS_ATTEMPTS and self._answered_s > flight.first_s
+            if flight.vain >= PARK_ATTEMPTS or breaks:
+                log.error("batch %s has no receipt after %d attempts; set aside", batch_id, flight.attempts)
+                self._parked[batch_id] = self._batches.pop(batch_id)
 
     def _send_fresh(self, now_s: float) -> None:
         while now_s >= self._fresh_due_s:
@@ -352,7 +362,7 @@ class Uplink:
             self._send_batch(batch, now_s, fresh=False)
 
     def _send_batch(self, batch: SealedBatch, now_s: float, *, fresh: bool) -> None:
-        flight = _Flight(now_s, now_s, fresh=fresh, count=batch.message_count)
+        flight = _Flight(now_s, now_s, fresh=fresh)
         self._batches[batch.batch_id] = flight
         self._link.publish(self._topic(Leaf.BATCH), batch.payload)
 
@@ -369,13 +379,13 @@ class Uplink:
         for flight in self._alarms.values():
             flight.sent_s = float("-inf")
         for batch in self._batches.values():
-            batch.sent_s = float("-inf")
+            batch.interrupted = True
         self._todo.append(self._look_at_backlog)
 
     def _look_at_backlog(self) -> None:
         for batch in self._outbox.sealed():
             if batch.batch_id not in self._batches and batch.batch_id not in self._parked:
-                self._batches[batch.batch_id] = _Flight(float("-inf"), float("-inf"), attempts=0)
+                self._batches[batch.batch_id] = _Flight(self._connected_s, float("-inf"), attempts=0)
         self._backlog_up_to = self._outbox.newest_seq
 
     def _on_published(self, mid: int) -> None:

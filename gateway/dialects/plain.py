@@ -1,7 +1,7 @@
 """Plain JSON: devices that publish what they like, put into our words by the settings file.
 
 Each source is a topic pattern and its fields. A field is found by its path in the payload (`data.0.hr`;
-empty: the whole payload, which then need not be JSON), and by its place in a packed string such as `128,76,72`.
+empty: the whole payload, which then need not be JSON), and by its place in a packed string (`128,76,72`).
 """
 
 import re

@@ -289,12 +289,13 @@ def number(value: Any) -> float | None:
 
 _ON = frozenset(
     "true on yes 1 open opened detected alarm alert occupied present active raised "  # noqa: SIM905
-    "triggered pressed online connected motion moving move movement large small large_move small_move activity "
-    "wet leak smoke gas low fall fall_alarm fallen fall_down".split()
+    "triggered pressed online connected motion moving move movement large small large_move small_move "
+    "activity wet leak smoke gas low fall fall_alarm fallen fall_down".split()
 )
 _OFF = frozenset(
     "false off no 0 none closed close clear cleared normal idle inactive absent "  # noqa: SIM905
-    "unoccupied not_detected no_motion static still dry ok released safe no_fall empty offline disconnected".split()
+    "unoccupied not_detected no_motion static still dry ok released safe no_fall empty offline "
+    "disconnected".split()
 )
 _NAMED: dict[str, ActivityEvent] = {
     "open": ActivityEvent.DOOR_OPEN,

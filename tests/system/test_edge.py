@@ -41,8 +41,9 @@ pytestmark = pytest.mark.slow
 CLOCKLESS = "clockless"
 DRAIN_S_MAX = 120.0
 STAMP_OFF_S_MAX = 300.0
-"""How long a message may lie at the LAN broker before it is stamped: two days are told in a minute. The clock is
-moved by hours."""
+"""How long a message may lie at the LAN broker before it is stamped: two days are told in a minute.
+
+The clock is moved by hours."""
 SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "glucose", "weight")
 
 

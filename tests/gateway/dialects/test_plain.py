@@ -1,5 +1,7 @@
 """Plain JSON by the settings file: mapping, units, packed strings, times; and files that are wrong."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -251,3 +253,11 @@ def test_dialects_come_by_name() -> None:
         registry.by_name(["zwave"], site="home", gateway="gw")
     with pytest.raises(SettingsError, match="plain"):
         registry.by_name(["plain"], site="home", gateway="gw")
+
+
+def test_the_examples_in_the_guide_are_read_as_they_stand() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "devices.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    assert len(examples) >= 3
+    for example in examples:
+        registry.read(example, "docs/devices.md")
