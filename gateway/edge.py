@@ -120,6 +120,7 @@ class Edge:
         self._pending: _Taken | None = None
         self._inbox: deque[Callable[[], bool]] = deque(maxlen=INBOX_MAX)
         self._cried_count = 0
+        self._stamped_ms: dict[str, int] = {}
         self._ignored: Counter[str] = Counter()
         self._proposed: set[str] = set()
         self._heard_count = 0
@@ -289,15 +290,24 @@ class Edge:
             self._ignore("device refused")
             return
         name = self._name_of(heard.key)
+        if heard.key not in self._config.devices and not self._outbox.knows_room_for(heard.key):
+            self._ignore("too many unknown devices")
+            self._overflowed += 1
+            return
+        if heard.message.ts_ms is None:
+            stamp = self._distinct(heard.key, stamp)
         if name is None:
-            if not self._outbox.knows_room_for(heard.key):
-                self._ignore("too many unknown devices")
-                self._overflowed += 1
-                return
             if heard.key not in taken.proposals and not self._was_proposed(heard.key):
                 self._propose(taken, DeviceProposal(key=heard.key, says=(_word_for(heard.message),)))
         self._heard_count += 1
         taken.entries.append(Entry(heard.key, name, heard.message, stamp))
+
+    def _distinct(self, key: str, stamp: Stamp) -> Stamp:
+        """No two stamps of one device are the same: the centre takes equal times for one and the same."""
+        ahead_ms = max(0, self._stamped_ms.get(key, -1) + 1 - stamp.boot_ms)
+        self._stamped_ms[key] = stamp.boot_ms + ahead_ms
+        ms = None if stamp.ms is None else stamp.ms + ahead_ms
+        return Stamp(ms, stamp.boot_ms + ahead_ms, stamp.sure)
 
     def _name_of(self, key: str) -> str | None:
         adopted = self._config.devices.get(key)

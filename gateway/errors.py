@@ -31,8 +31,8 @@ class WireError(GatewayError):
 
 
 class OutboxError(GatewayError):
-    """The outbox's disk does not take what should be kept now: full, read-only or failing. A retry may help."""
+    """The outbox's disk does not take what should be kept: full, read-only or failing. A retry may help."""
 
 
 class LinkRefusedError(GatewayError):
-    """A broker refuses this gateway; the text says which and why. A retry helps once somebody has mended it."""
+    """A broker refuses this gateway; the text says which and why. A retry helps once that is mended."""

@@ -318,7 +318,7 @@ class Uplink:
                 continue
             if not flight.interrupted and flight.attempts:
                 self._pace.lost()
-                # In vain only if the centre took something that was sent later: else it is the centre that is away.
+                # In vain only if the centre took what was sent later: else it is the centre that is away.
                 flight.vain += self._answered_s > flight.sent_s
             flight.interrupted = False
             flight.sent_s, flight.attempts = now_s, flight.attempts + 1

@@ -177,7 +177,7 @@ class CorkedSocket:
 class CorkedClient(Client):
     """paho's client on a corked socket."""
 
-    def _create_socket(self) -> CorkedSocket:
+    def _create_socket(self) -> Any:
         # The one place where paho lets its socket be wrapped, as it does itself for WebSockets.
         create = cast("Callable[[], Any]", super()._create_socket)
         return CorkedSocket(create())

@@ -94,7 +94,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ]
     ),
 }
-"""The tables. `resident` and `room` are numbers as in `residents` and `rooms`; `time` is by the device's clock,
+"""The tables. `resident` and `room` are numbers as in `residents` and `rooms`; `time` is by the device,
 `received` when the message would have come; docs/simulator.md says the rest."""
 
 Tables = dict[str, pa.Table]
