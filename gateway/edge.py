@@ -296,9 +296,8 @@ class Edge:
             return
         if heard.message.ts_ms is None:
             stamp = self._distinct(heard.key, stamp)
-        if name is None:
-            if heard.key not in taken.proposals and not self._was_proposed(heard.key):
-                self._propose(taken, DeviceProposal(key=heard.key, says=(_word_for(heard.message),)))
+        if name is None and heard.key not in taken.proposals and not self._was_proposed(heard.key):
+            self._propose(taken, DeviceProposal(key=heard.key, says=(_word_for(heard.message),)))
         self._heard_count += 1
         taken.entries.append(Entry(heard.key, name, heard.message, stamp))
 

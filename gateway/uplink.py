@@ -40,7 +40,7 @@ ALARM_ORDER_ATTEMPTS = 3
 PARK_ATTEMPTS = 3
 """A batch that had no receipt after so many, while what was sent later had, is set aside …"""
 SUSPICIOUS_ATTEMPTS = 6
-"""A batch that was under way when so many connections ended may be why; after twice as many it is set aside …"""
+"""A batch under way when so many connections ended may be why; after twice as many it is set aside …"""
 PARKED_RESEND_S = 600.0
 """… and sent again only now and then, so that it stops nobody."""
 PROBE_EVERY_S = 20.0

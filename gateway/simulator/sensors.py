@@ -19,12 +19,14 @@ _TURNS_PER_HOUR_ASLEEP = 2.2
 _SEEN_PER_HOUR_IN_BED = 0.9
 _STAFF_TURN_EVERY_MIN = 120
 _STIR = {
-    Place.BEDROOM: 0.8,
-    Place.BATHROOM: 1.6,
-    Place.KITCHEN: 1.7,
-    Place.LIVING_ROOM: 0.45,
+    Place.BEDROOM: 1.1,
+    Place.BATHROOM: 1.5,
+    Place.KITCHEN: 2.1,
+    Place.LIVING_ROOM: 0.85,
 }
 """How often people stir in each room, as a multiple of their own mobility."""
+_HAND = {"sbp": 8.5, "dbp": 6.0, "hr": 3.5, "temp": 0.25, "weight": 0.6}
+"""Deviation of one measurement by hand from the truth, so that people at home vary as real ones do."""
 _INDOORS = frozenset({Place.BED, Place.BEDROOM, Place.BATHROOM})
 _AWAY = frozenset({Place.OUT, Place.DAY_CENTRE})
 
@@ -67,7 +69,7 @@ def at_kiosk(device: int, lived: PersonDay, minute: int, rng: np.random.Generato
     """A person checks in at a health kiosk and measures themselves."""
     ts_ms = _at(lived.day, np.array([minute]), rng)
     keys = ("hr", "spo2", "sbp", "dbp", "weight")
-    reading = {key: lived.signs[key][minute : minute + 1] for key in keys}
+    reading = {key: _measured(key, lived.signs[key][minute : minute + 1], rng) for key in keys}
     check_in = events.activities(device, ts_ms, ActivityEvent.CHECK_IN)
     return [check_in, events.vitals(device, ts_ms + 90_000, reading)]
 
@@ -174,12 +176,17 @@ def _instrument(
     if not minutes.size:
         return []
     if keys:
-        readings = {key: lived.signs[key][minutes] for key in keys}
+        readings = {key: _measured(key, lived.signs[key][minutes], rng) for key in keys}
     else:
         after_meal = minutes > minute_at(12)
         sugar = [glucose_at(traits, rng, after_meal=bool(after)) for after in after_meal]
         readings = {"glucose": np.array(sugar)}
     return [events.vitals(device.index, _at(lived.day, minutes, rng), readings)]
+
+
+def _measured(key: str, values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """What an instrument shows in somebody's hands: cuff a little loose, tongue a little cold."""
+    return values + rng.normal(0, _HAND[key], values.size) if key in _HAND else values
 
 
 def _comings_and_goings(spent: Sequence[Stay], inside: frozenset[Place]) -> tuple[np.ndarray, np.ndarray]:

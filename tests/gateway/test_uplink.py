@@ -117,16 +117,23 @@ def test_one_id_for_several_signals_and_none_is_lost(house: House) -> None:
                 device,
                 AlarmSignal(kind=AlarmKind.SOS, ts_ms=int(time.time() * 1000), state=state, signal_id="1"),
             )
+    said = {device: _states_of(house, device) for device in ("button-1", "button-2")}
     eventually(lambda: queued(house) == 0)
-    for device in ("button-1", "button-2"):
-        said = house.centre.of(house.centre.topic(Leaf.ALARM, device))
-        states = [
-            message.state
-            for payload in said
-            if isinstance(message := wire.decode(Leaf.ALARM, payload), AlarmSignal)
-        ]
+    for states in said.values():
         assert states.index(SignalState.RAISED) < states.index(SignalState.CLEARED), "in order"
         assert states[-1] is SignalState.CLEARED
+
+
+def _states_of(house: House, device: str) -> list[SignalState]:
+    """Once the end of its alarm has come: all that came, in order."""
+    topic = house.centre.topic(Leaf.ALARM, device)
+
+    def states() -> list[SignalState]:
+        messages = [wire.decode(Leaf.ALARM, payload) for payload in house.centre.of(topic)]
+        return [message.state for message in messages if isinstance(message, AlarmSignal)]
+
+    eventually(lambda: SignalState.CLEARED in states())
+    return states()
 
 
 def test_a_connection_that_swallows_everything_is_given_up(

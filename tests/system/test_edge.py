@@ -34,7 +34,7 @@ from ingest.settings import Settings
 from ingest.shares import SharedReadings
 from tests.ingest.conftest import Running
 from tests.proxy import Proxy, proxies
-from tests.servers import Broker, Database
+from tests.servers import Broker, Database, server_folder
 
 pytestmark = pytest.mark.slow
 
@@ -135,9 +135,8 @@ def owner(database: Database) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def house(owner: Connection, broker: Broker, tmp_path: Path) -> Iterator[tuple[House, int]]:
-    tmp_path.chmod(0o711)
-    with lan_broker(Path("/tmp") / f"anshou-lan-{secrets.token_hex(4)}") as lan_port:
+def house(owner: Connection, broker: Broker) -> Iterator[tuple[House, int]]:
+    with server_folder() as folder, lan_broker(folder / "lan") as lan_port:
         house = House(owner, broker, lan_port)
         try:
             yield house, lan_port

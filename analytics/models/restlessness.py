@@ -1,0 +1,61 @@
+"""Restlessness, without any label: is this day more restless than days in such homes are?
+
+Agitation shows as pacing and aimless walking. Its measure here is how often somebody changed rooms, over the
+day and in its densest six hours, against the days of all people known before. It says how restless a day was,
+not how unusual it was for this person: a person who is agitated every day is not "usual".
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics import behaviour
+from analytics.news2 import Floats
+
+MEASURES = ("moves", "busiest_quarter")
+"""The habits that the score without labels is the mean of."""
+IQR_TO_SD = 1.349
+"""For a normal distribution the quartiles are so many standard deviations apart."""
+SCALE_MIN = 0.3
+"""In square roots of counts, whose spread by chance alone is 0.5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """What days are like in such homes.
+
+    Attributes:
+        centre, scale: of the square root of each of `behaviour.HABITS`: median, and the distance of the quartiles
+            as a standard deviation.
+        days: how many days of people it was learnt from.
+    """
+
+    centre: Floats
+    scale: Floats
+    days: int
+
+    def levels(self, habits: pd.DataFrame) -> pd.DataFrame:
+        """Each day of `behaviour.daily` in robust deviations from this cohort, by habit."""
+        return (_roots(habits) - self.centre) / self.scale
+
+    def restlessness(self, habits: pd.DataFrame) -> "pd.Series[float]":
+        """The score of each day of `behaviour.daily`: 0 is an ordinary day, 2 a very restless one."""
+        return self.levels(habits)[list(MEASURES)].mean(axis=1)
+
+
+def fit(habits: pd.DataFrame) -> Cohort:
+    """Learn from days as `behaviour.daily` gives them, of all people together.
+
+    Raises:
+        ValueError: there is no day at all.
+    """
+    if habits.empty:
+        raise ValueError("no day to learn from")
+    roots = _roots(habits).to_numpy(np.float64)
+    low, centre, high = np.quantile(roots, [0.25, 0.5, 0.75], axis=0)
+    return Cohort(centre=centre, scale=np.maximum((high - low) / IQR_TO_SD, SCALE_MIN), days=len(roots))
+
+
+def _roots(habits: pd.DataFrame) -> pd.DataFrame:
+    return np.sqrt(habits[list(behaviour.HABITS)])
