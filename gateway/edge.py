@@ -110,9 +110,9 @@ class Edge:
         self._cry = cry
         self._uplink_state = uplink_state
         self._dialects = {dialect.name: dialect for dialect in dialects}
-        self._filters = [(topic, dialect) for dialect in dialects for topic in dialect.subscriptions]
         self._config = outbox.config()
         self._known = {dialect: outbox.knowledge(dialect) for dialect in self._dialects}
+        self._filters = self._wanted()
         self._siren = Siren(confirm_s_max)
         self._recall_siren()
         self._recent = _recall_recent(outbox.state("recent"))
@@ -278,6 +278,25 @@ class Edge:
             log.exception("the dialect %s cannot take what came on %s", dialect.name, incoming.topic)
             return Told(ignored=[Ignored(None, f"{dialect.name} failed")])
 
+    def _wanted(self) -> list[tuple[str, Dialect]]:
+        """Each topic filter, and the dialect that wants it."""
+        return [
+            (topic, dialect)
+            for dialect in self._dialects.values()
+            for topic in dialect.filters(self._known[dialect.name])
+        ]
+
+    def _learn(self, learnt: Mapping[str, Mapping[str, Any]]) -> None:
+        """Lay it over what is known, None being forgotten; and hear the topics that it tells of."""
+        for dialect, entries in learnt.items():
+            known = self._known[dialect]
+            known.update(entries)
+            for key in [key for key, value in entries.items() if value is None]:
+                del known[key]
+        if learnt:
+            self._filters = self._wanted()
+            self._link.listen({topic for topic, _ in self._filters})
+
     def _speakers(self, topic: str) -> list[Dialect]:
         """The dialects that want a topic, each once."""
         found = {
@@ -340,8 +359,7 @@ class Edge:
             self._pending, self._retry_s = taken, now_s + RETRY_DISK_S
             return
         self._pending, self._disk, self._overflowed, self._recent = None, "sound", 0, recent
-        for dialect, learnt in taken.learnt.items():
-            self._known[dialect].update(learnt)
+        self._learn(taken.learnt)
         for incoming in taken.received:
             self._link.acknowledge(incoming)
         changed = self._confirm(list(taken.cried.values()))

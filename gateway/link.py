@@ -12,7 +12,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -138,6 +138,8 @@ class Link:
         self._heard_s = 0.0
         self._unanswered: dict[int, float] = {}
         self.connected = False
+        self._filters = set(manner.filters)
+        self._asked: dict[int, Sequence[str]] = {}
         self.generation = 0
         """Counts connections: an acknowledgement belongs to the one its message came on."""
         self.trouble: str | None = None
@@ -318,15 +320,30 @@ class Link:
         self.connected, self.trouble = True, None
         self._failures = 0
         log.info("%s: connected (session %s)", self._manner.name, "kept" if flags.session_present else "new")
-        if self._manner.filters:
-            options = SubscribeOptions(qos=1)
-            client.subscribe([(topic_filter, options) for topic_filter in self._manner.filters])
+        self._asked.clear()
+        self._subscribe(sorted(self._filters))
         self._tell_connected()
 
+    def listen(self, filters: Collection[str]) -> None:
+        """Hear these topics from now on, and no others."""
+        gone, new = self._filters - set(filters), set(filters) - self._filters
+        self._filters = set(filters)
+        if self.connected and self._client is not None:
+            if gone:
+                self._client.unsubscribe(sorted(gone))
+            self._subscribe(sorted(new))
+
+    def _subscribe(self, filters: Sequence[str]) -> None:
+        if filters and self._client is not None:
+            options = SubscribeOptions(qos=1)
+            _, mid = self._client.subscribe([(topic_filter, options) for topic_filter in filters])
+            if mid is not None:
+                self._asked[mid] = filters
+
     def _on_subscribe(
-        self, _client: Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+        self, _client: Client, _userdata: Any, mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
-        for topic_filter, reason in zip(self._manner.filters, reasons, strict=False):
+        for topic_filter, reason in zip(self._asked.pop(mid, ()), reasons, strict=False):
             if reason.is_failure:
                 log.error("%s: may not hear %s: %s", self._manner.name, topic_filter, reason)
 

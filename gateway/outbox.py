@@ -149,7 +149,7 @@ class Outbox:
         Args:
             entries: In the order in which they were heard.
             proposals: Devices to be adopted; one that says nothing new is not sent again.
-            learnt: What each dialect has learnt, by device key: laid over what `knowledge` gives.
+            learnt: What each dialect has learnt, by device key: laid over what `knowledge` gives; None is forgotten.
             state: Small things by name, see `state`.
             dropped: Messages that the caller could not keep, to be counted.
         """
@@ -165,6 +165,10 @@ class Outbox:
                 connection.executemany(
                     "INSERT OR REPLACE INTO knowledge (dialect, key, value) VALUES (?, ?, ?)",
                     [(dialect, key, msgspec.json.encode(value)) for key, value in known.items()],
+                )
+                connection.executemany(
+                    "DELETE FROM knowledge WHERE dialect = ? AND key = ?",
+                    [(dialect, key) for key, value in known.items() if value is None],
                 )
             for name, value in (state or {}).items():
                 _set_state(connection, name, value)

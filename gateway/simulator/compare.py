@@ -16,7 +16,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import typer
 
-from gateway.model import ActivityEvent
+from gateway.model import ActivityEvent, DeviceKind
 from gateway.simulator import events
 from gateway.simulator.clock import HOUR_MS
 from gateway.simulator.county import plan_county
@@ -123,7 +123,7 @@ def compare(dataset: Path) -> Comparison:
 def table(comparison: Comparison) -> str:
     """Markdown."""
     lines = [
-        "| measure | real homes: 10 % / median / 90 % | simulated: 10 % / median / 90 % | median inside | distance |",
+        "| measure | real: 10 % / median / 90 % | simulated: 10 % / median / 90 % | inside | distance |",
         "| --- | --- | --- | --- | --- |",
     ]
     for one in comparison.measures:
@@ -135,11 +135,11 @@ def table(comparison: Comparison) -> str:
         name = f"{one.name} ({one.unit})" if one.unit else one.name
         lines.append(f"| {name} | {theirs} | {ours} | {inside} | {one.distance():.2f} |")
     as_they_are, moved = comparison.hours_inside(0), comparison.hours_inside(EARLIER_H)
-    lines += [
-        "",
-        f"Hours of the day whose share of motion lies in the real 10–90 % band: {len(as_they_are)} of 24 by the"
-        f" clock, {len(moved)} of 24 after moving the simulated day {EARLIER_H} h later.",
-    ]
+    hours = (
+        f"Hours of the day whose share of motion lies in the real 10–90 % band: {len(as_they_are)} of 24 by"
+        f" the clock, {len(moved)} of 24 after moving the simulated day {EARLIER_H} h later."
+    )
+    lines += ["", hours]
     return "\n".join(lines)
 
 
@@ -164,6 +164,8 @@ def draw(comparison: Comparison, path: Path) -> None:
     names = [one.name for one in comparison.measures]
     for row, one in enumerate(comparison.measures):
         low_end, high_end = one.band()
+        if high_end <= low_end:
+            continue  # one home has no band
         scaled = (np.quantile(one.simulated, [0.1, 0.5, 0.9]) - low_end) / (high_end - low_end)
         bottom.plot(scaled[[0, 2]], [row, row], color="#c33", linewidth=2)
         bottom.plot(scaled[1], row, "o", color="#c33")
@@ -229,9 +231,8 @@ def _simulated(county: County) -> tuple[list[Home], dict[str, list[np.ndarray]]]
         if place in _PLACES:
             homes.setdefault(county.devices[device].site, []).append((ts_ms + 8 * HOUR_MS, _PLACES[place]))
     readings = rows[events.is_said(rows, Said.VITALS)]
-    by_hand = np.array(
-        [device.kind in ("bp_cuff", "thermometer", "health_kiosk") for device in county.devices]
-    )
+    instruments = (DeviceKind.BP_CUFF, DeviceKind.THERMOMETER, DeviceKind.HEALTH_KIOSK)
+    by_hand = np.array([device.kind in instruments for device in county.devices])
     readings = readings[by_hand[readings["device"]]]
     site = np.array([device.site for device in county.devices])[readings["device"]]
     signs: dict[str, list[np.ndarray]] = {}

@@ -25,7 +25,7 @@ _STIR = {
     Place.LIVING_ROOM: 0.85,
 }
 """How often people stir in each room, as a multiple of their own mobility."""
-_HAND = {"sbp": 8.5, "dbp": 6.0, "hr": 3.5, "temp": 0.25, "weight": 0.6}
+_HAND = {"sbp": 11.0, "dbp": 8.0, "hr": 3.5, "temp": 0.25, "weight": 0.6}
 """Deviation of one measurement by hand from the truth, so that people at home vary as real ones do."""
 _INDOORS = frozenset({Place.BED, Place.BEDROOM, Place.BATHROOM})
 _AWAY = frozenset({Place.OUT, Place.DAY_CENTRE})

@@ -134,6 +134,38 @@ def test_an_unknown_device_is_proposed_waits_and_goes_out_when_adopted(house: Ho
     assert any(isinstance(item, Activity) for batch in batches for item in batch.items)
 
 
+def test_a_device_that_announces_its_own_topic_is_listened_to(house: House) -> None:
+    running = house.start()
+    announced = "homeassistant/binary_sensor/hall_pir/config"
+    about = {
+        "name": "Hall",
+        "device_class": "motion",
+        "state_topic": "esp/hall/pir/state",
+        "unique_id": "hall-pir",
+        "device": {"identifiers": ["esp-hall"], "manufacturer": "ESPHome", "model": "pir"},
+    }
+    house.lan.say(announced, json.dumps(about).encode())
+    (proposal,) = eventually(
+        lambda: [wire.decode_proposal(p) for p in house.centre.of(house.centre.topic(Leaf.PROPOSAL))]
+    )
+    assert proposal.key.startswith("homeassistant:")
+    house.centre.adopt(
+        GatewayConfig(devices={proposal.key: Adoption(name="motion-0001", kind=DeviceKind.MOTION)})
+    )
+    said = iter([b"OFF", b"ON"] * 50)
+
+    def activities() -> list[Activity]:
+        house.lan.say("esp/hall/pir/state", next(said))
+        batches = house.centre.batches()
+        return [item for batch in batches for item in batch.items if isinstance(item, Activity)]
+
+    assert eventually(activities)[0].event == "motion"
+    running.stop()
+    house.start()  # what was announced is known after a restart as well
+    before = len(house.centre.batches())
+    eventually(lambda: activities() and len(house.centre.batches()) > before)
+
+
 def test_a_refused_device_is_forgotten_and_what_it_says_is_counted(house: House) -> None:
     running = house.start()
     house.lan.say("zigbee2mqtt/bridge/devices", json.dumps(Z2M_DEVICES).encode())

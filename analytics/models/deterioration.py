@@ -1,0 +1,54 @@
+"""The risk of dying in hospital, from two days of vital signs and age: two ensembles of trees, averaged.
+
+Boosted trees and extremely randomised trees err in different ways; the mean of their log odds errs less.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analytics.models import trees
+from analytics.models.trees import Trees
+from analytics.news2 import Flags, Floats
+
+BOOSTED_TREES, BOOSTED_DEPTH, BOOSTED_RATE, BOOSTED_LEAF_MIN = 500, 4, 0.02, 20
+RANDOM_TREES, RANDOM_LEAF_MIN = 300, 3
+SEED = 2012
+CHANCE_MIN = 0.01
+"""Chances are drawn this much towards the middle, so that a unanimous forest does not outvote everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deterioration:
+    """Both ensembles, fitted on the same rows."""
+
+    boosted: Trees
+    random: Trees
+
+    def log_odds(self, features: pd.DataFrame) -> Floats:
+        """(n,) the score of each row of features as it was fitted with."""
+        chance = np.stack([1 / (1 + np.exp(-self.boosted.total(features))), self.random.total(features)])
+        return np.asarray(np.log((chance + CHANCE_MIN) / (1 - chance + CHANCE_MIN)).mean(axis=0))
+
+
+def fit(features: pd.DataFrame, died: Flags) -> Deterioration:
+    """Fit on rows of `course.levels` (with or without `course.watch`) and age.
+
+    Raises:
+        ValueError: all or none died.
+    """
+    return Deterioration(
+        boosted=trees.boosted(
+            features,
+            died,
+            trees=BOOSTED_TREES,
+            depth=BOOSTED_DEPTH,
+            rate=BOOSTED_RATE,
+            leaf_min=BOOSTED_LEAF_MIN,
+            seed=SEED,
+        ),
+        random=trees.extremely_random(
+            features, died, trees=RANDOM_TREES, leaf_min=RANDOM_LEAF_MIN, seed=SEED
+        ),
+    )
