@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from analytics import behaviour
-from analytics.evaluation import reference, tihm
+from analytics.evaluation import metrics, reference, tihm
 from analytics.evaluation.datasets import DatasetError
+from analytics.evaluation.metrics import Interval
 from analytics.evaluation.tihm import Tihm
 from analytics.models import agitation, restlessness
 from analytics.news2 import Flags, Floats, Ints
@@ -146,7 +147,7 @@ def from_other_homes(days: Days, before: Flags, now: Flags) -> tuple[Floats, Flo
     for home in _groups(days.persons):
         rows = now & home
         if rows.any():
-            score[rows], others = from_movement(days, before & ~home, rows)
+            score[rows], others = from_movement(days, before & np.logical_not(home), rows)
             learnt.append(others)
     return score[now], np.concatenate(learnt)
 
@@ -163,30 +164,92 @@ METHODS: Mapping[str, Method] = {
 """Ours first, then the published ways, computed anew."""
 
 
-def hours_after_alert(record: Tihm, days: Days, result: Replay, cohort_day: pd.Timestamp) -> Floats:
-    """Hours from a verified alert to the end of the quarter of the day in which restlessness passed its limit.
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """How well a method did on the test weeks.
 
-    Replays the unfinished day at the end of each quarter, with the cohort of the days before `cohort_day`. One
-    value for each alert that was found on its day; negative: before the team's own alert.
+    Attributes:
+        auroc, average_precision: averaged over the weeks, as published results are.
+        pooled_auroc, pooled_average_precision: of all days of the weeks together.
+        within_person: AUROC over pairs of days of one person: does it know when, and not only who?
+        sensitivity_81, sensitivity_86: share of verified days found, at these specificities, of all days together.
+        alarms_per_day: alarms by person-day at the operating point, which was set before each week.
+        precision, sensitivity: there.
     """
-    cohort = restlessness.fit(days.habits[days.habits.index.get_level_values("day") < cohort_day])
-    tested = pd.Series(result.limit, index=days.habits.index)[weeks(days) > 0]
-    alerts = record.alerts[record.alerts["kind"] == KIND].copy()
-    alerts["day"] = alerts["time"].dt.floor("D").astype("datetime64[us]")
-    first = alerts.groupby(["person", "day"])["time"].min()
-    first = first[first.index.isin(tested.index)]
-    passed_at = pd.Series(np.nan, index=first.index)
-    for hours in _quarter_ends():
-        habits = behaviour.daily(record.events[record.events["time"].dt.hour < hours])
-        score = cohort.restlessness(habits).reindex(first.index)
-        passed_at[passed_at.isna() & (score > tested.reindex(first.index))] = hours
-    midnight = first.index.get_level_values("day")
-    at_hour = (first.to_numpy("datetime64[s]") - midnight.to_numpy("datetime64[s]")).astype(np.float64) / 3600
-    return np.asarray((passed_at - at_hour).dropna().to_numpy(np.float64))
+
+    auroc: Interval
+    average_precision: Interval
+    pooled_auroc: Interval
+    pooled_average_precision: Interval
+    within_person: float
+    sensitivity_81: Interval
+    sensitivity_86: Interval
+    alarms_per_day: Interval
+    precision: float
+    sensitivity: float
 
 
-def _quarter_ends() -> Iterator[int]:
-    yield from range(behaviour.QUARTER_HOURS, 25, behaviour.QUARTER_HOURS)
+def measure(days: Days, result: Replay) -> Measured:
+    """All measures of a replay, with intervals over persons."""
+    week = weeks(days)
+    test = week > 0
+    alarm, score, week, persons = days.alarm[test], result.score[test], week[test], days.persons[test]
+    raised = score > result.limit[test]
+
+    def averaged(measure_of: metrics.Measure) -> Interval:
+        return metrics.interval(
+            lambda rows: metrics.mean_over_periods(measure_of, alarm[rows], score[rows], week[rows]), persons
+        )
+
+    def pooled(measure_of: metrics.Measure) -> Interval:
+        return metrics.interval(lambda rows: measure_of(alarm[rows], score[rows]), persons)
+
+    return Measured(
+        auroc=averaged(metrics.auroc),
+        average_precision=averaged(metrics.average_precision),
+        pooled_auroc=pooled(metrics.auroc),
+        pooled_average_precision=pooled(metrics.average_precision),
+        within_person=metrics.within_person(alarm, score, persons),
+        sensitivity_81=pooled(lambda outcome, of: metrics.sensitivity_at(outcome, of, 0.81)),
+        sensitivity_86=pooled(lambda outcome, of: metrics.sensitivity_at(outcome, of, 0.86)),
+        alarms_per_day=metrics.interval(lambda rows: float(raised[rows].mean()), persons),
+        precision=float(alarm[raised].mean()) if raised.any() else float("nan"),
+        sensitivity=float(raised[alarm].mean()),
+    )
+
+
+def hours_after_alert(record: Tihm, days: Days) -> Floats:
+    """Hours from each verified alert that restlessness found on its day until it would have raised its own.
+
+    Replays the unfinished day at the end of each hour, with the cohort and the limit of the days before that
+    week. One value for each day found, ascending; negative: before the team's.
+    """
+    week = weeks(days)
+    day = days.habits.index.get_level_values("day")
+    alerts = record.alerts[record.alerts["kind"] == KIND]
+    told = alerts.assign(day=alerts["time"].astype("datetime64[us]").dt.floor("D"))
+    told_at = told.groupby(["person", "day"])["time"].min()
+    delays: list[Floats] = []
+    for number in range(1, WEEKS + 1):
+        verified = days.habits.index[(week == number) & days.alarm]
+        if verified.empty:
+            continue
+        before = days.number < days.number[week == number].min()
+        cohort = restlessness.fit(days.habits[before])
+        limit = np.quantile(cohort.restlessness(days.habits[before]), 1 - ALARM_SHARE)
+        events = record.events[
+            record.events["person"].isin(verified.get_level_values("person"))
+            & record.events["time"].between(day[week == number].min(), day[week == number].max() + pd.Timedelta("1D"))
+        ]
+        raised_at = pd.Series(np.nan, index=verified)
+        for hours in range(1, 25):
+            habits = behaviour.daily(events[events["time"].dt.hour < hours]).reindex(verified, fill_value=0.0)
+            new = raised_at.isna() & (cohort.restlessness(habits) > limit)
+            raised_at[new] = hours
+        clock = told_at.reindex(verified)
+        told_hour = clock.dt.hour + clock.dt.minute / 60
+        delays.append((raised_at - told_hour).dropna().to_numpy(np.float64))
+    return np.sort(np.concatenate(delays)) if delays else np.empty(0)
 
 
 def _groups(persons: Ints) -> Iterator[Flags]:

@@ -69,7 +69,7 @@ def at_kiosk(device: int, lived: PersonDay, minute: int, rng: np.random.Generato
     """A person checks in at a health kiosk and measures themselves."""
     ts_ms = _at(lived.day, np.array([minute]), rng)
     keys = ("hr", "spo2", "sbp", "dbp", "weight")
-    reading = {key: _measured(key, lived.signs[key][minute : minute + 1], rng) for key in keys}
+    reading = _by_hand(lived.signs, keys, np.array([minute]), rng)
     check_in = events.activities(device, ts_ms, ActivityEvent.CHECK_IN)
     return [check_in, events.vitals(device, ts_ms + 90_000, reading)]
 
@@ -176,7 +176,7 @@ def _instrument(
     if not minutes.size:
         return []
     if keys:
-        readings = {key: _measured(key, lived.signs[key][minutes], rng) for key in keys}
+        readings = _by_hand(lived.signs, keys, minutes, rng)
     else:
         after_meal = minutes > minute_at(12)
         sugar = [glucose_at(traits, rng, after_meal=bool(after)) for after in after_meal]
@@ -184,9 +184,16 @@ def _instrument(
     return [events.vitals(device.index, _at(lived.day, minutes, rng), readings)]
 
 
-def _measured(key: str, values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What an instrument shows in somebody's hands: cuff a little loose, tongue a little cold."""
-    return values + rng.normal(0, _HAND[key], values.size) if key in _HAND else values
+def _by_hand(signs: Signs, keys: Sequence[str], minutes: np.ndarray, rng: np.random.Generator) -> Signs:
+    """What instruments show in somebody's hands: a cuff too loose, a cold tongue, stairs just climbed."""
+    stirred = rng.standard_normal(minutes.size)
+    shown = {}
+    for key in keys:
+        own = rng.standard_normal(minutes.size)
+        # Whatever stirs the pressure stirs both of its numbers.
+        error = 0.8 * stirred + 0.6 * own if key in ("sbp", "dbp") else own
+        shown[key] = signs[key][minutes] + _HAND.get(key, 0.0) * error
+    return shown
 
 
 def _comings_and_goings(spent: Sequence[Stay], inside: frozenset[Place]) -> tuple[np.ndarray, np.ndarray]:
