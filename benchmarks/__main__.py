@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from benchmarks.figures import report
 
-NAMES = ("ingest", "alarm", "county", "backlog", "history", "faults", "edge", "analytics")
+NAMES = ("ingest", "alarm", "county", "backlog", "history", "faults", "edge", "analytics", "simulate")
 OPTIONS: Mapping[str, Mapping[str, tuple[int | None, str]]] = {
     "alarm": {
         "samples": (5_000, "alarms under each load (5,000)"),

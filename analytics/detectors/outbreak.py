@@ -18,7 +18,7 @@ import numpy.typing as npt
 from analytics import features, wording
 from analytics.baselines import Baselines
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from analytics.evidence import chart, contribution, evidence
+from analytics.evidence import evidence
 from analytics.history import History, Residents
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
@@ -124,8 +124,6 @@ class Outbreak:
             history.now,
             seen={"cases": count, "residents": lived},
             expected={"cases": usual},
-            contributions=[contribution({"sign": "temp"}, count, None, usual, 1)],
-            chart=chart("vitals", since - timedelta(days=14), history.now, sign="temp"),
             cases=cases,
         )
         return Finding(

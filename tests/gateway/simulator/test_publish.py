@@ -12,11 +12,13 @@ import pytest
 
 from gateway import wire
 from gateway.model import AlarmKind, AlarmSignal
+from gateway.simulator import events
 from gateway.simulator.county import plan_county
 from gateway.simulator.errors import SimulatorError
 from gateway.simulator.plan import County
-from gateway.simulator.publish import Player, Saying, client_for, publish_all
+from gateway.simulator.publish import Player, Saying, client_for, pour, publish_all
 from gateway.simulator.story import Story
+from tests.gateway.simulator.conftest import DAY
 from tests.servers import Broker
 
 Heard = list[tuple[str, bytes]]
@@ -63,6 +65,29 @@ async def _forget_retained(broker: Broker, heard: Heard) -> None:
     async with client_for(broker.url("simulator"), f"{broker.site}-broom") as client:
         for topic in {topic for topic, _ in heard if topic.endswith("/status")}:
             await client.publish(topic, b"", qos=1, retain=True)
+
+
+def test_days_are_poured_out_whole_with_their_own_times(broker: Broker) -> None:
+    plan = plan_county(5, care_homes=0, day_centres=0, households=2)
+    sites = tuple(dataclasses.replace(site, name=f"{broker.site}-{site.name}") for site in plan.sites)
+    story = Story(dataclasses.replace(plan, sites=sites))
+    expected = [one for day in (DAY, DAY + 1) for one in events.messages(events.as_heard(story.day(day)))]
+    progress: list[tuple[int, int]] = []
+
+    async def act() -> None:
+        said = await pour(
+            story,
+            broker.url("simulator"),
+            range(DAY, DAY + 2),
+            speed=None,
+            progress=lambda done, of: progress.append((done, of)),
+        )
+        assert said == len(expected)
+
+    heard = heard_until(broker, act, lambda heard: len(heard) == len(expected), timeout_s=120)
+    payloads = sorted(payload for _, payload in heard)
+    assert payloads == sorted(wire.encode(one.message) for one in expected)
+    assert progress == [(1, 2), (2, 2)]
 
 
 def test_plays_in_real_time_what_the_story_says(broker: Broker, county: County) -> None:
