@@ -1,4 +1,4 @@
-"""The course of vital signs over a stay of two days, as features: levels, extremes, trends, and how closely watched.
+"""The course of vital signs over two days, as features: levels, extremes, trends, and how closely watched.
 
 Pure functions on arrays of hourly values, vectorised over people; each has a slow, obvious twin in the tests.
 """
@@ -17,9 +17,9 @@ LAST_HOURS = 6
 DECAY_HOURS = 12.0
 """A value counts e times less for so many hours that it lies before the end."""
 MERGED = ("sbp", "dbp", "map")
-"""Pressures, each measured by a cuff (`ni_…`) or in an artery (`art_…`); where both are, the artery counts."""
+"""Pressures, each measured by a cuff (`ni_…`) or in an artery (`art_…`), which counts where both are."""
 MEASURED = ("hr", "rr", "spo2", "temp", *(f"{way}_{sign}" for way in ("ni", "art") for sign in MERGED))
-"""What is measured, and the keys of the hourly values that the functions take: (n, HOURS), NaN where it is not."""
+"""What is measured, and the keys of the hourly values: each (n, HOURS), NaN where there is none."""
 
 
 def levels(hourly: Mapping[str, Floats]) -> pd.DataFrame:
@@ -49,9 +49,10 @@ def watch(hourly: Mapping[str, Floats], counts: Mapping[str, Floats]) -> pd.Data
         counts: (n, HOURS) how many measurements are behind each.
 
     Returns:
-        Of each of `MEASURED`: log(1 + measurements) in all and by block; hours with any; the first and the last of
-        these (HOURS and -1 without any); the longest stretch of hours from one such hour, or the beginning, to the
-        next, or the end. And the share of pressures taken in an artery, in all and in the last block.
+        Of each of `MEASURED`: log(1 + measurements) in all and by block; hours with any; the first and the
+        last of these (HOURS and -1 without any); the longest stretch of hours from one such hour, or the
+        beginning, to the next, or the end. And the share of pressures taken in an artery, in all and in the
+        last block.
     """
     columns: dict[str, Floats] = {}
     for name in MEASURED:
@@ -61,7 +62,9 @@ def watch(hourly: Mapping[str, Floats], counts: Mapping[str, Floats]) -> pd.Data
             part = counts[name][:, block * BLOCK_HOURS : (block + 1) * BLOCK_HOURS]
             columns[f"n_{name}_block{block}"] = np.log1p(part.sum(axis=1))
         columns[f"{name}_hours"] = seen.sum(axis=1).astype(np.float64)
-        columns[f"{name}_first_hour"] = np.where(seen.any(axis=1), seen.argmax(axis=1), HOURS).astype(np.float64)
+        columns[f"{name}_first_hour"] = np.where(seen.any(axis=1), seen.argmax(axis=1), HOURS).astype(
+            np.float64
+        )
         last = np.where(seen.any(axis=1), HOURS - 1 - seen[:, ::-1].argmax(axis=1), -1)
         columns[f"{name}_last_hour"] = last.astype(np.float64)
         # The latest hour with a value before each hour, from -1; the end of the stay closes the last stretch.
@@ -69,9 +72,9 @@ def watch(hourly: Mapping[str, Floats], counts: Mapping[str, Floats]) -> pd.Data
         before = np.maximum.accumulate(np.column_stack([np.full(len(hour), -1), hour]), axis=1)
         at = np.column_stack([np.where(seen, np.arange(HOURS), -1), np.full(len(hour), HOURS)])
         columns[f"{name}_longest_gap"] = np.where(at >= 0, at - before, 0).max(axis=1).astype(np.float64)
-    for key, part in (("", slice(None)), ("_last_block", slice(-BLOCK_HOURS, None))):
-        artery = counts["art_sbp"][:, part].sum(axis=1)
-        columns[f"art_share{key}"] = artery / (artery + counts["ni_sbp"][:, part].sum(axis=1) + 1)
+    for key, hours in (("", HOURS), ("_last_block", BLOCK_HOURS)):
+        artery = counts["art_sbp"][:, -hours:].sum(axis=1)
+        columns[f"art_share{key}"] = artery / (artery + counts["ni_sbp"][:, -hours:].sum(axis=1) + 1)
     return pd.DataFrame(columns)
 
 
@@ -88,10 +91,12 @@ def merged(hourly: Mapping[str, Floats]) -> dict[str, Floats]:
 def statistics(values: Floats) -> dict[str, Floats]:
     """Of each row of (n, HOURS), without NaN, which is also the answer where nothing is left.
 
-    mean, std, min, max, median, low (10th percentile), high (90th), first, last; block0 … block3: means of 12 h;
-    last_hours: mean of 6 h; late_min, late_max, late_std: of the second day; change: mean of the second day less
-    that of the first; slope: least squares, by hour, from 4 values on; roughness: root mean square of the steps
-    between hours, the latest value standing for hours without one; recent: mean with weight e^(-age / 12 h).
+    mean, std, min, max, median, low (10th percentile), high (90th), first, last; block0 … block3: means of 12
+    h;
+    last_hours: mean of 6 h; late_min, late_max, late_std: of the second day; change: mean of the second day
+    less that of the first; slope: least squares, by hour, from 4 values on; roughness: root mean square of
+    the steps between hours, the latest value standing for hours without one; recent: mean with weight e^(-age
+    / 12 h).
     """
     rows = pd.DataFrame(values)
     half = HOURS // 2
@@ -120,7 +125,9 @@ def statistics(values: Floats) -> dict[str, Floats]:
     known = np.nan_to_num(values)
     weight = weights.sum(axis=1)
     arrays = {key: _array(value) for key, value in answer.items()}
-    arrays["recent"] = np.where(weight > 0, (weights * known).sum(axis=1) / np.maximum(weight, 1e-300), np.nan)
+    arrays["recent"] = np.where(
+        weight > 0, (weights * known).sum(axis=1) / np.maximum(weight, 1e-300), np.nan
+    )
     arrays["slope"] = _slope(values)
     return arrays
 
@@ -145,7 +152,8 @@ def _slope(values: Floats) -> Floats:
     divisor = np.maximum(count, 1)
     from_mean = np.where(seen, hour - (hour.sum(axis=1) / divisor)[:, None], 0.0)
     spread = (from_mean**2).sum(axis=1)
-    return np.where(count >= 4, (from_mean * known).sum(axis=1) / np.maximum(spread, 1e-9), np.nan)
+    slope = (from_mean * known).sum(axis=1) / np.maximum(spread, 1e-9)
+    return np.asarray(np.where(count >= 4, slope, np.nan), np.float64)
 
 
 def _early_warning(signs: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -168,4 +176,4 @@ def _held(values: Floats) -> Floats:
 
 
 def _array(column: "pd.Series[float]") -> Floats:
-    return column.to_numpy(np.float64)
+    return np.asarray(column, np.float64)

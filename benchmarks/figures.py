@@ -61,11 +61,15 @@ def report(title: str, figures: Sequence[Figure], *, as_json: bool) -> None:
     for item in figures:
         table.add_row(
             item.name,
-            f"{item.value:,.4g}" if item.value < 1000 else f"{item.value:,.0f}",
+            _number(item.value),
             item.unit,
-            "" if item.ceiling is None else f"{item.ceiling:,.0f}",
+            "" if item.ceiling is None else _number(item.ceiling),
             "" if item.ratio is None else f"{item.ratio:.2f}",
             item.target,
             "yes" if item.ok else "NO",
         )
     Console().print(table)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"

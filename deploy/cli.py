@@ -28,6 +28,7 @@ ELSEWHERE = {
     "device": ("deploy.records", "device_app"),
     "staff": ("deploy.records", "staff_app"),
     "simulate": ("deploy.simulate", "simulate"),
+    "evaluate": ("deploy.evaluate", "evaluate_app"),
 }
 
 

@@ -149,7 +149,8 @@ class Outbox:
         Args:
             entries: In the order in which they were heard.
             proposals: Devices to be adopted; one that says nothing new is not sent again.
-            learnt: What each dialect has learnt, by device key: laid over what `knowledge` gives; None is forgotten.
+            learnt: What each dialect has learnt, by device key: laid over what `knowledge` gives, None being
+                forgotten.
             state: Small things by name, see `state`.
             dropped: Messages that the caller could not keep, to be counted.
         """

@@ -1,8 +1,8 @@
-"""Agitation by day on the TIHM record, replayed week by week: learn from all before, score the next seven days.
+"""Agitation by day on the TIHM record, replayed week by week: learn from what was, score seven days.
 
 Five weeks in a row end with the last verified alert, as in the publishers' own example. A model that scores a
-day knows the events up to its end and, where said so, the alerts verified on earlier days; its parameters come
-from days before the week. Days on which nobody moved count as days without any moves.
+day knows the events up to its end and, where said so, the alerts verified on earlier days; its parameters
+come from days before the week. Days on which nobody moved count as days without any moves.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -88,17 +88,20 @@ def days_of(record: Tihm) -> Days:
 def weeks(days: Days) -> Ints:
     """(n,) the test week of each day, from 1, the last; 0 for days before and after.
 
+    A week with nothing before it to learn from is none.
+
     Raises:
-        DatasetError: no alert at all, or nothing before the weeks to learn from.
+        DatasetError: no alert at all, or nothing to learn from before any of the weeks.
     """
     if not days.alarm.any():
         raise DatasetError("No agitation was verified on any day: there is nothing to evaluate.")
     last = days.number[days.alarm].max()
     back = (last - days.number) // WEEK_DAYS
-    inside = (days.number <= last) & (back < WEEKS)
-    if days.number.min() > last - WEEKS * WEEK_DAYS:
-        raise DatasetError(f"The record begins less than {WEEKS} weeks before the last alert.")
-    return np.where(inside, back + 1, 0)
+    begins = last - (back + 1) * WEEK_DAYS + 1
+    test = (days.number <= last) & (back < WEEKS) & (begins > days.number.min())
+    if not (test & days.alarm).any():
+        raise DatasetError("The record begins less than a week before its last alert: nothing to learn from.")
+    return np.where(test, back + 1, 0)
 
 
 def replay(days: Days, method: Method) -> Replay:
@@ -119,7 +122,7 @@ def replay(days: Days, method: Method) -> Replay:
 def without_labels(days: Days, before: Flags, now: Flags) -> tuple[Floats, Floats]:
     """How restless each day was, against days of these homes."""
     cohort = restlessness.fit(days.habits[before])
-    scores = cohort.restlessness(days.habits).to_numpy(np.float64)
+    scores = np.asarray(cohort.restlessness(days.habits), np.float64)
     return scores[now], scores[before]
 
 
@@ -172,7 +175,8 @@ class Measured:
         auroc, average_precision: averaged over the weeks, as published results are.
         pooled_auroc, pooled_average_precision: of all days of the weeks together.
         within_person: AUROC over pairs of days of one person: does it know when, and not only who?
-        sensitivity_81, sensitivity_86: share of verified days found, at these specificities, of all days together.
+        sensitivity_81, sensitivity_86: share of verified days found, at these specificities, of all days
+            together.
         alarms_per_day: alarms by person-day at the operating point, which was set before each week.
         precision, sensitivity: there.
     """
@@ -239,7 +243,9 @@ def hours_after_alert(record: Tihm, days: Days) -> Floats:
         limit = np.quantile(cohort.restlessness(days.habits[before]), 1 - ALARM_SHARE)
         events = record.events[
             record.events["person"].isin(verified.get_level_values("person"))
-            & record.events["time"].between(day[week == number].min(), day[week == number].max() + pd.Timedelta("1D"))
+            & record.events["time"].between(
+                day[week == number].min(), day[week == number].max() + pd.Timedelta("1D")
+            )
         ]
         raised_at = pd.Series(np.nan, index=verified)
         for hours in range(1, 25):

@@ -55,8 +55,8 @@ def read_csv(
     """The named columns of a CSV file; further ones are left out.
 
     Raises:
-        DatasetError: the file or a column is missing, or a value is empty or not of its type; the first such line
-            is named.
+        DatasetError: the file or a column is missing, or a value is empty or not of its type; the first such
+            line is named.
     """
     if not path.is_file():
         raise DatasetError(f"{path} is missing.")

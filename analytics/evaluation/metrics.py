@@ -1,6 +1,6 @@
 """How well scores rank what happened, with intervals that resample people, because days of one are alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,14 +85,14 @@ def _sweep(outcome: Flags, score: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def mean_over_periods(measure: Measure, outcome: Flags, score: Floats, periods: Ints) -> float:
-    """The measure averaged over periods, as published results are; periods where it is undefined are left out."""
+    """The measure averaged over those periods in which it is defined, as published results are."""
     values = [measure(outcome[periods == period], score[periods == period]) for period in np.unique(periods)]
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")
 
 
-def within_person(outcome: Flags, score: Floats, persons: Sequence[object]) -> float:
-    """AUROC over pairs of days of the same person: whether it knows *when*, and not only *who*; NaN without."""
+def within_person(outcome: Flags, score: Floats, persons: Collection[object]) -> float:
+    """AUROC over pairs of days of one person: does it know *when*, and not only *who*? NaN without any."""
     labels = np.asarray(persons)
     pairs, won = 0.0, 0.0
     for person in np.unique(labels[outcome]):
@@ -105,7 +105,7 @@ def within_person(outcome: Flags, score: Floats, persons: Sequence[object]) -> f
 
 
 def interval(
-    measure: Callable[[Ints], float], persons: Sequence[object], resamples: int = RESAMPLES
+    measure: Callable[[Ints], float], persons: Collection[object], resamples: int = RESAMPLES
 ) -> Interval:
     """The measure of all rows, with a percentile bootstrap over persons.
 

@@ -1,7 +1,8 @@
 """PhysioNet/Computing in Cardiology Challenge 2012: two days of intensive care, and who died in hospital.
 
-`set-a/<RecordID>.txt` (or the same files beside it) with lines Time,Parameter,Value, and `Outcomes-a.txt`; sets b
-and c are read alike. Open access at PhysioNet; Silva et al., "Predicting in-hospital mortality of ICU patients".
+`set-a/<RecordID>.txt` (or the same files beside it) with lines Time,Parameter,Value, and `Outcomes-a.txt`;
+sets b and c are read alike. Open access at PhysioNet; Silva et al., "Predicting in-hospital mortality of ICU
+patients".
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,8 @@ class Stays:
         ids: (n,) RecordID, ascending.
         age: (n,) years; the first where a record has several.
         died: (n,) in hospital.
-        hourly: of each of `course.MEASURED` (n, 48): the mean of the hour's plausible values, NaN without any.
+        hourly: of each of `course.MEASURED` (n, 48): the mean of the hour's plausible values, NaN without
+            any.
         counts: of each (n, 48): how many these are.
     """
 
@@ -107,7 +109,9 @@ def _records(paths: Sequence[Path]) -> pd.DataFrame:
         lengths.append(len(lines))
     # One pass over all lines: thousands of small files are slow to parse one by one.
     parts = pd.Series(bodies, dtype=object).str.split(",", n=2, expand=True).reindex(columns=range(3))
-    frame = pd.DataFrame({"id": np.repeat([int(path.stem) for path in paths], lengths), "parameter": parts[1]})
+    frame = pd.DataFrame(
+        {"id": np.repeat([int(path.stem) for path in paths], lengths), "parameter": parts[1]}
+    )
     known = frame["parameter"].isin([*PARAMETERS, "Age"]).to_numpy()
     frame, parts = frame[known], parts[known]
     frame["value"] = pd.to_numeric(parts[2], errors="coerce")
@@ -117,7 +121,9 @@ def _records(paths: Sequence[Path]) -> pd.DataFrame:
     if wrong.any():
         line = int(wrong.argmax())
         text = ",".join(str(part) for part in parts.iloc[line])
-        raise DatasetError(f"Record {frame['id'].iloc[line]}: {text!r} is not a time, a parameter and a value.")
+        raise DatasetError(
+            f"Record {frame['id'].iloc[line]}: {text!r} is not a time, a parameter and a value."
+        )
     return frame
 
 

@@ -1,8 +1,8 @@
-"""The published ways to find agitation on TIHM, computed anew so that ours stand beside them on the same days.
+"""The published ways to find agitation on TIHM, computed anew, so that ours stand beside them.
 
-Features after the publishers' example: by day and room the sum, standard deviation, mean and maximum of hourly
-counts of events, and the day's highest value of each sign, carried forward. They normalise each person over the
-whole record, future included; here only days before count, which is what a live system knows.
+Features after the publishers' example: by day and room the sum, standard deviation, mean and maximum of
+hourly counts of events, and the day's highest value of each sign, carried forward. They normalise each person
+over the whole record, future included; here only days before count, which is what a live system knows.
 """
 
 from typing import TYPE_CHECKING
@@ -29,19 +29,19 @@ def published_features(record: Tihm, index: pd.MultiIndex) -> pd.DataFrame:
     hour = record.events["time"].dt.hour.rename("hour")
     hourly = record.events.groupby(["person", day, hour, "place"]).size().unstack(fill_value=0)
     rooms = hourly.groupby(["person", "day"]).agg(["sum", "std", "mean", "max"])
-    rooms.columns = pd.Index([f"{place}_{statistic}" for place, statistic in rooms.columns])
+    rooms.columns = pd.Index(["_".join(column) for column in rooms.columns.to_list()])
     taken = record.readings["time"].astype("datetime64[us]").dt.floor("D").rename("day")
     signs = record.readings.groupby(["person", taken, "sign"])["value"].max().unstack().reindex(index)
     signs = signs.groupby(level="person").ffill()
-    features = rooms.reindex(index).join(signs).fillna(0.0)
+    features = pd.DataFrame(rooms.reindex(index).join(signs).fillna(0.0))
     by_person = features.groupby(level="person")
     known = by_person.cumcount().to_numpy()
     total = by_person.cumsum() - features
     squares = (features**2).groupby(level="person").cumsum() - features**2
     count = np.maximum(known, 1)[:, None]
-    mean = total / count
-    variance = (squares / count - mean**2).clip(lower=0) * count / np.maximum(count - 1, 1)
-    deviation = (features - mean) / np.sqrt(variance).where(variance > 1e-12)
+    mean = pd.DataFrame(total / count)
+    variance = pd.DataFrame(squares / count - mean**2).clip(lower=0) * count / np.maximum(count - 1, 1)
+    deviation: pd.DataFrame = (features - mean) / variance.where(variance > 1e-12) ** 0.5
     deviation[known < 2] = 0.0
     return deviation.clip(-DEVIATION_MAX, DEVIATION_MAX).fillna(0.0)
 

@@ -73,20 +73,20 @@ def read(folder: Path) -> Tihm:
     readings = datasets.read_csv(
         readings_path, texts=["patient_id", "device_type"], times=["date"], numbers=["value"]
     )
+    readings = datasets.recode(readings, "device_type", SIGNS, readings_path)
     readings.columns = pd.Index(["person", "sign", "time", "value"])
     alerts_path = _file(root, "labels.csv")
     alerts = datasets.read_csv(alerts_path, texts=["patient_id", "type"], times=["date"])
+    alerts = datasets.recode(alerts, "type", ALERTS, alerts_path)
     alerts.columns = pd.Index(["person", "kind", "time"])
-    return Tihm(
-        events=events,
-        readings=datasets.recode(readings, "sign", SIGNS, readings_path),
-        alerts=datasets.recode(alerts, "kind", ALERTS, alerts_path),
-    )
+    return Tihm(events=events, readings=readings, alerts=alerts)
 
 
 def person_days(frame: pd.DataFrame) -> pd.DataFrame:
     """The distinct (`person`, `day`) of rows with `person` and `time`."""
-    days = pd.DataFrame({"person": frame["person"], "day": frame["time"].astype("datetime64[us]").dt.floor("D")})
+    days = pd.DataFrame(
+        {"person": frame["person"], "day": frame["time"].astype("datetime64[us]").dt.floor("D")}
+    )
     return days.drop_duplicates(ignore_index=True)
 
 

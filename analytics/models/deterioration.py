@@ -13,6 +13,7 @@ from analytics.models.trees import Trees
 from analytics.news2 import Flags, Floats
 
 BOOSTED_TREES, BOOSTED_DEPTH, BOOSTED_RATE, BOOSTED_LEAF_MIN = 500, 4, 0.02, 20
+BOOSTED_SEEDS, BOOSTED_WEIGHT = (2012, 1), 2 / 3
 RANDOM_TREES, RANDOM_LEAF_MIN = 300, 3
 SEED = 2012
 CHANCE_MIN = 0.01
@@ -28,8 +29,13 @@ class Deterioration:
 
     def log_odds(self, features: pd.DataFrame) -> Floats:
         """(n,) the score of each row of features as it was fitted with."""
-        chance = np.stack([1 / (1 + np.exp(-self.boosted.total(features))), self.random.total(features)])
-        return np.asarray(np.log((chance + CHANCE_MIN) / (1 - chance + CHANCE_MIN)).mean(axis=0))
+        boosted = 1 / (1 + np.exp(-self.boosted.total(features)))
+        random = self.random.total(features)
+        return BOOSTED_WEIGHT * _log_odds(boosted) + (1 - BOOSTED_WEIGHT) * _log_odds(random)
+
+
+def _log_odds(chance: Floats) -> Floats:
+    return np.asarray(np.log((chance + CHANCE_MIN) / (1 - chance + CHANCE_MIN)))
 
 
 def fit(features: pd.DataFrame, died: Flags) -> Deterioration:
@@ -46,7 +52,7 @@ def fit(features: pd.DataFrame, died: Flags) -> Deterioration:
             depth=BOOSTED_DEPTH,
             rate=BOOSTED_RATE,
             leaf_min=BOOSTED_LEAF_MIN,
-            seed=SEED,
+            seeds=BOOSTED_SEEDS,
         ),
         random=trees.extremely_random(
             features, died, trees=RANDOM_TREES, leaf_min=RANDOM_LEAF_MIN, seed=SEED

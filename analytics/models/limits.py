@@ -22,7 +22,7 @@ class Limits:
     pulse: dict[str, tuple[float, float]] = field(default_factory=lambda: {"hr": (50.0, 100.0)})
 
     def passed(self, readings: pd.DataFrame, kind: str) -> Flags:
-        """(n,) which of `readings` (`sign`, `value`) are at or beyond the limits of `blood_pressure` or `pulse`."""
+        """(n,) which of `readings` (`sign`, `value`) are at or beyond a limit; `kind` names a field."""
         limits: dict[str, tuple[float, float]] = getattr(self, kind)
         low = readings["sign"].map({sign: pair[0] for sign, pair in limits.items()}).to_numpy(np.float64)
         high = readings["sign"].map({sign: pair[1] for sign, pair in limits.items()}).to_numpy(np.float64)

@@ -26,8 +26,8 @@ class Cohort:
     """What days are like in such homes.
 
     Attributes:
-        centre, scale: of the square root of each of `behaviour.HABITS`: median, and the distance of the quartiles
-            as a standard deviation.
+        centre, scale: of the square root of each of `behaviour.HABITS`: median, and the distance of the
+            quartiles as a standard deviation.
         days: how many days of people it was learnt from.
     """
 
@@ -37,7 +37,7 @@ class Cohort:
 
     def levels(self, habits: pd.DataFrame) -> pd.DataFrame:
         """Each day of `behaviour.daily` in robust deviations from this cohort, by habit."""
-        return (_roots(habits) - self.centre) / self.scale
+        return pd.DataFrame((_roots(habits) - self.centre) / self.scale)
 
     def restlessness(self, habits: pd.DataFrame) -> "pd.Series[float]":
         """The score of each day of `behaviour.daily`: 0 is an ordinary day, 2 a very restless one."""
@@ -58,4 +58,4 @@ def fit(habits: pd.DataFrame) -> Cohort:
 
 
 def _roots(habits: pd.DataFrame) -> pd.DataFrame:
-    return np.sqrt(habits[list(behaviour.HABITS)])
+    return pd.DataFrame(habits[list(behaviour.HABITS)] ** 0.5)

@@ -25,7 +25,8 @@ class ModelFormatError(AnalyticsError):
 def dump(model: Any) -> bytes:
     """The model, a dataclass of floats, ints, tuples of texts, arrays and further such dataclasses."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{_KIND: np.asarray(type(model).__name__)}, **_flat(model, ""))
+    fields: dict[str, Any] = {_KIND: np.asarray(type(model).__name__), **_flat(model, "")}
+    np.savez_compressed(buffer, allow_pickle=False, **fields)
     return buffer.getvalue()
 
 

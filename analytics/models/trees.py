@@ -1,5 +1,6 @@
 """Ensembles of decision trees as plain arrays: grown by scikit-learn, scored with NumPy alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,30 +58,40 @@ class Trees:
 
 
 def boosted(
-    features: pd.DataFrame, outcome: Flags, *, trees: int, depth: int, rate: float, leaf_min: int, seed: int
+    features: pd.DataFrame,
+    outcome: Flags,
+    *,
+    trees: int,
+    depth: int,
+    rate: float,
+    leaf_min: int,
+    seeds: Sequence[int],
 ) -> Trees:
-    """Gradient boosting; the total is the log odds. Each tree sees half of the rows and few features a split."""
+    """Gradient boosting; the total is the log odds, averaged over seeds.
+
+    Each tree sees half of the rows and few features a split, so that seeds differ.
+    """
     names, filling, values = _prepared(features)
-    grown = GradientBoostingClassifier(
-        n_estimators=trees,
-        max_depth=depth,
-        learning_rate=rate,
-        subsample=0.5,
-        max_features=0.06,
-        min_samples_leaf=leaf_min,
-        random_state=seed,
-    ).fit(values, outcome)
+    raw = []
+    for seed in seeds:
+        grown = GradientBoostingClassifier(
+            n_estimators=trees,
+            max_depth=depth,
+            learning_rate=rate,
+            subsample=0.5,
+            max_features=0.06,
+            min_samples_leaf=leaf_min,
+            random_state=seed,
+        ).fit(values, outcome)
+        raw += [tree.tree_ for tree in grown.estimators_[:, 0]]
     share = outcome.mean()
-    return _flat(
-        names,
-        filling,
-        [tree.tree_ for tree in grown.estimators_[:, 0]],
-        [rate * tree.tree_.value[:, 0, 0] for tree in grown.estimators_[:, 0]],
-        bias=float(np.log(share / (1 - share))),
-    )
+    steps = [rate / len(seeds) * tree.value[:, 0, 0] for tree in raw]
+    return _flat(names, filling, raw, steps, bias=float(np.log(share / (1 - share))))
 
 
-def extremely_random(features: pd.DataFrame, outcome: Flags, *, trees: int, leaf_min: int, seed: int) -> Trees:
+def extremely_random(
+    features: pd.DataFrame, outcome: Flags, *, trees: int, leaf_min: int, seed: int
+) -> Trees:
     """Extremely randomised trees; the total is the chance of the outcome."""
     names, filling, values = _prepared(features)
     grown = ExtraTreesClassifier(

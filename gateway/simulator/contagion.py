@@ -69,7 +69,7 @@ def _in_window(county: County, site: int, window: int, rate: float) -> Outbreak 
         return None
     onset_ms = day_start_ms(window * WINDOW_DAYS) + int(rng.random() * WINDOW_DAYS * DAY_MS)
     share = rng.uniform(*_SHARES)
-    residents = [subject.index for subject in county.subjects if subject.site == site]
+    residents = [subject.index for subject in county.subjects_of(site)]
     caught = [subject for subject in residents if rng.random() < share] or residents[:1]
     delays_days = sorted(min(float(rng.gamma(2, _SPREADS_DAYS / 2)), _LASTS_DAYS_MAX) for _ in caught)
     delays_days[0] = 0.0

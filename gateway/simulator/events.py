@@ -24,12 +24,12 @@ from gateway.model import (
 EVENT = np.dtype(
     [
         ("ts_ms", "<i8"),
-        ("device", "<i4"),  # its index in the county's list
-        ("leaf", "u1"),
-        ("code", "u1"),
-        ("values", "<f4", (8,)),
-        ("delay_ms", "<i4"),  # how long after its time it is heard
         ("clock_off_ms", "<i8"),  # how far ahead the clock is that it bears
+        ("values", "<f4", (8,)),
+        ("device", "<i4"),  # its index in the county's list
+        ("delay_ms", "<i4"),  # how long after its time it is heard
+        ("leaf", "<i4"),
+        ("code", "<i4"),
     ]
 )
 """One message. What `code` and `values` mean depends on the leaf; see the makers below."""
@@ -57,10 +57,12 @@ class SaidMessage(NamedTuple):
 _SIGN_KEYS = tuple(SIGNS)
 _DECIMALS = {"temp": 1, "glucose": 1, "weight": 1}
 """Decimals that devices show; the other signs come in whole numbers."""
-_ACTIVITIES = tuple(ActivityEvent)
+ACTIVITIES = tuple(ActivityEvent)
+"""What `code` counts in ACTIVITY rows."""
 _ALARMS = tuple(AlarmKind)
 _STATES = tuple(SignalState)
 _CHUNK_ROWS = 4096
+DEVICES_MAX = 1 << 22
 NOTHING: Events = np.zeros(0, EVENT)
 
 
@@ -82,14 +84,14 @@ def vitals(device: int, ts_ms: np.ndarray, signs: dict[str, np.ndarray]) -> Even
     rows["values"] = np.nan
     for key, series in signs.items():
         limits = SIGNS[key]
-        shown = np.round(np.clip(series, limits.low, limits.high), _DECIMALS.get(key, 0))
-        rows["values"][:, _SIGN_KEYS.index(key)] = shown
+        shown = np.minimum(np.maximum(series, limits.low), limits.high)  # np.clip is slow on short series
+        rows["values"][:, _SIGN_KEYS.index(key)] = shown.round(_DECIMALS.get(key, 0))
     return rows
 
 
 def activities(device: int, ts_ms: np.ndarray, event: ActivityEvent) -> Events:
     """The same event seen at each of `ts_ms`."""
-    return _rows(device, ts_ms, Said.ACTIVITY, _ACTIVITIES.index(event))
+    return _rows(device, ts_ms, Said.ACTIVITY, ACTIVITIES.index(event))
 
 
 def alarm(device: int, ts_ms: int, kind: AlarmKind, state: SignalState, raised_ms: int) -> Events:
@@ -101,15 +103,24 @@ def alarm(device: int, ts_ms: int, kind: AlarmKind, state: SignalState, raised_m
 
 def statuses(device: np.ndarray, ts_ms: np.ndarray, battery: np.ndarray, rssi: np.ndarray) -> Events:
     """Statuses of many devices; `battery` in percent, NaN for what runs on mains; `rssi` in dBm."""
-    rows = _rows(device, ts_ms, Said.STATUS)
+    rows = _rows(device, ts_ms, Said.STATUS)  # `code` is the firmware
     rows["values"][:, 0], rows["values"][:, 1] = np.round(battery), np.round(rssi)
     return rows
 
 
+def joined(parts: Sequence[Events]) -> Events:
+    """The rows of `parts`, one after the other."""
+    # As bytes: numpy would work out the common type of all parts first, which takes longer than joining.
+    return np.concatenate([NOTHING.view(np.uint8), *(part.view(np.uint8) for part in parts)]).view(EVENT)
+
+
 def in_order(parts: Sequence[Events]) -> Events:
     """All rows of `parts` by time, then device; what is said at once keeps the order of `parts`."""
-    rows = np.concatenate([NOTHING, *parts])
-    ordered: Events = rows[np.lexsort((rows["device"], rows["ts_ms"]))]
+    rows = joined(parts)
+    if not rows.size:
+        return rows
+    since_ms = rows["ts_ms"] - rows["ts_ms"].min()
+    ordered: Events = rows[np.argsort(since_ms * DEVICES_MAX + rows["device"], kind="stable")]
     return ordered
 
 
@@ -121,7 +132,7 @@ def is_said(rows: Events, said: Said) -> np.ndarray:
 
 def is_activity(rows: Events, event: ActivityEvent) -> np.ndarray:
     """Which rows are activities of this kind."""
-    chosen: np.ndarray = is_said(rows, Said.ACTIVITY) & (rows["code"] == _ACTIVITIES.index(event))
+    chosen: np.ndarray = is_said(rows, Said.ACTIVITY) & (rows["code"] == ACTIVITIES.index(event))
     return chosen
 
 
@@ -141,11 +152,6 @@ def set_sign(rows: Events, which: np.ndarray, key: str, values: np.ndarray, *, i
     limits = SIGNS[key]
     kept = np.clip(values, limits.low, limits.high) if inside else values
     rows["values"][which, _SIGN_KEYS.index(key)] = np.round(kept, _DECIMALS.get(key, 0))
-
-
-def activity_names(rows: Events) -> list[str]:
-    """The event of each ACTIVITY row."""
-    return [str(_ACTIVITIES[code]) for code in rows["code"].tolist()]
 
 
 def signal_id(ts_ms: int, device: int) -> str:
@@ -173,7 +179,7 @@ def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float])
         }
         return VitalSigns(ts_ms=ts_ms, **present)
     if leaf == Said.ACTIVITY:
-        return Activity(ts_ms=ts_ms, event=_ACTIVITIES[code])
+        return Activity(ts_ms=ts_ms, event=ACTIVITIES[code])
     if leaf == Said.ALARM:
         raised_ms = ts_ms - round(values[1] * 1000)
         return AlarmSignal(
@@ -188,9 +194,9 @@ def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float])
         online=True,
         battery=int(battery) if battery == battery else None,
         rssi=int(rssi),
-        fw=FIRMWARE,
+        fw=FIRMWARES[code],
     )
 
 
-FIRMWARE = "2.4.1"
-"""Firmware version that the simulated devices report."""
+FIRMWARES = ("2.4.1", "2.5.0")
+"""Firmware versions that the simulated devices report: the usual one, and one that changes a field."""

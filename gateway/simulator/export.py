@@ -1,8 +1,8 @@
 """Writes a story to Parquet: what devices said, who and what there is, and what truly happened.
 
 A folder holds one file for each table of `SCHEMAS` and `county.json` with what it was made from. It appears
-under its name when it is whole, not before. Memory is bounded by a few days, told by as many processes as
-there are processors.
+under its name when it is whole, not before. The county is told in portions of a day and so many sites, by as
+many processes as there are processors; memory is bounded by a few portions.
 """
 
 import json
@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +26,7 @@ from gateway.model import SIGNS, AlarmSignal
 from gateway.simulator import events
 from gateway.simulator.county import county_of
 from gateway.simulator.errors import SimulatorError
-from gateway.simulator.events import FIRMWARE, Events, Said
+from gateway.simulator.events import FIRMWARES, Events, Said
 from gateway.simulator.labels import Label
 from gateway.simulator.plan import County
 from gateway.simulator.story import Story
@@ -32,6 +34,16 @@ from gateway.simulator.story import Story
 TIME = pa.timestamp("ms", tz="UTC")
 NAME = pa.dictionary(pa.int32(), pa.string())
 MANIFEST = "county.json"
+
+PORTION_PERSONS = 1_000
+"""So many persons and no fewer, with all that is where they live, are a portion of a day."""
+_NAMES = ["site", "device", "event", "kind", "state", "fw", "resident", "battery", "rssi"]
+_WRITING: Mapping[str, Any] = {
+    "compression": "zstd",
+    # Signs repeat themselves, and so do names; times rise.
+    "use_dictionary": [*_NAMES, "hr", "rr", "spo2", "temp"],
+}
+_TIMES_RISE = {"time": "DELTA_BINARY_PACKED", "received": "DELTA_BINARY_PACKED"}
 
 _SAID = [("time", TIME), ("received", TIME), ("site", NAME), ("device", NAME)]
 SCHEMAS: Mapping[str, pa.Schema] = {
@@ -41,6 +53,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "statuses": pa.schema([*_SAID, ("battery", pa.int8()), ("rssi", pa.int16()), ("fw", NAME)]),
     "labels": pa.schema(
         [
+            ("label_id", pa.string()),
             ("kind", NAME),
             ("site", pa.string()),
             ("resident", pa.int32()),
@@ -50,6 +63,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("peak", TIME),
             ("severity", pa.float32()),
             ("told", pa.bool_()),
+            ("detail", pa.string()),
         ]
     ),
     "residents": pa.schema(
@@ -128,7 +142,7 @@ class Order:
 
 
 def export(order: Order, folder: Path, progress: Progress = lambda _done, _of: None) -> None:
-    """Write `folder`; `progress(done, of)` counts days.
+    """Write `folder`; `progress(done, of)` counts days of persons.
 
     Raises:
         SimulatorError: the folder has something in it, or cannot be written.
@@ -150,34 +164,56 @@ def export(order: Order, folder: Path, progress: Progress = lambda _done, _of: N
 
 
 def _write(order: Order, folder: Path, progress: Progress) -> None:
-    for name, table in tables_of_county(order.story().county).items():
+    county = order.story().county
+    for name, table in tables_of_county(county).items():
         pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
     (folder / MANIFEST).write_text(json.dumps(asdict(order), indent=2) + "\n", encoding="utf-8")
+    done, of = 0, order.days * len(county.subjects)
     with ExitStack() as open_files:
         writers = {
             name: open_files.enter_context(
-                pq.ParquetWriter(folder / f"{name}.parquet", SCHEMAS[name], compression="zstd")
+                pq.ParquetWriter(
+                    folder / f"{name}.parquet",
+                    SCHEMAS[name],
+                    column_encoding=_TIMES_RISE if "time" in SCHEMAS[name].names else None,
+                    **_WRITING,
+                )
             )
             for name in ("vitals", "activity", "alarms", "statuses", "labels")
         }
-        for done, tables in enumerate(_days_told(order), start=1):
+        for persons, tables in _told(order, portions(county)):
             for name, table in tables.items():
                 if table.num_rows:
                     writers[name].write_table(table)
-            progress(done, order.days)
+            done += persons
+            progress(done, of)
 
 
-def _days_told(order: Order) -> Iterator[Tables]:
-    """The tables of each day, in order; no more days ahead than there are processors, and one."""
-    workers = max(1, min(len(os.sched_getaffinity(0)), order.days))
+def portions(county: County) -> list[range]:
+    """The sites of a county, in runs in which at least `PORTION_PERSONS` live, but for the last."""
+    found, first, persons = [], 0, 0
+    for site in county.sites:
+        persons += len(county.subjects_of(site.index))
+        if persons >= PORTION_PERSONS:
+            found.append(range(first, site.index + 1))
+            first, persons = site.index + 1, 0
+    if first < len(county.sites):
+        found.append(range(first, len(county.sites)))
+    return found
+
+
+def _told(order: Order, sites: Sequence[range]) -> Iterator[tuple[int, Tables]]:
+    """How many persons each portion is about, and its tables, in order; none is far ahead of the others."""
+    workers = max(1, min(len(os.sched_getaffinity(0)), order.days * len(sites)))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(order,)) as pool:
-        ahead: deque[Future[Tables]] = deque()
+        ahead: deque[Future[tuple[int, Tables]]] = deque()
         try:
             for day in range(order.days):
-                ahead.append(pool.submit(_tell, day))
-                if len(ahead) > workers + 1:
-                    yield ahead.popleft().result()
+                for some in sites:
+                    ahead.append(pool.submit(_tell, day, some))
+                    if len(ahead) > workers + 1:
+                        yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
         finally:
@@ -194,27 +230,23 @@ def _begin(order: Order) -> None:
     _story, _order = order.story(), order
 
 
-def _tell(ahead: int) -> Tables:
+def _tell(ahead: int, sites: range) -> tuple[int, Tables]:
     assert _story is not None, "the worker has begun"
     assert _order is not None, "the worker has begun"
-    told = _story.tell(_order.first_day + ahead, opening=ahead == 0)
-    return tables_of_day(_story.county, events.as_heard(told.events), told.labels)
+    told = _story.tell(_order.first_day + ahead, sites=sites, opening=ahead == 0)
+    persons = sum(len(_story.county.subjects_of(site)) for site in sites)
+    return persons, tables_of_day(_story.county, events.as_heard(told.events), told.labels)
 
 
 def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tables:
     """What was said, in the order of `rows`, and the labels, as in `SCHEMAS`."""
-    names = pa.array([device.name for device in county.devices])
-    sites = pa.array([site.name for site in county.sites])
-    site_of = np.array([device.site for device in county.devices], np.int32)
-    wearer_of = np.array([-1 if one.subject is None else one.subject for one in county.devices], np.int32)
+    names, sites, site_of, wearer_of = _dictionaries(county)
 
     def said(part: Events) -> list[pa.Array]:
-        time_ms = part["ts_ms"] + part["clock_off_ms"]
-        received_ms = part["ts_ms"] + part["delay_ms"]
-        device = part["device"]
+        ts_ms, device = part["ts_ms"], np.ascontiguousarray(part["device"])
         return [
-            pa.array(time_ms, TIME),
-            pa.array(received_ms, TIME),
+            pa.array(ts_ms + part["clock_off_ms"], TIME),
+            pa.array(ts_ms + part["delay_ms"], TIME),
             pa.DictionaryArray.from_arrays(pa.array(site_of[device]), sites),
             pa.DictionaryArray.from_arrays(pa.array(device), names),
         ]
@@ -222,18 +254,20 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
     tables: Tables = {}
     vitals = rows[events.is_said(rows, Said.VITALS)]
     wearer = wearer_of[vitals["device"]]
-    signs = [np.ascontiguousarray(events.sign(vitals, sign)) for sign in SIGNS]
     tables["vitals"] = pa.Table.from_arrays(
         [
             *said(vitals),
             pa.array(wearer, mask=wearer < 0),
-            *(pa.array(values, mask=np.isnan(values)) for values in signs),
+            *(pa.array(np.ascontiguousarray(events.sign(vitals, sign)), from_pandas=True) for sign in SIGNS),
         ],
         schema=SCHEMAS["vitals"],
     )
     activity = rows[events.is_said(rows, Said.ACTIVITY)]
     tables["activity"] = pa.Table.from_arrays(
-        [*said(activity), pa.array(events.activity_names(activity)).dictionary_encode()],
+        [
+            *said(activity),
+            pa.DictionaryArray.from_arrays(pa.array(activity["code"]), list(map(str, events.ACTIVITIES))),
+        ],
         schema=SCHEMAS["activity"],
     )
     alarms = rows[events.is_said(rows, Said.ALARM)]
@@ -254,7 +288,7 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
             *said(statuses),
             pa.array(np.nan_to_num(battery).astype(np.int8), mask=np.isnan(battery)),
             pa.array(statuses["values"][:, 1].astype(np.int16)),
-            pa.DictionaryArray.from_arrays(pa.array(np.zeros(statuses.size, np.int32)), [FIRMWARE]),
+            pa.DictionaryArray.from_arrays(pa.array(statuses["code"]), list(FIRMWARES)),
         ],
         schema=SCHEMAS["statuses"],
     )
@@ -262,8 +296,20 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
     return tables
 
 
+@lru_cache(maxsize=2)
+def _dictionaries(county: County) -> tuple[pa.Array, pa.Array, np.ndarray, np.ndarray]:
+    """The names of devices and sites; the site of each device, and the index of its wearer or -1."""
+    return (
+        pa.array([device.name for device in county.devices]),
+        pa.array([site.name for site in county.sites]),
+        np.array([device.site for device in county.devices], np.int32),
+        np.array([-1 if one.subject is None else one.subject for one in county.devices], np.int32),
+    )
+
+
 def _labels(county: County, labels: Sequence[Label]) -> pa.Table:
     columns = {
+        "label_id": [label.label_id for label in labels],
         "kind": [str(label.kind) for label in labels],
         "site": [county.sites[label.site].name for label in labels],
         "resident": [label.subject for label in labels],
@@ -275,6 +321,7 @@ def _labels(county: County, labels: Sequence[Label]) -> pa.Table:
         "peak": [label.peak_ms for label in labels],
         "severity": [label.severity for label in labels],
         "told": [label.told for label in labels],
+        "detail": [label.detail for label in labels],
     }
     schema = SCHEMAS["labels"]
     arrays = [

@@ -4,8 +4,9 @@ A fault is drawn for each device and span of `WINDOW_DAYS`. It bends rows that a
 device never said it does not invent, but for the button that presses itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -59,11 +60,20 @@ FAILINGS: Mapping[LabelKind, Failing] = {
         kinds=(DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD), per_device_year=0.06, lasts_h=(6, 60)
     ),
     LabelKind.FIELD_CHANGE: Failing(kinds=(DeviceKind.WRISTBAND,), per_device_year=0.05, lasts_h=(24, 120)),
+    LabelKind.BATTERY_DECAY: Failing(
+        kinds=(DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD, DeviceKind.MOTION, DeviceKind.DOOR_CONTACT),
+        per_device_year=0.05,
+        lasts_h=(72, 330),
+    ),
 }
 _DRIFT_PER_DAY = {"temp": 0.25, "spo2": -1.1, "hr": 2.5}
 _DROPPED = 0.7
 _REPEATED = 0.4
 _FIRES_EVERY_MIN = (20, 150)
+_CLOCK_JUMPS_H = (-9, -1, 3, 26, -480_000)
+"""A time zone taken for another, a day, the year in which clocks begin."""
+_EMPTY_AFTER = 0.6
+"""Share of its span after which a battery that decays is empty, and its device silent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,31 +89,53 @@ class Fault:
         """What it is called afterwards."""
         site = county.devices[self.device].site
         return Label(
-            kind=self.kind, site=site, device=self.device, begin_ms=self.begin_ms, end_ms=self.end_ms
+            kind=self.kind,
+            site=site,
+            device=self.device,
+            begin_ms=self.begin_ms,
+            end_ms=self.end_ms,
+            detail=f"{self.clock_jumps_h():+d} h" if self.kind is LabelKind.CLOCK_JUMP else None,
         )
 
+    def clock_jumps_h(self) -> int:
+        """By how much the clock of a device jumps, if it is that which is wrong."""
+        return int(generator("jump", self.device, self.begin_ms).choice(_CLOCK_JUMPS_H))
 
-def faults_on(county: County, day: int, rate: float) -> list[Fault]:
-    """The faults that touch simulated day `day`, by device, then kind."""
+
+def faults_on(county: County, day: int, rate: float) -> tuple[Fault, ...]:
+    """The faults that touch simulated day `day`, by kind, then device."""
     begin_ms = day_start_ms(day)
     windows = range((day - LONGEST_DAYS) // WINDOW_DAYS, day // WINDOW_DAYS + 1)
     found = [fault for window in windows for fault in _in_window(county, window, rate)]
-    return [fault for fault in found if fault.begin_ms < begin_ms + DAY_MS and fault.end_ms > begin_ms]
+    return tuple(fault for fault in found if fault.begin_ms < begin_ms + DAY_MS and fault.end_ms > begin_ms)
 
 
-def afflicted(rows: Events, faults: Iterable[Fault], seed: int, day: int) -> Events:
-    """The rows of a day as faulty devices say them; not in order."""
+def afflicted(rows: Events, faults: Sequence[Fault], here: np.ndarray, seed: int, day: int) -> Events:
+    """The rows of a day as faulty devices say them; not in order.
+
+    `here` tells of each device whether these are all its rows.
+    """
+    if not faults:
+        return rows
+    by_device: dict[int, list[Fault]] = {}
     for fault in faults:
-        struck = (
-            (rows["device"] == fault.device)
-            & (rows["ts_ms"] >= fault.begin_ms)
-            & (rows["ts_ms"] < fault.end_ms)
-        )
-        rng = generator(seed, fault.kind, fault.device, day)
-        rows = _EFFECTS[fault.kind](rows, struck, fault, rng, day_start_ms(day))
-    return rows
+        by_device.setdefault(fault.device, []).append(fault)
+    faulty = np.isin(rows["device"], list(by_device))
+    parts, at_fault = [rows[~faulty]], rows[faulty]
+    # One device after the other, so that none disturbs the draws of another.
+    for device, its_faults in by_device.items():
+        if not here[device] and not (at_fault["device"] == device).any():
+            continue
+        said: Events = at_fault[at_fault["device"] == device]
+        for fault in its_faults:
+            struck = (said["ts_ms"] >= fault.begin_ms) & (said["ts_ms"] < fault.end_ms)
+            rng = generator(seed, fault.kind, device, day)
+            said = _EFFECTS[fault.kind](said, struck, fault, rng, day_start_ms(day))
+        parts.append(said)
+    return events.joined(parts)
 
 
+@lru_cache(maxsize=64)
 def _in_window(county: County, window: int, rate: float) -> list[Fault]:
     start_ms = day_start_ms(window * WINDOW_DAYS)
     found = []
@@ -155,8 +187,7 @@ def _duplicates(
 ) -> Events:
     again = rows[struck & (rng.random(rows.size) < _REPEATED)]
     again["delay_ms"] += rng.integers(50, 20_000, again.size)
-    both: Events = np.concatenate([rows, again])
-    return both
+    return events.joined([rows, again])
 
 
 def _burst(
@@ -170,8 +201,7 @@ def _burst(
 def _clock_jump(
     rows: Events, struck: np.ndarray, fault: Fault, _rng: np.random.Generator, _start_ms: int
 ) -> Events:
-    hours = generator(fault.device, fault.begin_ms // 1000).choice([-9, -1, 3, 26, -480_000])
-    rows["clock_off_ms"][struck] = int(hours) * HOUR_MS
+    rows["clock_off_ms"][struck] = fault.clock_jumps_h() * HOUR_MS
     return rows
 
 
@@ -188,14 +218,27 @@ def _self_firing(
     fired = [rows]
     while (at_ms := at_ms + int(rng.integers(*_FIRES_EVERY_MIN)) * MINUTE_MS) < until_ms:
         fired.append(events.alarm(fault.device, at_ms, AlarmKind.SOS, SignalState.RAISED, at_ms))
-    return np.concatenate(fired)
+    return events.joined(fired)
 
 
 def _field_change(rows: Events, struck: np.ndarray, *_: object) -> Events:
-    """A new firmware says temperature in Fahrenheit."""
+    """A new firmware says temperature in Fahrenheit, and its statuses bear its number."""
+    rows["code"][struck & events.is_said(rows, Said.STATUS)] = 1
     readings = np.flatnonzero(struck & events.is_said(rows, Said.VITALS))
     events.set_sign(rows, readings, "temp", events.sign(rows, "temp")[readings] * 1.8 + 32, inside=False)
     return rows
+
+
+def _battery_decay(
+    rows: Events, struck: np.ndarray, fault: Fault, _rng: np.random.Generator, _start_ms: int
+) -> Events:
+    """A bad battery is empty within days; its device never says that it is low, and falls silent."""
+    empty_ms = fault.begin_ms + int((fault.end_ms - fault.begin_ms) * _EMPTY_AFTER)
+    statuses = np.flatnonzero(struck & events.is_said(rows, Said.STATUS))
+    left = (empty_ms - rows["ts_ms"][statuses]) / (empty_ms - fault.begin_ms)
+    rows["values"][statuses, 0] = np.round(rows["values"][statuses, 0] * left)
+    kept: Events = rows[~(struck & (rows["ts_ms"] >= empty_ms))]
+    return kept
 
 
 _EFFECTS: Mapping[LabelKind, Effect] = {
@@ -208,4 +251,5 @@ _EFFECTS: Mapping[LabelKind, Effect] = {
     LabelKind.STUCK_PRESENCE: _stuck_presence,
     LabelKind.SELF_FIRING: _self_firing,
     LabelKind.FIELD_CHANGE: _field_change,
+    LabelKind.BATTERY_DECAY: _battery_decay,
 }

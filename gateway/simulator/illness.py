@@ -162,18 +162,27 @@ def _dying_draws(seed: int, subject: int, window: int) -> tuple[float, float]:
 
 
 def _courses_in_window(seed: int, subject: int, traits: Traits, window: int) -> list[Course]:
-    rng = generator(seed, "illness", subject, window)
     courses = []
-    for kind, pattern in PATTERNS.items():
+    draws = _illness_draws(seed, subject, window)
+    for (kind, pattern), (chance, share, depth) in zip(PATTERNS.items(), draws, strict=True):
         if kind is IllnessKind.DYING:
             continue  # told apart, for it has no end
-        # Three draws for each kind whatever they decide, so that kinds do not disturb each other.
-        chance, share, depth = rng.random(3)
-        rate = pattern.per_person_year * WINDOW_DAYS / 365 * _proneness(kind, traits)
-        if chance < rate:
+        rate = pattern.per_person_year * WINDOW_DAYS / 365
+        if chance < rate * _PRONENESS_MAX and chance < rate * _proneness(kind, traits):
             onset_ms = day_start_ms(window * WINDOW_DAYS) + int(share * WINDOW_DAYS * DAY_MS)
-            courses.append(Course(kind=kind, onset_ms=onset_ms, severity=0.3 + 0.8 * float(depth) ** 1.5))
+            courses.append(Course(kind=kind, onset_ms=onset_ms, severity=0.3 + 0.8 * depth**1.5))
     return courses
+
+
+@lru_cache(maxsize=65_536)
+def _illness_draws(seed: int, subject: int, window: int) -> tuple[tuple[float, float, float], ...]:
+    """Three draws for each kind whatever they decide, so that kinds do not disturb each other."""
+    draws = generator(seed, "illness", subject, window).random((len(PATTERNS), 3))
+    return tuple((chance, share, depth) for chance, share, depth in draws.tolist())
+
+
+_PRONENESS_MAX = 20.0
+"""Nobody is likelier than the average to fall ill by more than this; saves looking closer at most."""
 
 
 def _proneness(kind: IllnessKind, traits: Traits) -> float:

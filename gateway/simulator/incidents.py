@@ -4,7 +4,7 @@ Rates are per person, site or device and day of ordinary life; the caller may mu
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from gateway.simulator.fleet import REPLACED_AFTER_D, Batteries
 from gateway.simulator.labels import Label, LabelKind
 from gateway.simulator.person import Condition, SelfCare
 from gateway.simulator.plan import County, PlannedDevice, PlannedSite, SiteSort, Subject
-from gateway.simulator.routine import AT_HOME, Place, Stay, stays
+from gateway.simulator.routine import AT_HOME, Place, Stay, among, stays
+from gateway.simulator.visits import Visit
 
 SPEAKERS: dict[AlarmKind, tuple[DeviceKind, ...]] = {
     AlarmKind.SOS: (DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD, DeviceKind.WRISTBAND),
@@ -59,6 +60,14 @@ _SEES_FALL = {DeviceKind.FALL_RADAR: 0.97, DeviceKind.WRISTBAND: 0.9}
 """How often a device that is there notices that somebody falls, and does not get up."""
 _NIGHT = (minute_at(21, 30), minute_at(5, 0))
 
+_FALL_RISK = np.zeros(len(Place))
+_FALL_RISK[[Place.BEDROOM, Place.BATHROOM, Place.KITCHEN, Place.LIVING_ROOM]] = 1.5, 6.0, 1.0, 0.5
+"""Likelihood of a fall in a minute spent in each place, as a multiple of that in a kitchen."""
+_FALL_RISK_AT_NIGHT = 2.0
+_FALL_LASTS_MIN = (4, 35)
+_HOME = among(AT_HOME)
+_WANDERS_AT_NIGHT, _WANDERS_OUT_AT_NIGHT = 0.6, 0.35
+_PACES_MIN = (25, 100)
 _FALLS = {SelfCare.ABLE: 0.006, SelfCare.PARTIAL_LOSS: 0.014, SelfCare.TOTAL_LOSS: 0.003}
 _SOS = {SelfCare.ABLE: 0.02, SelfCare.PARTIAL_LOSS: 0.04, SelfCare.TOTAL_LOSS: 0.015}
 _WANDERING, _WEAK_BREATHING = 0.03, 0.004
@@ -76,12 +85,13 @@ class Incident:
     """An alarm that a device raises, and when and how the device takes it back, if ever."""
 
     kind: AlarmKind
-    device: int
+    device: int | None
+    """None when none notices."""
     raised_ms: int
     ends_ms: int | None = None
     end_state: SignalState = SignalState.CLEARED
-    is_silent: bool = False
-    """No device notices; `device` is then any of theirs."""
+    place: Place | None = None
+    """Where somebody falls, or walks about."""
 
     @property
     def is_long_lie(self) -> bool:
@@ -101,12 +111,13 @@ class Incident:
             device=self.device,
             begin_ms=self.raised_ms,
             end_ms=self.ends_ms if self.ends_ms is not None else self.raised_ms,
-            told=not self.is_silent,
+            told=self.device is not None,
+            detail=None if self.place is None else self.place.name.lower(),
         )
 
     def said(self) -> list[events.Events]:
         """What the device says of it."""
-        if self.is_silent:
+        if self.device is None:
             return []
         said = [events.alarm(self.device, self.raised_ms, self.kind, SignalState.RAISED, self.raised_ms)]
         if self.ends_ms is not None:
@@ -139,23 +150,21 @@ def happening_now(
     raise IncidentNotPossibleError(f"no device there can say {kind}; those that are there can say: {able}")
 
 
-def of_person(county: County, subject: Subject, day: int, places: np.ndarray, rate: float) -> list[Incident]:
-    """What happens to one person on one day spent in `places`."""
+def of_person(
+    county: County, subject: Subject, day: int, places: np.ndarray, rate: float, visits: Sequence[Visit] = ()
+) -> list[Incident]:
+    """What happens to one person on one day spent in `places`, with `visits` of those who would find them."""
     rng = generator(county.seed, "incidents", subject.index, day)
     reach = county.reach[subject.index]
     start_ms = day_start_ms(day)
     incidents = []
     level, conditions = subject.traits.self_care, subject.traits.conditions
     if rng.random() < _FALLS[level] * rate:
-        incidents += _fall(rng, reach, places, start_ms)
+        incidents += _fall(rng, reach, places, start_ms, _FALL_LASTS_MIN, visits)
     if rng.random() < _SOS[level] * rate:
         incidents += _sos(rng, reach, places, start_ms)
-    if Condition.DEMENTIA in conditions and rng.random() < _WANDERING * rate:
-        span = _NIGHT if rng.random() < 0.5 else (minute_at(6), _LATEST_MIN)
-        at = int(rng.integers(*span))
-        band = _first(reach, DeviceKind.WRISTBAND)
-        if band is not None:
-            incidents.append(_lasting(rng, AlarmKind.WANDERING, band, start_ms, at, (6, 40)))
+    if Condition.DEMENTIA in conditions and rng.random() < _WANDERING * rate and not incidents:
+        incidents += _wandering(rng, reach, places, start_ms)
     lungs = conditions & {Condition.COPD, Condition.HEART_FAILURE}
     if lungs and rng.random() < _WEAK_BREATHING * rate:
         mattress, at = _first(reach, DeviceKind.SMART_MATTRESS), int(rng.integers(*_NIGHT))
@@ -165,38 +174,15 @@ def of_person(county: County, subject: Subject, day: int, places: np.ndarray, ra
     return incidents
 
 
-def long_lie(county: County, subject: Subject, day: int, places: np.ndarray, rate: float) -> Incident | None:
-    """A fall after which somebody lies for hours until they are found; told where a device can notice it."""
+def long_lie(
+    county: County, subject: Subject, day: int, places: np.ndarray, rate: float, visits: Sequence[Visit] = ()
+) -> list[Incident]:
+    """A fall after which somebody lies for hours, until they are found or visited; none on most days."""
     sort = county.sites[subject.site].sort
     rng = generator(county.seed, "long lie", subject.index, day)
-    reach = county.reach[subject.index]
-    if rng.random() >= _LONG_LIES.get(sort, 0) * rate or not reach:
-        return None
-    where = [Place.BEDROOM, Place.BATHROOM] + (
-        [Place.KITCHEN, Place.LIVING_ROOM] * (sort is SiteSort.HOUSEHOLD)
-    )
-    latest = DAY_MINUTES - _LONG_LIE_LASTS_MIN[0] - 20
-    minutes = np.flatnonzero(np.isin(places[:latest], where))
-    if not minutes.size:
-        return None
-    at = int(rng.choice(minutes))
-    lasts = min(int(rng.integers(*_LONG_LIE_LASTS_MIN)), DAY_MINUTES - 15 - at)
-    place = places[at]
-    able = [
-        device
-        for device in reach
-        if device.kind is DeviceKind.WRISTBAND
-        or (device.kind is DeviceKind.FALL_RADAR and device.place == place)
-    ]
-    noticed = [device for device in able if rng.random() < _SEES_FALL[device.kind]]
-    raised_ms = day_start_ms(day) + at * MINUTE_MS + int(rng.integers(MINUTE_MS))
-    return Incident(
-        kind=AlarmKind.FALL,
-        device=(noticed or reach)[0].index,
-        raised_ms=raised_ms,
-        ends_ms=raised_ms + lasts * MINUTE_MS,
-        is_silent=not noticed,
-    )
+    if rng.random() >= _LONG_LIES.get(sort, 0) * rate:
+        return []
+    return _fall(rng, county.reach[subject.index], places, day_start_ms(day), _LONG_LIE_LASTS_MIN, visits)
 
 
 def of_site(county: County, site: PlannedSite, day: int, rate: float) -> list[Incident]:
@@ -215,19 +201,21 @@ def of_site(county: County, site: PlannedSite, day: int, rate: float) -> list[In
     return incidents
 
 
-def of_batteries(batteries: Batteries, day: int) -> list[events.Events]:
-    """Batteries that run low, and their replacement, on one day."""
+def of_batteries(batteries: Batteries, day: int, here: np.ndarray) -> list[events.Events]:
+    """Batteries of the devices `here` (told of each) that run low, and their replacement, on one day."""
     start_ms = day_start_ms(day)
     said = []
     for device, at_ms, raised in batteries.low_between(start_ms, start_ms + DAY_MS):
+        if not here[device]:
+            continue
         raised_ms = at_ms if raised else batteries.raised_before_ms(device, at_ms)
         state = SignalState.RAISED if raised else SignalState.CLEARED
         said.append(events.alarm(device, at_ms, AlarmKind.LOW_BATTERY, state, raised_ms))
     return said
 
 
-def low_batteries(county: County, batteries: Batteries, day: int) -> list[Label]:
-    """The batteries that run low on one day, until they are replaced."""
+def low_batteries(county: County, batteries: Batteries, day: int, here: np.ndarray) -> list[Label]:
+    """The batteries of the devices `here` that run low on one day, until they are replaced."""
     start_ms = day_start_ms(day)
     return [
         Label(
@@ -239,21 +227,71 @@ def low_batteries(county: County, batteries: Batteries, day: int) -> list[Label]
             told=True,
         )
         for device, at_ms, raised in batteries.low_between(start_ms, start_ms + DAY_MS)
-        if raised
+        if raised and here[device]
     ]
 
 
 def _fall(
+    rng: np.random.Generator,
+    reach: Sequence[PlannedDevice],
+    places: np.ndarray,
+    start_ms: int,
+    lasts_min: tuple[int, int],
+    visits: Sequence[Visit],
+) -> list[Incident]:
+    """Somebody falls while up and about at home, and lies there until found, at the latest by a visit.
+
+    A radar in that room may notice it, or a wristband; without either nobody is told.
+    """
+    risks = _FALL_RISK[places[:_LATEST_MIN]].copy()
+    risks[slice(*_NIGHT)] *= _FALL_RISK_AT_NIGHT
+    if not risks.any():
+        return []
+    at = int(np.searchsorted(np.cumsum(risks), rng.random() * risks.sum(), side="right"))
+    lasts = min(int(rng.integers(*lasts_min)), DAY_MINUTES - 15 - at)
+    found = min([at + lasts, *(visit.arrives for visit in visits if visit.arrives > at)])
+    place = Place(int(places[at]))
+    noticed = [
+        device.index
+        for device in reach
+        if rng.random() < _SEES_FALL.get(device.kind, 0)
+        and (device.kind is DeviceKind.WRISTBAND or device.place is place)
+    ]
+    raised_ms = start_ms + at * MINUTE_MS + int(rng.integers(MINUTE_MS))
+    return [
+        Incident(
+            kind=AlarmKind.FALL,
+            device=noticed[0] if noticed else None,
+            raised_ms=raised_ms,
+            ends_ms=max(raised_ms, start_ms + found * MINUTE_MS),
+            place=place,
+        )
+    ]
+
+
+def _wandering(
     rng: np.random.Generator, reach: Sequence[PlannedDevice], places: np.ndarray, start_ms: int
 ) -> list[Incident]:
-    """Where a radar watches, else anywhere at home if a wristband is worn; found after some minutes."""
-    radar = _first(reach, DeviceKind.FALL_RADAR)
-    device = radar or _first(reach, DeviceKind.WRISTBAND)
-    if device is None:
+    """Out of the house, which a wristband tells, or at night from room to room, which none does."""
+    night = rng.random() < _WANDERS_AT_NIGHT
+    at = int(rng.integers(*(_NIGHT if night else (minute_at(6), _LATEST_MIN - 60))))
+    outdoors = rng.random() < (_WANDERS_OUT_AT_NIGHT if night else 1)
+    if not _HOME[places[at]]:
         return []
-    watched = (radar.place,) if radar is not None else (Place.BEDROOM, Place.KITCHEN, Place.LIVING_ROOM)
-    at = _minute_in(rng, places, watched)
-    return [] if at is None else [_lasting(rng, AlarmKind.FALL, device, start_ms, at, (4, 35))]
+    if not outdoors:
+        lasts_ms = int(rng.integers(*_PACES_MIN)) * MINUTE_MS
+        raised_ms = start_ms + at * MINUTE_MS
+        return [
+            Incident(
+                kind=AlarmKind.WANDERING,
+                device=None,
+                raised_ms=raised_ms,
+                ends_ms=raised_ms + lasts_ms,
+                place=Place.LIVING_ROOM,
+            )
+        ]
+    out = _lasting(rng, AlarmKind.WANDERING, _first(reach, DeviceKind.WRISTBAND), start_ms, at, (6, 40))
+    return [replace(out, place=Place.OUT)]
 
 
 def _sos(
@@ -316,28 +354,29 @@ def _bed_exits(
 
 
 def _absences_from_bed(places: np.ndarray) -> list[Stay]:
-    in_bed = np.where(places == Place.BED, Place.BED, Place.BEDROOM)
-    return [stay for stay in stays(in_bed) if stay.place is not Place.BED]
+    elsewhere = np.where(places == Place.BED, np.uint8(Place.BED), np.uint8(Place.BEDROOM))
+    return [stay for stay in stays(elsewhere) if stay.place is not Place.BED]
 
 
 def _lasting(
     rng: np.random.Generator,
     kind: AlarmKind,
-    device: PlannedDevice,
+    device: PlannedDevice | None,
     start_ms: int,
     minute: int,
     lasts_min: tuple[int, int],
 ) -> Incident:
     raised_ms = start_ms + minute * MINUTE_MS + int(rng.integers(MINUTE_MS))
     ends_ms = raised_ms + int(rng.integers(lasts_min[0] * MINUTE_MS, lasts_min[1] * MINUTE_MS))
-    return Incident(kind=kind, device=device.index, raised_ms=raised_ms, ends_ms=ends_ms)
+    index = None if device is None else device.index
+    return Incident(kind=kind, device=index, raised_ms=raised_ms, ends_ms=ends_ms)
 
 
 def _first(reach: Sequence[PlannedDevice], kind: DeviceKind) -> PlannedDevice | None:
     return next((one for one in reach if one.kind is kind), None)
 
 
-def _minute_in(rng: np.random.Generator, places: np.ndarray, wanted: Sequence[Place | None]) -> int | None:
+def _minute_in(rng: np.random.Generator, places: np.ndarray, wanted: Sequence[Place]) -> int | None:
     """A minute spent in one of `wanted`; none in the last hour, so that it ends the same day."""
-    minutes = np.flatnonzero(np.isin(places[:_LATEST_MIN], [p for p in wanted if p is not None]))
+    minutes = np.flatnonzero(among(wanted)[places[:_LATEST_MIN]])
     return int(rng.choice(minutes)) if minutes.size else None

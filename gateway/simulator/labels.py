@@ -38,6 +38,7 @@ class LabelKind(StrEnum):
     STUCK_PRESENCE = "stuck_presence"
     SELF_FIRING = "self_firing"
     FIELD_CHANGE = "field_change"
+    BATTERY_DECAY = "battery_decay"
     LOW_BATTERY = "low_battery"
 
 
@@ -54,7 +55,9 @@ class Label:
         end_ms: When nothing of it is left; of a fall, when they are found.
         peak_ms: When an illness reaches its height; of an outbreak, the median of its cases' heights.
         severity: Of an illness, the share of its full strain; of an outbreak, the number of its cases.
-        told: Whether a device raised an alarm of it at its begin.
+        told: Whether an alarm that a device raised at its begin is heard, however late.
+        detail: One more word: of a fall or somebody wandering the place (`gateway.simulator.routine`), of an
+            illness caught in an outbreak `outbreak`, of a clock that jumps by how much.
     """
 
     kind: LabelKind
@@ -66,3 +69,11 @@ class Label:
     peak_ms: int | None = None
     severity: float | None = None
     told: bool = False
+    detail: str | None = None
+
+    @property
+    def label_id(self) -> str:
+        """Its name, which no other label of its county has."""
+        whom = "" if self.subject is None else f"-p{self.subject}"
+        which = "" if self.device is None or self.subject is not None else f"-d{self.device}"
+        return f"{self.kind}-s{self.site}{whom}{which}-{self.begin_ms:x}"

@@ -100,6 +100,12 @@ class Habits:
     """Weekdays (Monday is 0) of day-centre attendance."""
     adherence: float
     """Chance that a measurement that is due is taken."""
+    meals_later_min: float
+    """How much later than usual in the county they eat, if they cook themselves."""
+    naps: float
+    """Chance of a nap on a given day."""
+    guests_per_week: float
+    """How often family or neighbours look in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +161,7 @@ def draw_traits(seed: int, subject: int, *, in_care_home: bool, near_centre: boo
         lost=lost,
         conditions=frozenset(conditions),
         medications=medications,
-        baseline=_draw_baseline(rng, sex, conditions, medications),
+        baseline=_draw_baseline(rng, age, sex, conditions, medications),
         habits=_draw_habits(rng, age, lost, conditions, medications, near_centre=near_centre),
     )
 
@@ -180,13 +186,16 @@ def _draw_medications(rng: np.random.Generator, conditions: set[Condition]) -> f
 
 def _draw_baseline(
     rng: np.random.Generator,
+    age: int,
     sex: Sex,
     conditions: set[Condition],
     medications: frozenset[Medication],
 ) -> Baseline:
-    hr, rr = rng.normal(71, 5), rng.normal(15.8, 0.8)
+    hr, rr = rng.normal(68.5, 6), rng.normal(15.8, 0.8)
     spo2, temp = rng.normal(97.6, 0.4), rng.normal(36.66, 0.09)
-    sbp = rng.normal(129, 6)
+    sbp = rng.normal(126, 8) + 0.3 * (age - 75)  # arteries stiffen
+    if sex is Sex.FEMALE:
+        hr += 2.5
     glucose = rng.normal(5.4, 0.35)
     if Condition.HYPERTENSION in conditions:
         sbp += 16 if Medication.ANTIHYPERTENSIVE not in medications else 8
@@ -200,9 +209,9 @@ def _draw_baseline(
         hr += 7
     if Medication.BETA_BLOCKER in medications:
         hr -= 7
-    sbp = float(np.clip(sbp, 122, 164))
+    sbp = float(np.clip(sbp, 112, 164))
     return Baseline(
-        hr=float(np.clip(hr, 62, 80)),
+        hr=float(np.clip(hr, 58, 80)),
         rr=float(np.clip(rr, 14.5, 18)),
         spo2=float(np.clip(spo2, 88.5, 98.4)),
         temp=float(np.clip(temp, 36.5, 36.85)),
@@ -228,11 +237,14 @@ def _draw_habits(
     attends = near_centre and len(lost) <= 2 and rng.random() < 0.7
     days = rng.permutation(5)[: rng.integers(2, 6)] if attends else ()
     return Habits(
-        bedtime_min=float(minute_at(20, 20) + rng.normal(0, 28)),
-        wake_min=float(minute_at(5, 40) + rng.normal(0, 28)),
+        bedtime_min=float(minute_at(20, 20) + rng.normal(0, 40)),
+        wake_min=float(minute_at(5, 40) + rng.normal(0, 34)),
         night_toileting=float(np.clip(toileting, 0.5, 3.5)),
         mobility=float(np.clip(rng.normal(0.42, 0.06) * (1 - 0.6 * weakness), 0.1, 0.6)),
         goes_out=float(np.clip(rng.normal(0.3, 0.1) * (1 - 1.4 * weakness), 0, 0.5)),
         centre_days=tuple(sorted(int(day) for day in days)),
         adherence=float(rng.uniform(0.75, 0.98)),
+        meals_later_min=float(np.clip(rng.normal(0, 28), -55, 60)),
+        naps=float(rng.beta(2.4, 1.1)),
+        guests_per_week=float(np.clip(rng.gamma(1.3, 0.6), 0, 4)),
     )

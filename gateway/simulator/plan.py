@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.model import DeviceKind
 from gateway.simulator.person import Traits
@@ -90,10 +92,38 @@ class County:
     reach: tuple[tuple[PlannedDevice, ...], ...] = field(repr=False)
     """For each person, the devices that can see or be used by them."""
 
+    def __hash__(self) -> int:
+        """Of its size alone: counties are few, and going through one takes longer than telling a day."""
+        return hash((self.seed, len(self.sites), len(self.subjects), len(self.devices)))
+
     def site_of(self, device: int) -> str:
         """The name of the site of a device: its level in topics."""
         return self.sites[self.devices[device].site].name
 
     def devices_at(self, site: int, *kinds: DeviceKind) -> tuple[PlannedDevice, ...]:
         """The devices of `kinds` at a site."""
-        return tuple(one for one in self.devices if one.site == site and one.kind in kinds)
+        return tuple(one for one in _of_sites(self).devices[site] if one.kind in kinds)
+
+    def devices_of(self, site: int) -> tuple[PlannedDevice, ...]:
+        """All devices at a site."""
+        return _of_sites(self).devices[site]
+
+    def subjects_of(self, site: int) -> tuple[Subject, ...]:
+        """Who lives at a site."""
+        return _of_sites(self).subjects[site]
+
+
+class _OfSites(NamedTuple):
+    devices: tuple[tuple[PlannedDevice, ...], ...]
+    subjects: tuple[tuple[Subject, ...], ...]
+
+
+@lru_cache(maxsize=8)
+def _of_sites(county: County) -> _OfSites:
+    devices: list[list[PlannedDevice]] = [[] for _ in county.sites]
+    subjects: list[list[Subject]] = [[] for _ in county.sites]
+    for device in county.devices:
+        devices[device.site].append(device)
+    for subject in county.subjects:
+        subjects[subject.site].append(subject)
+    return _OfSites(tuple(map(tuple, devices)), tuple(map(tuple, subjects)))

@@ -4,7 +4,7 @@ Sleep with its trips to the toilet, three meals, the midday nap, blocks of free 
 centre. Illness and lost abilities bend the day; chance makes no two days alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -28,7 +28,15 @@ class Place(IntEnum):
     OUT = 6
 
 
+_PLACES = tuple(Place)
 AT_HOME = (Place.BED, Place.BEDROOM, Place.BATHROOM, Place.KITCHEN, Place.LIVING_ROOM)
+
+
+def among(places: Iterable[Place]) -> np.ndarray:
+    """For each place, whether it is one of `places`: `among(AT_HOME)[day]` is quicker than `np.isin`."""
+    chosen = np.zeros(len(Place), bool)
+    chosen[list(places)] = True
+    return chosen
 
 
 class Stay(NamedTuple):
@@ -51,6 +59,9 @@ _MEAL_MIN = 28
 _NAP = minute_at(12, 20)
 _CENTRE_FROM, _CENTRE_TO = minute_at(8, 40), minute_at(15, 20)
 _LONGEST_OUTING_MIN = 150
+_BLOCKS = 12
+"""Blocks of free time that are drawn at once."""
+_ABOUT = among((Place.BEDROOM, Place.KITCHEN, Place.LIVING_ROOM))
 
 
 def places(
@@ -67,8 +78,8 @@ def places(
     """
     day = np.full(DAY_MINUTES, Place.LIVING_ROOM, np.uint8)
     habits = traits.habits
-    bedtime = int(np.clip(habits.bedtime_min + rng.normal(0, 15), 75, 270))
-    wake = int(np.clip(habits.wake_min + rng.normal(0, 15), minute_at(4, 10), minute_at(6, 40)))
+    bedtime = int(_within(habits.bedtime_min + rng.normal(0, 15), 75, 285))
+    wake = int(_within(habits.wake_min + rng.normal(0, 15), minute_at(4, 10), minute_at(7)))
     if traits.self_care is SelfCare.TOTAL_LOSS:
         _fill_day_of_dependent_person(day, rng, bedtime, wake)
         return day
@@ -80,10 +91,11 @@ def places(
     _fill_night(day, traits, rng, unwellness, bedtime, wake)
     day[wake : wake + 4] = Place.BEDROOM
     day[wake + 4 : wake + 12] = Place.BATHROOM
-    if rng.random() < 0.8:
-        nap = _NAP + int(rng.normal(0, 12))
-        day[nap : nap + int(np.clip(rng.normal(75, 22), 20, 120))] = Place.BED
-    _fill_meals(day, rng, cooks=cooks, wake=wake)
+    later = int(habits.meals_later_min) if cooks else 0
+    if rng.random() < habits.naps:
+        nap = _NAP + later + int(rng.normal(0, 12))
+        day[nap : nap + int(_within(rng.normal(65, 22), 20, 120))] = Place.BED
+    _fill_meals(day, rng, cooks=cooks, wake=wake, later=later)
     if attends:
         begin, end = _CENTRE_FROM + rng.integers(-15, 16), _CENTRE_TO + rng.integers(-30, 31)
         day[begin:end] = Place.DAY_CENTRE
@@ -96,10 +108,10 @@ def places(
 
 def stays(day: np.ndarray) -> Iterator[Stay]:
     """The stays that make up `day`, in order."""
-    edges = np.flatnonzero(np.diff(day)) + 1
+    edges = np.flatnonzero(day[1:] != day[:-1]) + 1
     bounds = [0, *edges.tolist(), day.size]
     for begin, end in pairwise(bounds):
-        yield Stay(Place(int(day[begin])), begin, end)
+        yield Stay(_PLACES[day[begin]], begin, end)
 
 
 def _fill_night(
@@ -113,8 +125,9 @@ def _fill_night(
     day[bedtime:wake] = Place.BED
     trips = rng.poisson(traits.habits.night_toileting + unwellness.night_toileting)
     slow = 1.6 if Ability.WALK_INDOORS in traits.lost else 1.0
-    for at in rng.uniform(bedtime + 50, wake - 25, trips).astype(int):
-        minutes = int(np.clip(rng.gamma(5, 0.9) * slow, 2, 16))
+    times, lengths = rng.uniform(bedtime + 50, wake - 25, trips), rng.gamma(5, 0.9, trips) * slow
+    for at, length in zip(times.astype(int).tolist(), lengths.tolist(), strict=True):
+        minutes = int(_within(length, 2, 16))
         day[at] = Place.BEDROOM
         day[at + 1 : at + 1 + minutes] = Place.BATHROOM
         day[at + 1 + minutes] = Place.BEDROOM
@@ -134,20 +147,29 @@ def _fill_free_time(
     out = 0.03 if evening else traits.habits.goes_out * (1 - min(1.0, unwellness.bed_rest))
     rest = min(0.95, unwellness.bed_rest)
     while at < end:
-        minutes = int(np.clip(rng.gamma(3, 12), 6, 90))
-        if rng.random() < rest:
-            place, minutes = Place.BED, minutes * 2
-        elif rng.random() < out:
-            place, minutes = Place.OUT, min(minutes * 2, _LONGEST_OUTING_MIN)
-        else:
-            place = Place.LIVING_ROOM if rng.random() < 0.68 else Place.BEDROOM
-        day[at : min(at + minutes, end)] = place
-        at += minutes
+        lengths, draws = rng.gamma(3, 12, _BLOCKS).tolist(), rng.random((_BLOCKS, 3)).tolist()
+        for length, (rests, goes_out, stays_where) in zip(lengths, draws, strict=True):
+            minutes = int(_within(length, 6, 90))
+            if rests < rest:
+                place, minutes = Place.BED, minutes * 2
+            elif goes_out < out:
+                place, minutes = Place.OUT, min(minutes * 2, _LONGEST_OUTING_MIN)
+            else:
+                place = Place.LIVING_ROOM if stays_where < 0.72 else Place.BEDROOM
+            day[at : min(at + minutes, end)] = place
+            at += minutes
+            if at >= end:
+                break
 
 
-def _fill_meals(day: np.ndarray, rng: np.random.Generator, *, cooks: bool, wake: int) -> None:
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
+
+
+def _fill_meals(day: np.ndarray, rng: np.random.Generator, *, cooks: bool, wake: int, later: int) -> None:
     for usual in (_BREAKFAST, _LUNCH, _DINNER):
-        begin = max(usual + int(rng.normal(0, 7)), wake + 30)
+        shift = min(later, 0) if usual == _DINNER else later  # supper is over when the next day begins
+        begin = max(usual + shift + int(rng.normal(0, 7)), wake + 30)
         if cooks:
             day[begin - int(rng.integers(12, 35)) : begin] = Place.KITCHEN
         day[begin : begin + _MEAL_MIN] = Place.LIVING_ROOM
@@ -158,9 +180,10 @@ def _fill_meals(day: np.ndarray, rng: np.random.Generator, *, cooks: bool, wake:
 def _add_bathroom_visits(day: np.ndarray, rng: np.random.Generator, bedtime: int, wake: int) -> None:
     """A visit every couple of waking hours, wherever at home the person is then."""
     awake = np.concatenate([np.arange(5, bedtime - 30), np.arange(wake + 60, DAY_MINUTES - 10)])
-    for at in rng.choice(awake, int(rng.integers(5, 9)), replace=False):
-        minutes = int(rng.integers(3, 8))
-        if np.isin(day[at : at + minutes], (Place.BEDROOM, Place.KITCHEN, Place.LIVING_ROOM)).all():
+    visits = int(rng.integers(5, 9))
+    times, lengths = awake[rng.integers(0, awake.size, visits)], rng.integers(3, 8, visits)
+    for at, minutes in zip(times.tolist(), lengths.tolist(), strict=True):
+        if _ABOUT[day[at : at + minutes]].all():
             day[at : at + minutes] = Place.BATHROOM
 
 

@@ -1,7 +1,7 @@
 """What the devices around one person notice of their day."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from gateway.simulator.clock import DAY_MINUTES, MINUTE_MS, day_start_ms, minute
 from gateway.simulator.events import Events
 from gateway.simulator.person import SelfCare, Traits
 from gateway.simulator.plan import PlannedDevice
-from gateway.simulator.routine import Place, Stay, stays
+from gateway.simulator.routine import Place, among
 from gateway.simulator.vitals import Signs, glucose_at, minutes_of
 
 WRISTBAND_EVERY_MIN = 5
@@ -27,8 +27,15 @@ _STIR = {
 """How often people stir in each room, as a multiple of their own mobility."""
 _HAND = {"sbp": 11.0, "dbp": 8.0, "hr": 3.5, "temp": 0.25, "weight": 0.6}
 """Deviation of one measurement by hand from the truth, so that people at home vary as real ones do."""
-_INDOORS = frozenset({Place.BED, Place.BEDROOM, Place.BATHROOM})
-_AWAY = frozenset({Place.OUT, Place.DAY_CENTRE})
+_STIR_IN = np.array([_STIR.get(place, 0.5) for place in Place])
+_MOOD_MIN, _LIVELY_SHARE, _LIVELY, _SEDATE = 10, 0.5, 1.7, 0.3
+"""For so many minutes a person is either lively or sedate."""
+_EVENING_MIN, _EVENING = 4 * 60, 0.75
+"""For so long after the day's begin, which is in the evening, they stir less."""
+_INDOORS = among((Place.BED, Place.BEDROOM, Place.BATHROOM))
+_AWAY = among((Place.OUT, Place.DAY_CENTRE))
+_IN_BED = among((Place.BED,))
+_FIRST_MINUTE = np.zeros(1, np.int64)
 
 
 class PersonDay(NamedTuple):
@@ -46,18 +53,18 @@ def observed(
     traits: Traits, reach: Sequence[PlannedDevice], lived: PersonDay, rng: np.random.Generator
 ) -> list[Events]:
     """All that the devices in `reach` notice, in no order."""
-    spent = list(stays(lived.places))
+    moves = _Moves.of(traits, lived, rng)
     said: list[Events] = []
     for device in reach:
         match device.kind:
             case DeviceKind.MOTION:
-                said.append(_motion(device, traits, lived, rng))
+                said.append(_motion(device, moves, lived, rng))
             case DeviceKind.FALL_RADAR:
-                said += _presence(device, spent, lived, rng)
+                said += _presence(device, lived, rng)
             case DeviceKind.SMART_MATTRESS:
-                said += _mattress(device, traits, spent, lived, rng)
+                said += _mattress(device, traits, lived, rng)
             case DeviceKind.DOOR_CONTACT:
-                said += _door(device, spent, lived, rng)
+                said += _door(device, lived, rng)
             case DeviceKind.WRISTBAND:
                 said.append(_wristband(device, traits, lived, rng))
             case DeviceKind.BP_CUFF | DeviceKind.THERMOMETER | DeviceKind.GLUCOMETER:
@@ -74,23 +81,40 @@ def at_kiosk(device: int, lived: PersonDay, minute: int, rng: np.random.Generato
     return [check_in, events.vitals(device, ts_ms + 90_000, reading)]
 
 
-def _motion(device: PlannedDevice, traits: Traits, lived: PersonDay, rng: np.random.Generator) -> Events:
+class _Moves(NamedTuple):
+    """How much a person stirs in each minute, and whether they come into a room in it."""
+
+    stirring: np.ndarray
+    arrives: np.ndarray
+    drawn: np.ndarray
+
+    @classmethod
+    def of(cls, traits: Traits, lived: PersonDay, rng: np.random.Generator) -> Self:
+        """People sit and stir by turns: their minutes of motion come in clusters, as in real homes."""
+        lively = rng.random(DAY_MINUTES // _MOOD_MIN) < _LIVELY_SHARE
+        mood = np.where(lively, _LIVELY, _SEDATE).repeat(_MOOD_MIN)
+        mood[:_EVENING_MIN] *= _EVENING
+        arrives = np.empty(DAY_MINUTES, bool)
+        arrives[0] = False
+        np.not_equal(lived.places[1:], lived.places[:-1], out=arrives[1:])
+        stirring = np.minimum(0.97, traits.habits.mobility * _STIR_IN[lived.places] * mood)
+        return cls(stirring, arrives, rng.random(DAY_MINUTES))
+
+
+def _motion(device: PlannedDevice, moves: _Moves, lived: PersonDay, rng: np.random.Generator) -> Events:
     assert device.place is not None, "a motion sensor hangs in a room"
-    here = (lived.places == device.place) & ~lived.still
-    arrives = here & (np.roll(lived.places, 1) != lived.places)
-    chance = min(0.95, traits.habits.mobility * _STIR.get(device.place, 0.5))
-    seen = here & (rng.random(DAY_MINUTES) < chance)
+    here = lived.places == device.place
+    seen = here & ~lived.still & (moves.arrives | (moves.drawn < moves.stirring))
     if device.place is Place.BEDROOM:
         # A sleeper who throws back the blanket is seen as well.
-        seen |= (lived.places == Place.BED) & (rng.random(DAY_MINUTES) < _SEEN_PER_HOUR_IN_BED / 60)
-    return _activity(device, lived.day, np.flatnonzero(seen | arrives), ActivityEvent.MOTION, rng)
+        seen |= (lived.places == Place.BED) & (moves.drawn < _SEEN_PER_HOUR_IN_BED / 60)
+    return _activity(device, lived.day, np.flatnonzero(seen), ActivityEvent.MOTION, rng)
 
 
-def _presence(
-    device: PlannedDevice, spent: Sequence[Stay], lived: PersonDay, rng: np.random.Generator
-) -> list[Events]:
-    watched = {device.place, Place.BED} if device.place is Place.BEDROOM else {device.place}
-    begins, ends = _comings_and_goings(spent, frozenset(place for place in watched if place is not None))
+def _presence(device: PlannedDevice, lived: PersonDay, rng: np.random.Generator) -> list[Events]:
+    assert device.place is not None, "a radar hangs in a room"
+    watched = (device.place, Place.BED) if device.place is Place.BEDROOM else (device.place,)
+    begins, ends = _comings_and_goings(lived.places, among(watched))
     return [
         _activity(device, lived.day, begins, ActivityEvent.PRESENCE, rng),
         _activity(device, lived.day, ends, ActivityEvent.ABSENCE, rng),
@@ -100,21 +124,20 @@ def _presence(
 def _mattress(
     device: PlannedDevice,
     traits: Traits,
-    spent: Sequence[Stay],
     lived: PersonDay,
     rng: np.random.Generator,
 ) -> list[Events]:
     in_bed = lived.places == Place.BED
-    begins, ends = _comings_and_goings(spent, frozenset({Place.BED}))
+    begins, ends = _comings_and_goings(lived.places, _IN_BED)
     turns = in_bed & (rng.random(DAY_MINUTES) < _TURNS_PER_HOUR_ASLEEP / 60)
     if traits.self_care is SelfCare.TOTAL_LOSS:
         # Those who cannot turn themselves are turned by staff, against pressure sores.
         turns = np.zeros(DAY_MINUTES, bool)
         every = np.arange(int(rng.integers(_STAFF_TURN_EVERY_MIN)), DAY_MINUTES, _STAFF_TURN_EVERY_MIN)
-        turns[np.clip(every + rng.integers(-12, 13, every.size), 0, DAY_MINUTES - 1)] = True
+        turns[(every + rng.integers(-12, 13, every.size)).clip(0, DAY_MINUTES - 1)] = True
         turns &= in_bed
     # The mattress needs a minute of lying still before it hears heart and breath.
-    measured = np.flatnonzero(in_bed & np.roll(in_bed, 1) & ~turns)
+    measured = np.flatnonzero(in_bed[1:] & in_bed[:-1] & ~turns[1:]) + 1
     every_minute = minutes_of(lived.day)[measured] + device.index * 7919 % MINUTE_MS
     readings = {key: lived.signs[key][measured] for key in ("hr", "rr")}
     return [
@@ -125,12 +148,10 @@ def _mattress(
     ]
 
 
-def _door(
-    device: PlannedDevice, spent: Sequence[Stay], lived: PersonDay, rng: np.random.Generator
-) -> list[Events]:
+def _door(device: PlannedDevice, lived: PersonDay, rng: np.random.Generator) -> list[Events]:
     """The front door of a household opens for outings, a bedroom's door in a home for the common rooms."""
-    inside = frozenset(Place) - _AWAY if device.place is Place.OUT else _INDOORS
-    begins, ends = _comings_and_goings(spent, inside)
+    inside = ~_AWAY if device.place is Place.OUT else _INDOORS
+    begins, ends = _comings_and_goings(lived.places, inside)
     passed = np.sort(np.concatenate([begins[begins > 0], ends[ends > 0]]))
     opened_ms = _at(lived.day, passed, rng, within_ms=40_000)
     closed_ms = opened_ms + rng.integers(3_000, 15_000, passed.size)
@@ -171,7 +192,7 @@ def _instrument(
         case _:
             usual, keys = [minute_at(6, 25), minute_at(13, 25)], ()
     minutes = np.array(usual) + rng.integers(-15, 16, len(usual))
-    away = np.isin(lived.places[minutes], [Place.OUT, Place.DAY_CENTRE])
+    away = _AWAY[lived.places[minutes]]
     minutes = minutes[(rng.random(len(usual)) < traits.habits.adherence) & ~away & ~lived.still[minutes]]
     if not minutes.size:
         return []
@@ -184,7 +205,9 @@ def _instrument(
     return [events.vitals(device.index, _at(lived.day, minutes, rng), readings)]
 
 
-def _by_hand(signs: Signs, keys: Sequence[str], minutes: np.ndarray, rng: np.random.Generator) -> Signs:
+def _by_hand(
+    signs: Signs, keys: Sequence[str], minutes: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """What instruments show in somebody's hands: a cuff too loose, a cold tongue, stairs just climbed."""
     stirred = rng.standard_normal(minutes.size)
     shown = {}
@@ -196,20 +219,16 @@ def _by_hand(signs: Signs, keys: Sequence[str], minutes: np.ndarray, rng: np.ran
     return shown
 
 
-def _comings_and_goings(spent: Sequence[Stay], inside: frozenset[Place]) -> tuple[np.ndarray, np.ndarray]:
-    """Minutes in which a person enters, and leaves, the places `inside`.
+def _comings_and_goings(places: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minutes in which a person enters, and leaves, the places for which `inside` is true.
 
     The state at the begin of the day counts as a change, so that no sensor is left with yesterday's.
     """
-    begins: list[int] = []
-    ends: list[int] = []
-    was_inside: bool | None = None
-    for stay in spent:
-        is_inside = stay.place in inside
-        if is_inside is not was_inside:
-            (begins if is_inside else ends).append(stay.begin)
-        was_inside = is_inside
-    return np.array(begins, np.int64), np.array(ends, np.int64)
+    there = inside[places]
+    changes = np.flatnonzero(there[1:] != there[:-1]) + 1
+    begun_inside = bool(there[0])
+    changes = np.concatenate([_FIRST_MINUTE, changes])
+    return changes[int(not begun_inside) :: 2], changes[int(begun_inside) :: 2]
 
 
 def _activity(

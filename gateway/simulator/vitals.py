@@ -1,10 +1,10 @@
 """Vital signs of a person, minute by minute: baseline, hour of day, what they do, illness, noise."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from gateway.simulator.chance import autocorrelated
+from gateway.simulator.chance import autocorrelated, generator
 from gateway.simulator.clock import DAY_BEGINS_MIN, DAY_MINUTES, MINUTE_MS, day_start_ms
 from gateway.simulator.illness import PATTERNS, Course
 from gateway.simulator.person import Condition, Traits
@@ -27,10 +27,10 @@ _EXERTION = {
 """How much a person exerts themselves in each place, 0 (asleep) to 1 (a brisk walk)."""
 _EXERTION_OF = np.array([_EXERTION[place] for place in Place])
 
-_MEMORY_MIN = 15
-"""Over how many minutes the noise of a sign resembles itself."""
+_KNOT_MIN, _MEMORY_KNOTS = 5, 3
+"""The noise of a sign is drawn so often, resembles itself over so many draws, and runs straight between."""
 
-Signs = dict[str, np.ndarray]
+Signs = Mapping[str, np.ndarray]
 
 
 def minutes_of(day: int) -> np.ndarray:
@@ -38,9 +38,9 @@ def minutes_of(day: int) -> np.ndarray:
     return day_start_ms(day) + MINUTE_MS * np.arange(DAY_MINUTES)
 
 
-def strain_on(courses: Sequence[Course], ts_ms: np.ndarray) -> Signs:
+def strain_on(courses: Sequence[Course], ts_ms: np.ndarray) -> dict[str, np.ndarray]:
     """What the `courses` together add to each sign at each time; an empty dict in good health."""
-    strain: Signs = {}
+    strain: dict[str, np.ndarray] = {}
     for course in courses:
         burden = course.burden(ts_ms)
         effect = PATTERNS[course.kind].strain
@@ -60,40 +60,80 @@ def unwellness_on(courses: Sequence[Course], day: int) -> Unwellness:
     return Unwellness(toileting, min(rest, 0.95))
 
 
-def signs_of(traits: Traits, rng: np.random.Generator, places: np.ndarray, strain: Signs) -> Signs:
+def signs_of(
+    traits: Traits, rng: np.random.Generator, places: np.ndarray, strain: Mapping[str, np.ndarray]
+) -> Signs:
     """Each sign in each minute of the day spent in `places`, as the body has it (not yet rounded).
 
     Blood sugar is absent: it follows meals, not minutes (see `glucose_at`).
     """
-    base = traits.baseline
-    daily = rng.normal(0, 1, 6)
-    circadian = _circadian()
-    exertion = _smoothed(_EXERTION_OF[places], 7)
-    asleep = (places == Place.BED) * 1.0
-    jitter = 2.2 if Condition.ATRIAL_FIBRILLATION in traits.conditions else 1.0
-    signs = {
-        "hr": base.hr
-        + _HR_AMPLITUDE * circadian
-        + 15 * exertion
-        - 3.5 * asleep
-        + 1.2 * daily[0]
-        + 2.2 * jitter * _noise(rng)
-        + 1.0 * jitter * rng.standard_normal(DAY_MINUTES),
-        "rr": base.rr + 1.6 * exertion - 0.6 * asleep + 0.3 * daily[1] + 0.7 * _noise(rng),
-        "spo2": base.spo2 - 0.3 * asleep + 0.15 * daily[2] + 0.4 * _noise(rng),
-        "temp": base.temp
-        + _TEMP_AMPLITUDE_CEL * circadian
-        + 0.06 * exertion
-        + 0.04 * daily[3]
-        + 0.05 * _noise(rng),
-        "sbp": base.sbp + 3 * circadian + 7 * exertion - 9 * asleep + 2.5 * daily[4] + 3.0 * _noise(rng),
-    }
-    pulse_pressure = 0.5 * (signs["sbp"] - base.sbp)
-    signs["dbp"] = base.dbp + pulse_pressure + 2.0 * rng.standard_normal(DAY_MINUTES)
-    signs["weight"] = np.full(DAY_MINUTES, base.weight + 0.3 * daily[5])
-    for key, added in strain.items():
-        signs[key] = signs[key] + added
-    return signs
+    return _Body(traits, rng, places, strain)
+
+
+class _Body(Mapping[str, np.ndarray]):
+    """The signs of one day, each worked out when somebody first measures it."""
+
+    def __init__(
+        self,
+        traits: Traits,
+        rng: np.random.Generator,
+        places: np.ndarray,
+        strain: Mapping[str, np.ndarray],
+    ) -> None:
+        self._traits = traits
+        self._places = places
+        self._strain = strain
+        self._daily = rng.standard_normal(len(_SIGN_KEYS))
+        self._salt = int(rng.integers(1 << 62))
+        self._known: dict[str, np.ndarray] = {}
+        self._exertion: np.ndarray | None = None
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        if key not in self._known:
+            series = self._undisturbed(key)
+            self._known[key] = series + self._strain[key] if key in self._strain else series
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_SIGN_KEYS)
+
+    def __len__(self) -> int:
+        return len(_SIGN_KEYS)
+
+    def _undisturbed(self, key: str) -> np.ndarray:
+        base, daily = self._traits.baseline, self._daily[_SIGN_KEYS.index(key)]
+        rng = generator(self._salt, key)
+        series: np.ndarray
+        match key:
+            case "weight":
+                series = np.full(DAY_MINUTES, base.weight + 0.3 * daily)
+            case "dbp":
+                # The lower pressure follows the upper, which has the illness in it already.
+                series = base.dbp + 0.5 * (self["sbp"] - base.sbp) + 3 * daily
+                series = series + 2.0 * rng.standard_normal(DAY_MINUTES)
+            case "hr":
+                jitter = 2.2 if Condition.ATRIAL_FIBRILLATION in self._traits.conditions else 1.0
+                series = base.hr + _HR_AMPLITUDE * _CIRCADIAN + self._effort(15, -3.5) + 1.2 * daily
+                series = series + jitter * (2.2 * _noise(rng) + rng.standard_normal(DAY_MINUTES))
+            case "rr":
+                series = base.rr + self._effort(1.6, -0.6) + 0.3 * daily + 0.7 * _noise(rng)
+            case "spo2":
+                series = base.spo2 + self._effort(0, -0.3) + 0.15 * daily + 0.4 * _noise(rng)
+            case "temp":
+                series = base.temp + _TEMP_AMPLITUDE_CEL * _CIRCADIAN + self._effort(0.06, 0)
+                series = series + 0.04 * daily + 0.05 * _noise(rng)
+            case "sbp":
+                series = base.sbp + 3 * _CIRCADIAN + self._effort(7, -9) + 5.0 * daily + 4.0 * _noise(rng)
+            case _:
+                raise KeyError(key)
+        return series
+
+    def _effort(self, when_busy: float, asleep: float) -> np.ndarray:
+        """What a brisk walk and sleep add to a sign."""
+        if self._exertion is None:
+            self._exertion = _smoothed(_EXERTION_OF[self._places], 7)
+        added: np.ndarray = when_busy * self._exertion + asleep * (self._places == Place.BED)
+        return added
 
 
 def glucose_at(traits: Traits, rng: np.random.Generator, *, after_meal: bool) -> float:
@@ -108,10 +148,18 @@ def _circadian() -> np.ndarray:
     return np.cos(2 * np.pi * (clock_min - _PEAK_MIN) / DAY_MINUTES)
 
 
+_CIRCADIAN = _circadian()
+_SIGN_KEYS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "weight")
+
+
 def _smoothed(series: np.ndarray, minutes: int) -> np.ndarray:
-    padded = np.pad(series, (minutes - 1, 0), mode="edge")
+    padded = np.concatenate([np.full(minutes - 1, series[0]), series])
     return np.convolve(padded, np.full(minutes, 1 / minutes), mode="valid")
 
 
+_ALONG = np.arange(_KNOT_MIN) / _KNOT_MIN
+
+
 def _noise(rng: np.random.Generator) -> np.ndarray:
-    return autocorrelated(rng, DAY_MINUTES, _MEMORY_MIN)
+    knots = autocorrelated(rng, DAY_MINUTES // _KNOT_MIN + 1, _MEMORY_KNOTS)
+    return (knots[:-1, None] + np.diff(knots)[:, None] * _ALONG).ravel()

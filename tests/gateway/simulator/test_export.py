@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("export") / "county"
     seen: list[tuple[int, int]] = []
     export(ORDER, target, lambda done, of: seen.append((done, of)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(24, 72), (48, 72), (72, 72)]
     return target
 
 

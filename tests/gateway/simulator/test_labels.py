@@ -5,10 +5,11 @@ import pytest
 
 from gateway.model import ActivityEvent, AlarmKind, AlarmSignal, DeviceKind
 from gateway.simulator import events
-from gateway.simulator.clock import DAY_MS, day_start_ms
+from gateway.simulator.clock import DAY_MS, day_of, day_start_ms
+from gateway.simulator.contagion import outbreaks_on
 from gateway.simulator.events import Events, Said
 from gateway.simulator.faults import FAILINGS, LONGEST_DAYS, faults_on
-from gateway.simulator.illness import IllnessKind
+from gateway.simulator.illness import IllnessKind, dying_by
 from gateway.simulator.labels import Label, LabelKind
 from gateway.simulator.plan import County
 from gateway.simulator.story import Story, Told
@@ -49,7 +50,7 @@ def test_the_same_day_is_told_in_the_same_bytes(hard_times: Story, county: Count
 
 
 def test_each_label_stands_once_on_the_day_it_begins(labels: list[Label], told: list[Told]) -> None:
-    assert len(labels) == len(set(labels))
+    assert len({label.label_id for label in labels}) == len(labels)
     for ahead, day in enumerate(told):
         for label in day.labels:
             assert label.begin_ms < day_start_ms(DAY + ahead + 1)
@@ -59,14 +60,15 @@ def test_each_label_stands_once_on_the_day_it_begins(labels: list[Label], told: 
 
 def test_much_happens_in_hard_times(labels: list[Label]) -> None:
     rare = {
+        LabelKind.OUTBREAK,
+        LabelKind.DYING,
         LabelKind.HEART_DECOMPENSATION,
         LabelKind.URINARY_INFECTION,
         LabelKind.ROUNDS_NEGLECTED,
         LabelKind.WEAK_BREATHING,
-        LabelKind.FIELD_CHANGE,
         LabelKind.LOW_BATTERY,
-        LabelKind.CLOCK_JUMP,
         LabelKind.DEHYDRATION,
+        LabelKind.WANDERING,
         LabelKind.FALL,
         *(LabelKind(kind) for kind in ("smoke", "gas", "water", "tamper", "fault")),
     }
@@ -114,28 +116,64 @@ def test_who_is_not_there_leaves_no_trace(
                     & ~events.is_alarm(said, AlarmKind.LOW_BATTERY)).any()  # fmt: skip
 
 
-def test_an_outbreak_is_people_of_one_home_falling_ill_in_turn(
-    county: County, hard_times: Story, labels: list[Label]
-) -> None:
-    outbreaks = of(labels, LabelKind.OUTBREAK)
-    assert outbreaks
-    for outbreak in outbreaks:
-        assert county.sites[outbreak.site].sort == "care_home"
-        assert outbreak.severity is not None
-        assert outbreak.severity >= 1
-        assert outbreak.peak_ms is not None
-        assert outbreak.begin_ms < outbreak.peak_ms < outbreak.end_ms
-    ill = of(labels, LabelKind.RESPIRATORY_INFECTION)
-    at_home = [label for label in ill if label.site == outbreaks[0].site]
-    assert len(at_home) > 1
+def test_an_outbreak_is_people_of_one_home_falling_ill_in_turn(county: County, hard_times: Story) -> None:
+    homes = [site.index for site in county.sites if site.sort == "care_home"]
+    day, home = next(
+        (day, home)
+        for day in range(DAY, DAY + 200)
+        for home in homes
+        if any(day_of(one.label().begin_ms) == day for one in outbreaks_on(county, home, day, 25))
+    )
+    here = range(home, home + 1)
+    labels = [label for ahead in range(15) for label in hard_times.tell(day + ahead, sites=here).labels]
+    outbreak = next(label for label in labels if label.kind is LabelKind.OUTBREAK)
+    assert outbreak.peak_ms is not None
+    assert outbreak.begin_ms < outbreak.peak_ms < outbreak.end_ms
+    cases = [
+        label
+        for label in labels
+        if label.kind is LabelKind.RESPIRATORY_INFECTION
+        and label.detail == "outbreak"
+        and outbreak.begin_ms <= label.begin_ms < outbreak.end_ms
+    ]
+    assert {case.site for case in cases} == {home}
+    assert len({case.subject for case in cases}) == outbreak.severity
+    assert outbreak.severity > 1
+    assert max(case.end_ms for case in cases) <= outbreak.end_ms
 
 
-def test_dying_ends_in_death(labels: list[Label]) -> None:
-    deaths = {label.subject: label for label in of(labels, LabelKind.DEAD)}
-    dying = [label for label in of(labels, LabelKind.DYING) if label.end_ms < day_start_ms(DAY + DAYS - 1)]
-    assert dying
-    for label in dying:
-        assert deaths[label.subject].begin_ms == label.end_ms
+def test_dying_ends_in_death_and_nothing_follows(county: County, hard_times: Story) -> None:
+    subject, course = next(
+        (subject, course)
+        for subject in county.subjects
+        if (course := dying_by(county.seed, subject.index, subject.traits, DAY, 25)) is not None
+        and day_of(course.onset_ms) >= DAY - 20
+    )
+    first, here = day_of(course.onset_ms), range(subject.site, subject.site + 1)
+    labels = [
+        label
+        for ahead in range(25)
+        for label in hard_times.tell(first + ahead, sites=here).labels
+        if label.subject == subject.index
+    ]
+    dying = next(label for label in labels if label.kind is LabelKind.DYING)
+    death = next(label for label in labels if label.kind is LabelKind.DEAD)
+    assert death.begin_ms == dying.end_ms == course.end_ms
+    assert {label.kind for label in labels if label.begin_ms > death.begin_ms} <= set()
+    ill = [label for label in labels if label.peak_ms is not None]
+    assert all(label.end_ms <= death.begin_ms for label in ill)
+
+
+@pytest.mark.parametrize("portion", [1, 7])
+def test_a_county_in_portions_is_the_whole_county(county: County, hard_times: Story, portion: int) -> None:
+    whole = hard_times.tell(DAY + 1, opening=True)
+    parts = [
+        hard_times.tell(DAY + 1, sites=range(first, min(first + portion, len(county.sites))), opening=True)
+        for first in range(0, len(county.sites), portion)
+    ]
+    assert events.in_order([part.events for part in parts]).tobytes() == whole.events.tobytes()
+    assert {label for part in parts for label in part.labels} == set(whole.labels)
+    assert sum(len(part.labels) for part in parts) == len(whole.labels)
 
 
 def test_no_fault_is_longer_than_it_may_be_and_each_strikes_its_kinds(county: County) -> None:

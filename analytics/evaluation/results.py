@@ -1,0 +1,23 @@
+"""What an evaluation found, in the form in which it is printed, compared and written down."""
+
+from dataclasses import dataclass
+
+from analytics.evaluation.metrics import Interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One figure.
+
+    Attributes:
+        name: What was measured, as in the report.
+        value: With its interval over persons.
+        published: The figure that it is compared with, from the literature or computed anew; None: there is
+            none.
+        reach: What was asked for.
+    """
+
+    name: str
+    value: Interval
+    published: float | None
+    reach: float
