@@ -186,8 +186,8 @@ class Edge:
 
     @property
     def connected(self) -> bool:
-        """Whether the LAN broker is there."""
-        return self._link.connected
+        """Whether the LAN broker is there, and lets us hear the house."""
+        return self._link.connected and self._link.listening
 
     def status(self) -> DeviceStatus:
         """How this gateway is, for the centre. From any thread."""

@@ -140,6 +140,8 @@ class Link:
         self.connected = False
         self._filters = set(manner.filters)
         self._asked: dict[int, Sequence[str]] = {}
+        self.listening = False
+        """Whether the broker has answered all that was asked to be heard, on this connection."""
         self.generation = 0
         """Counts connections: an acknowledgement belongs to the one its message came on."""
         self.trouble: str | None = None
@@ -317,6 +319,7 @@ class Link:
             self._drop(f"refuses us: {reason}")
             return
         self.generation += 1
+        self.listening = not self._filters
         self.connected, self.trouble = True, None
         self._failures = 0
         log.info("%s: connected (session %s)", self._manner.name, "kept" if flags.session_present else "new")
@@ -346,6 +349,7 @@ class Link:
         for topic_filter, reason in zip(self._asked.pop(mid, ()), reasons, strict=False):
             if reason.is_failure:
                 log.error("%s: may not hear %s: %s", self._manner.name, topic_filter, reason)
+        self.listening = not self._asked
 
     def _on_disconnect(
         self, client: Client, _userdata: Any, _flags: DisconnectFlags, reason: ReasonCode, _properties: Any
