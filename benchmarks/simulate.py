@@ -17,12 +17,14 @@ from gateway import wire
 from gateway.simulator import events
 from gateway.simulator.county import county_of
 from gateway.simulator.export import Order, export
-from gateway.simulator.publish import pour
+from gateway.simulator.pour import pour
 from gateway.simulator.story import Story
 
 RESIDENTS, DAYS, FIRST_DAY, WORKERS = 300, 6, 20_700, 2
 SAID_RESIDENTS = 60
 PACE = "person-days/s"
+TOLD_PER_S = 2_000
+"""What was aimed at; docs/simulator.md says why it is not reached on two processors."""
 
 
 def run() -> list[Figure]:
@@ -35,9 +37,8 @@ def run() -> list[Figure]:
         written_per_s = RESIDENTS * DAYS / (time.perf_counter() - began_s)
     said_per_s, bare_per_s = _said_per_s()
     return [
-        figure(
-            "written to Parquet", written_per_s, "person-days/s", ceiling=told_per_s, target=0.5, of="ratio"
-        ),
+        figure("told", told_per_s, PACE, target=TOLD_PER_S),
+        figure("written to Parquet", written_per_s, PACE, ceiling=told_per_s, target=0.5, of="ratio"),
         figure("said to a broker", said_per_s, "messages/s", ceiling=bare_per_s, target=2_000),
     ]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from gateway.simulator.county import DEFAULT_SEED
 from gateway.simulator.errors import IncidentNotPossibleError
 from gateway.simulator.publish import Saying, publish_all
 
+RESIDENTS = 500
 _DEVICES_AROUND = """
 SELECT device.name, device.kind, site.code AS site, CASE
         WHEN watches.resident_id = %(resident_id)s THEN 1
@@ -60,16 +62,18 @@ def simulate(
     data: Annotated[Path | None, typer.Option(help="Data folder of the running installation.")] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3_660, help="How many days to tell.")] = None,
     residents: Annotated[
-        int, typer.Option(min=1, max=100_000, help="With --days: how many people live there.")
-    ] = 500,
+        int | None, typer.Option(min=1, max=100_000, help="With --days: how many people live there (500).")
+    ] = None,
     start: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="With --days: the first; else the last is yesterday."),
     ] = None,
     incidents_rate: Annotated[
-        float,
-        typer.Option("--incidents", min=0, max=100, help="With --days: incidents as a multiple of life's."),
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            "--incidents", min=0, max=100, help="With --days: incidents as a multiple of life's (1)."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With --days: write Parquet files and labels there.")
     ] = None,
@@ -83,36 +87,57 @@ def simulate(
     With --incident and --resident one thing happens now. With --days and --out or --mqtt, so many days of a
     made-up county are written to Parquet, with labels of what is true, or said to a broker.
     """
+    about_days = {
+        "--residents": residents,
+        "--start": start,
+        "--incidents": incidents_rate,
+        "--out": out,
+        "--mqtt": mqtt,
+    }
+    about_now = {"--incident": incident, "--resident": resident, "--data": data}
     try:
         if days is not None:
-            if (out is None) == (mqtt is None):
-                raise DeployError("Days have to go somewhere.", "Give --out DIR or --mqtt URL.")
-            if incident is not None or resident is not None:
-                raise DeployError("--incident happens now, --days tell the past.", "Give one of them.")
+            _refuse(about_now, "is about what happens now, and --days tells the past")
             span = cli.Span(
                 seed=DEFAULT_SEED if seed is None else seed,
-                residents=residents,
+                residents=RESIDENTS if residents is None else residents,
                 days=days,
                 start=start,
-                incident_rate=incidents_rate,
+                incident_rate=1.0 if incidents_rate is None else incidents_rate,
             )
-            if out is not None:
-                if speed is not None:
-                    raise DeployError("Files are written as fast as can be.", "Leave out --speed.")
-                cli.write(span, out)
-            else:
-                cli.pour_span(span, str(mqtt), speed=speed)
-        elif out is not None or mqtt is not None:
-            raise DeployError("--out and --mqtt need to know how long.", "Give --days as well.")
-        elif incident is None and resident is None:
+            _tell(span, out, mqtt, speed)
+            return
+        _refuse(about_days, "needs to know how long; give --days as well")
+        if incident is None and resident is None:
+            _refuse({"--data": data}, "is for --incident; the broker that is played to is ANSHOU_MQTT_URL")
             cli.simulate(seed=seed, speed=speed)
         elif incident is None or resident is None:
             raise DeployError("An incident happens to somebody.", "Give both --incident and --resident.")
         else:
+            _refuse({"--seed": seed, "--speed": speed}, "does not go with --incident, which happens now")
             _make_happen(_kind_of(incident), resident, data)
     except (DeployError, GatewayError, CareError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(2) from error
+
+
+def _refuse(options: Mapping[str, object], reason: str) -> None:
+    """Raise DeployError when one of `options` is given, rather than leave it unheard."""
+    for name, value in options.items():
+        if value is not None:
+            raise DeployError(f"{name} {reason}.", f"Leave out {name}, or see anshou simulate --help.")
+
+
+def _tell(span: cli.Span, out: Path | None, mqtt: str | None, speed: float | None) -> None:
+    if out is not None and mqtt is not None:
+        raise DeployError("Days go to one place.", "Give --out DIR or --mqtt URL, not both.")
+    if out is not None:
+        _refuse({"--speed": speed}, "is for --mqtt; files are written as fast as can be")
+        cli.write(span, out)
+    elif mqtt is not None:
+        cli.pour_span(span, mqtt, speed=speed)
+    else:
+        raise DeployError("Days have to go somewhere.", "Give --out DIR or --mqtt URL.")
 
 
 def say_incident(connection: db.Connection, resident: Resident, kind: AlarmKind) -> tuple[Saying, ...]:

@@ -4,6 +4,7 @@ Every draw of the simulator comes from a generator made for one purpose (seed, w
 never from one that is handed on. So nothing depends on the order in which days are told.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -30,7 +31,13 @@ def generator(*key: int | str) -> np.random.Generator:
 
 def autocorrelated(rng: np.random.Generator, count: int, memory: int) -> np.ndarray:
     """`count` values of mean 0 and deviation 1 whose likeness fades over `memory` steps."""
-    kernel = np.exp(-np.arange(4 * memory) / memory)
-    kernel /= np.sqrt((kernel**2).sum())
+    kernel = _fading(memory)
     white = rng.standard_normal(count + kernel.size - 1)
     return np.convolve(white, kernel, mode="valid")
+
+
+@lru_cache(maxsize=16)
+def _fading(memory: int) -> np.ndarray:
+    kernel = np.exp(-np.arange(4 * memory) / memory)
+    kernel /= np.sqrt((kernel**2).sum())
+    return kernel

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from gateway.environment import read_settings
 from gateway.errors import GatewayError
 from gateway.simulator.clock import COUNTY_TIME, DAY_MS, day_of, wall_ms
 from gateway.simulator.county import county_of, plan_county
-from gateway.simulator.publish import Player, pour
+from gateway.simulator.pour import pour
+from gateway.simulator.publish import Player
 from gateway.simulator.settings import Settings
 from gateway.simulator.story import Story
 
@@ -85,9 +87,13 @@ def write(span: Span, folder: Path) -> None:
         incident_rate=span.incident_rate,
         ordeal_rate=span.incident_rate,
     )
+    begun_s = time.monotonic()
     with _progress(f"telling {span.days} days of {span.residents:,} residents") as report:
         export(order, folder, report)
-    Console(stderr=True, soft_wrap=True).print(f"written to {folder}")
+    person_days = span.days * span.residents
+    per_s = person_days / (time.monotonic() - begun_s)
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(f"written to {folder}: {person_days:,} person-days, {per_s:,.0f} a second")
 
 
 def pour_span(span: Span, url: str, *, speed: float | None) -> None:

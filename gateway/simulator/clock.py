@@ -55,6 +55,11 @@ class Clock:
         self._speed = speed
         self._started_ms = wall_ms()
 
+    @property
+    def speed(self) -> float:
+        """Virtual seconds in a second of the wall's clock."""
+        return self._speed
+
     def now_ms(self) -> int:
         """Milliseconds since 1970 UTC in virtual time."""
         return self._start_ms + int((wall_ms() - self._started_ms) * self._speed)

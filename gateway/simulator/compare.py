@@ -11,22 +11,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
 
 from gateway.model import ActivityEvent, DeviceKind
 from gateway.simulator import events
-from gateway.simulator.clock import HOUR_MS
+from gateway.simulator.clock import HOUR_MS, MINUTE_MS
 from gateway.simulator.county import plan_county
 from gateway.simulator.errors import SimulatorError
 from gateway.simulator.events import Said
-from gateway.simulator.plan import County
 from gateway.simulator.routine import Place
 from gateway.simulator.story import Story
 
-HOUSEHOLDS, DAYS, SEED, FIRST_DAY = 60, 21, 41, 20_760
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HOUSEHOLDS, DAYS, SEED, FIRST_DAY = 120, 21, 41, 20_760
 """The simulated households that are compared; the seed is used for nothing else."""
 ROOMS = ("bathroom", "bedroom", "kitchen", "living")
 _REAL_ROOMS = {
@@ -51,6 +53,7 @@ _SIGNS = {
 }
 _SPAN_MIN = 10
 """Measurements that a person must have for a mean and a spread."""
+VISIT_APART_MIN = 10
 NIGHT_H = 6
 """Night is from midnight to this hour."""
 EARLIER_H = 2
@@ -94,20 +97,22 @@ class Comparison:
     measures: Sequence[Measure]
     real_profile: np.ndarray
     simulated_profile: np.ndarray
+    rooms: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    """The same of each room alone, real and simulated, of the homes that have a sensor there."""
 
-    def hours_inside(self, earlier_h: int) -> list[int]:
+    def hours_inside(self, earlier_h: int, room: str | None = None) -> list[int]:
         """The hours in which the simulated median, moved by so much, lies in the real 10–90 % band."""
-        low, high = np.quantile(self.real_profile, [0.1, 0.9], axis=0)
-        median = np.roll(np.median(self.simulated_profile, axis=0), earlier_h)
+        real, ours = (self.real_profile, self.simulated_profile) if room is None else self.rooms[room]
+        low, high = np.quantile(real, [0.1, 0.9], axis=0)
+        median = np.roll(np.median(ours, axis=0), earlier_h)
         return [int(hour) for hour in np.flatnonzero((median >= low) & (median <= high))]
 
 
 def compare(dataset: Path) -> Comparison:
     """Simulated households beside the real ones in `dataset`. SimulatorError when it cannot be read."""
     real, real_signs = _real_motion(dataset), _real_signs(dataset)
-    county = plan_county(SEED, care_homes=0, day_centres=0, households=HOUSEHOLDS)
-    simulated, simulated_signs = _simulated(county)
-    measures = list(_motion_measures(real, simulated))
+    simulated, simulated_signs = simulated_homes()
+    measures = [Measure(name, unit, *_of_homes(of, real, simulated)) for (name, unit), of in MEASURES.items()]
     for sign in _SIGNS.values():
         ours, theirs = simulated_signs.get(sign, []), real_signs.get(sign, [])
         if ours and theirs:
@@ -117,6 +122,7 @@ def compare(dataset: Path) -> Comparison:
         measures=measures,
         real_profile=np.array([_profile(home) for home in real]),
         simulated_profile=np.array([_profile(home) for home in simulated]),
+        rooms={room: (_profiles_in(real, room), _profiles_in(simulated, room)) for room in ROOMS},
     )
 
 
@@ -139,47 +145,75 @@ def table(comparison: Comparison) -> str:
         f"Hours of the day whose share of motion lies in the real 10–90 % band: {len(as_they_are)} of 24 by"
         f" the clock, {len(moved)} of 24 after moving the simulated day {EARLIER_H} h later."
     )
-    lines += ["", hours]
+    by_room = ", ".join(
+        f"{room} {len(comparison.hours_inside(EARLIER_H, room))}" for room in comparison.rooms
+    )
+    lines += ["", hours, "", f"The same of each room alone, moved: {by_room} of 24."]
     return "\n".join(lines)
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """The rhythm of the day and all measures, as one picture."""
+    """The rhythm of the day, of the whole home and of each room, and all measures, as one picture."""
     from matplotlib.figure import Figure  # slow to import
 
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    top, bottom = figure.subplots(2, 1, height_ratios=[1, 1.3])
-    hours = np.arange(24)
-    low, middle, high = np.quantile(comparison.real_profile, [0.1, 0.5, 0.9], axis=0) * 100
-    top.fill_between(hours, low, high, color="#9ab", alpha=0.4, label="real homes, 10–90 %")
-    top.plot(hours, middle, color="#456", label="real homes, median")
-    ours = np.median(comparison.simulated_profile, axis=0) * 100
-    top.plot(hours, ours, color="#c33", label="simulated, median")
-    top.plot(
-        hours, np.roll(ours, EARLIER_H), color="#c33", linestyle=":", label=f"the same {EARLIER_H} h later"
-    )
-    top.set(xlabel="hour of day", ylabel="% of a day's motion", xlim=(0, 23), ylim=(0, None))
-    top.set_xticks(hours)
-    top.legend(frameon=False)
+    figure = Figure(figsize=(11, 12), layout="constrained")
+    grid = figure.add_gridspec(3, len(comparison.rooms), height_ratios=[1, 0.7, 1.4])
+    whole = figure.add_subplot(grid[0, :])
+    _draw_rhythm(whole, comparison.real_profile, comparison.simulated_profile)
+    whole.set(xlabel="hour of day", ylabel="% of a day's motion", xticks=range(24))
+    whole.legend(frameon=False)
+    for column, (room, (real, ours)) in enumerate(comparison.rooms.items()):
+        panel = figure.add_subplot(grid[1, column])
+        _draw_rhythm(panel, real, ours)
+        panel.set(title=room, xticks=range(0, 24, 6))
+    bottom = figure.add_subplot(grid[2, :])
     names = [one.name for one in comparison.measures]
     for row, one in enumerate(comparison.measures):
         low_end, high_end = one.band()
         if high_end <= low_end:
             continue  # one home has no band
         scaled = (np.quantile(one.simulated, [0.1, 0.5, 0.9]) - low_end) / (high_end - low_end)
-        bottom.plot(scaled[[0, 2]], [row, row], color="#c33", linewidth=2)
-        bottom.plot(scaled[1], row, "o", color="#c33")
-    bottom.axvspan(0, 1, color="#9ab", alpha=0.4)
+        bottom.plot(scaled[[0, 2]], [row, row], color=_OURS, linewidth=2)
+        bottom.plot(scaled[1], row, "o", color=_OURS)
+    bottom.axvspan(0, 1, color=_BAND, alpha=0.4)
     bottom.set_yticks(range(len(names)), names)
     bottom.invert_yaxis()
     bottom.set(xlim=(-2, 3), xlabel="simulated 10 % – median – 90 %; grey: the real homes' 10–90 % band")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=72)
 
 
-def _motion_measures(real: Sequence[Home], simulated: Sequence[Home]) -> Iterator[Measure]:
-    for (name, unit), of in _MEASURES.items():
-        yield Measure(name, unit, np.array([of(h) for h in real]), np.array([of(h) for h in simulated]))
+_OURS, _REAL, _BAND = "#c33", "#456", "#9ab"
+
+
+def _draw_rhythm(panel: "Axes", real: np.ndarray, ours: np.ndarray) -> None:
+    if not real.size or not ours.size:
+        return
+    hours = np.arange(24)
+    low, middle, high = np.quantile(real, [0.1, 0.5, 0.9], axis=0) * 100
+    median = np.median(ours, axis=0) * 100
+    panel.fill_between(hours, low, high, color=_BAND, alpha=0.4, label="real homes, 10–90 %")
+    panel.plot(hours, middle, color=_REAL, label="real homes, median")
+    panel.plot(hours, median, color=_OURS, label="simulated, median")
+    moved = np.roll(median, EARLIER_H)
+    panel.plot(hours, moved, color=_OURS, linestyle=":", label=f"the same {EARLIER_H} h later")
+    panel.set(xlim=(0, 23), ylim=(0, None))
+
+
+def _of_homes(of: Callable[[Home], float], *sides: Sequence[Home]) -> Iterator[np.ndarray]:
+    return (np.array([of(home) for home in homes]) for homes in sides)
+
+
+def _profiles_in(homes: Sequence[Home], room: str) -> np.ndarray:
+    inside = ([(at_ms, where) for at_ms, where in home if where == room] for home in homes)
+    return np.array([_profile(home) for home in inside if home]).reshape(-1, 24)
+
+
+def _visits_at_night(home: Home, room: str) -> int:
+    """Visits to a room: motion after a pause there of `VISIT_APART_MIN`."""
+    times_ms = np.array([at_ms for at_ms, where in home if where == room], np.int64)
+    begins = times_ms[np.diff(times_ms, prepend=times_ms[:1] - HOUR_MS) > VISIT_APART_MIN * MINUTE_MS]
+    return int((begins // HOUR_MS % 24 < NIGHT_H).sum())
 
 
 def _days(home: Home) -> int:
@@ -203,10 +237,13 @@ def _share_in(room: str) -> Callable[[Home], float]:
     return lambda home: sum(1 for _, where in home if where == room) / len(home)
 
 
-_MEASURES: Mapping[tuple[str, str], Callable[[Home], float]] = {
+MEASURES: Mapping[tuple[str, str], Callable[[Home], float]] = {
     ("motion a day", "events"): lambda home: len(home) / _days(home),
     ("motion at night", "share"): lambda home: _at_night(home, None) / len(home),
     ("motion in the bathroom at night", "events"): lambda home: _at_night(home, "bathroom") / _days(home),
+    ("visits to the bathroom at night", "visits"): lambda home: (
+        _visits_at_night(home, "bathroom") / _days(home)
+    ),
     ("time to the next motion", "s"): lambda home: float(np.median(_pauses_s(home))),
     ("longest twentieth of the pauses", "s"): lambda home: float(np.quantile(_pauses_s(home), 0.95)),
     **{(f"motion in the {room}", "share"): _share_in(room) for room in ROOMS},
@@ -221,7 +258,9 @@ def _spreads(people: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([person.std() for person in people])
 
 
-def _simulated(county: County) -> tuple[list[Home], dict[str, list[np.ndarray]]]:
+def simulated_homes() -> tuple[list[Home], dict[str, list[np.ndarray]]]:
+    """The motion in each simulated household with a sensor in every room; each person's readings by sign."""
+    county = plan_county(SEED, care_homes=0, day_centres=0, households=HOUSEHOLDS)
     story = Story(county)
     rows = np.concatenate([story.day(FIRST_DAY + ahead) for ahead in range(DAYS)])
     motion = rows[events.is_activity(rows, ActivityEvent.MOTION)]
@@ -242,7 +281,8 @@ def _simulated(county: County) -> tuple[list[Home], dict[str, list[np.ndarray]]]
             person = values[(site == number) & ~np.isnan(values)]
             if person.size >= _SPAN_MIN:
                 signs.setdefault(sign, []).append(person)
-    return list(homes.values()), signs
+    # The real homes have a sensor in each of these rooms.
+    return [home for home in homes.values() if {room for _, room in home} == set(ROOMS)], signs
 
 
 def _real_motion(dataset: Path) -> list[Home]:

@@ -34,6 +34,8 @@ EVENT = np.dtype(
 )
 """One message. What `code` and `values` mean depends on the leaf; see the makers below."""
 
+_WHOLE = np.dtype((np.void, EVENT.itemsize))
+
 Events = np.ndarray[Any, np.dtype[np.void]]
 
 
@@ -68,8 +70,13 @@ NOTHING: Events = np.zeros(0, EVENT)
 
 def as_heard(rows: Events) -> Events:
     """The rows in the order in which they are heard, which is not that of their times."""
-    ordered: Events = rows[np.argsort(rows["ts_ms"] + rows["delay_ms"], kind="stable")]
-    return ordered
+    return chosen(rows, np.argsort(rows["ts_ms"] + rows["delay_ms"], kind="stable"))
+
+
+def chosen(rows: Events, which: np.ndarray) -> Events:
+    """`rows[which]`, of a mask or of places, as a copy; numpy would go through the fields of each row."""
+    places = np.flatnonzero(which) if which.dtype == bool else which
+    return np.ascontiguousarray(rows).view(_WHOLE).take(places).view(EVENT)
 
 
 def _rows(device: int | np.ndarray, ts_ms: np.ndarray, said: Said, code: int = 0) -> Events:
@@ -89,8 +96,8 @@ def vitals(device: int, ts_ms: np.ndarray, signs: dict[str, np.ndarray]) -> Even
     return rows
 
 
-def activities(device: int, ts_ms: np.ndarray, event: ActivityEvent) -> Events:
-    """The same event seen at each of `ts_ms`."""
+def activities(device: int | np.ndarray, ts_ms: np.ndarray, event: ActivityEvent) -> Events:
+    """The same event seen at each of `ts_ms`, by one device or by one for each time."""
     return _rows(device, ts_ms, Said.ACTIVITY, ACTIVITIES.index(event))
 
 
@@ -110,6 +117,8 @@ def statuses(device: np.ndarray, ts_ms: np.ndarray, battery: np.ndarray, rssi: n
 
 def joined(parts: Sequence[Events]) -> Events:
     """The rows of `parts`, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
     # As bytes: numpy would work out the common type of all parts first, which takes longer than joining.
     return np.concatenate([NOTHING.view(np.uint8), *(part.view(np.uint8) for part in parts)]).view(EVENT)
 
@@ -120,26 +129,25 @@ def in_order(parts: Sequence[Events]) -> Events:
     if not rows.size:
         return rows
     since_ms = rows["ts_ms"] - rows["ts_ms"].min()
-    ordered: Events = rows[np.argsort(since_ms * DEVICES_MAX + rows["device"], kind="stable")]
-    return ordered
+    return chosen(rows, np.argsort(since_ms * DEVICES_MAX + rows["device"], kind="stable"))
 
 
 def is_said(rows: Events, said: Said) -> np.ndarray:
     """Which rows carry `said`."""
-    chosen: np.ndarray = rows["leaf"] == said
-    return chosen
+    found: np.ndarray = rows["leaf"] == said
+    return found
 
 
 def is_activity(rows: Events, event: ActivityEvent) -> np.ndarray:
     """Which rows are activities of this kind."""
-    chosen: np.ndarray = is_said(rows, Said.ACTIVITY) & (rows["code"] == ACTIVITIES.index(event))
-    return chosen
+    found: np.ndarray = is_said(rows, Said.ACTIVITY) & (rows["code"] == ACTIVITIES.index(event))
+    return found
 
 
 def is_alarm(rows: Events, kind: AlarmKind) -> np.ndarray:
     """Which rows are alarm signals of this kind."""
-    chosen: np.ndarray = is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
-    return chosen
+    found: np.ndarray = is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
+    return found
 
 
 def sign(rows: Events, key: str) -> np.ndarray:

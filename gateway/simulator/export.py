@@ -252,7 +252,7 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
         ]
 
     tables: Tables = {}
-    vitals = rows[events.is_said(rows, Said.VITALS)]
+    vitals = events.chosen(rows, events.is_said(rows, Said.VITALS))
     wearer = wearer_of[vitals["device"]]
     tables["vitals"] = pa.Table.from_arrays(
         [
@@ -262,7 +262,7 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
         ],
         schema=SCHEMAS["vitals"],
     )
-    activity = rows[events.is_said(rows, Said.ACTIVITY)]
+    activity = events.chosen(rows, events.is_said(rows, Said.ACTIVITY))
     tables["activity"] = pa.Table.from_arrays(
         [
             *said(activity),
@@ -270,7 +270,7 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
         ],
         schema=SCHEMAS["activity"],
     )
-    alarms = rows[events.is_said(rows, Said.ALARM)]
+    alarms = events.chosen(rows, events.is_said(rows, Said.ALARM))
     signals = [one.message for one in events.messages(alarms) if isinstance(one.message, AlarmSignal)]
     tables["alarms"] = pa.Table.from_arrays(
         [
@@ -281,7 +281,7 @@ def tables_of_day(county: County, rows: Events, labels: Sequence[Label]) -> Tabl
         ],
         schema=SCHEMAS["alarms"],
     )
-    statuses = rows[events.is_said(rows, Said.STATUS)]
+    statuses = events.chosen(rows, events.is_said(rows, Said.STATUS))
     battery = statuses["values"][:, 0]
     tables["statuses"] = pa.Table.from_arrays(
         [

@@ -110,28 +110,30 @@ def faults_on(county: County, day: int, rate: float) -> tuple[Fault, ...]:
     return tuple(fault for fault in found if fault.begin_ms < begin_ms + DAY_MS and fault.end_ms > begin_ms)
 
 
-def afflicted(rows: Events, faults: Sequence[Fault], here: np.ndarray, seed: int, day: int) -> Events:
-    """The rows of a day as faulty devices say them; not in order.
+def afflicted(
+    rows: Events, said: np.ndarray, faults: Sequence[Fault], here: np.ndarray, seed: int, day: int
+) -> Events:
+    """Those rows of a day that are `said` (told of each), as faulty devices say them; not in order.
 
     `here` tells of each device whether these are all its rows.
     """
-    if not faults:
-        return rows
     by_device: dict[int, list[Fault]] = {}
     for fault in faults:
         by_device.setdefault(fault.device, []).append(fault)
-    faulty = np.isin(rows["device"], list(by_device))
-    parts, at_fault = [rows[~faulty]], rows[faulty]
+    is_faulty = np.zeros(here.size, bool)
+    is_faulty[list(by_device)] = True
+    faulty = is_faulty[rows["device"]]
+    parts, at_fault = [events.chosen(rows, said & ~faulty)], events.chosen(rows, said & faulty)
     # One device after the other, so that none disturbs the draws of another.
     for device, its_faults in by_device.items():
         if not here[device] and not (at_fault["device"] == device).any():
             continue
-        said: Events = at_fault[at_fault["device"] == device]
+        own: Events = at_fault[at_fault["device"] == device]
         for fault in its_faults:
-            struck = (said["ts_ms"] >= fault.begin_ms) & (said["ts_ms"] < fault.end_ms)
+            struck = (own["ts_ms"] >= fault.begin_ms) & (own["ts_ms"] < fault.end_ms)
             rng = generator(seed, fault.kind, device, day)
-            said = _EFFECTS[fault.kind](said, struck, fault, rng, day_start_ms(day))
-        parts.append(said)
+            own = _EFFECTS[fault.kind](own, struck, fault, rng, day_start_ms(day))
+        parts.append(own)
     return events.joined(parts)
 
 

@@ -106,6 +106,12 @@ class Habits:
     """Chance of a nap on a given day."""
     guests_per_week: float
     """How often family or neighbours look in."""
+    sits_in_bedroom: float
+    """Share of free time at home that they spend there rather than in the main or common rooms."""
+    cooks_long: float
+    """How long they are in the kitchen for a meal, as a multiple of what is usual."""
+    toilet_by_day: float
+    """Times in the bathroom on a usual day, beside rising and going to bed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +197,9 @@ def _draw_baseline(
     conditions: set[Condition],
     medications: frozenset[Medication],
 ) -> Baseline:
-    hr, rr = rng.normal(68.5, 6), rng.normal(15.8, 0.8)
-    spo2, temp = rng.normal(97.6, 0.4), rng.normal(36.66, 0.09)
-    sbp = rng.normal(126, 8) + 0.3 * (age - 75)  # arteries stiffen
+    hr, rr = rng.normal(67.5, 7.5), rng.normal(15.8, 0.8)
+    spo2, temp = rng.normal(97.6, 0.4), rng.normal(36.64, 0.13)
+    sbp = rng.normal(124, 11) + 0.3 * (age - 75)  # arteries stiffen
     if sex is Sex.FEMALE:
         hr += 2.5
     glucose = rng.normal(5.4, 0.35)
@@ -209,12 +215,12 @@ def _draw_baseline(
         hr += 7
     if Medication.BETA_BLOCKER in medications:
         hr -= 7
-    sbp = float(np.clip(sbp, 112, 164))
+    sbp = float(np.clip(sbp, 104, 166))
     return Baseline(
-        hr=float(np.clip(hr, 58, 80)),
+        hr=float(np.clip(hr, 56, 80)),
         rr=float(np.clip(rr, 14.5, 18)),
         spo2=float(np.clip(spo2, 88.5, 98.4)),
-        temp=float(np.clip(temp, 36.5, 36.85)),
+        temp=float(np.clip(temp, 36.45, 36.9)),
         sbp=sbp,
         dbp=float(np.clip(0.5 * sbp + rng.normal(11, 4), 60, 96)),
         glucose=float(glucose),
@@ -237,14 +243,17 @@ def _draw_habits(
     attends = near_centre and len(lost) <= 2 and rng.random() < 0.7
     days = rng.permutation(5)[: rng.integers(2, 6)] if attends else ()
     return Habits(
-        bedtime_min=float(minute_at(20, 20) + rng.normal(0, 40)),
-        wake_min=float(minute_at(5, 40) + rng.normal(0, 34)),
+        bedtime_min=float(minute_at(20, 50) + rng.normal(0, 50)),
+        wake_min=float(minute_at(6) + rng.normal(0, 45)),
         night_toileting=float(np.clip(toileting, 0.5, 3.5)),
-        mobility=float(np.clip(rng.normal(0.42, 0.06) * (1 - 0.6 * weakness), 0.1, 0.6)),
+        mobility=float(np.clip(rng.normal(0.4, 0.1) * (1 - 0.6 * weakness), 0.1, 0.68)),
         goes_out=float(np.clip(rng.normal(0.3, 0.1) * (1 - 1.4 * weakness), 0, 0.5)),
         centre_days=tuple(sorted(int(day) for day in days)),
         adherence=float(rng.uniform(0.75, 0.98)),
         meals_later_min=float(np.clip(rng.normal(0, 28), -55, 60)),
-        naps=float(rng.beta(2.4, 1.1)),
+        naps=float(rng.beta(2.0, 1.4)),
         guests_per_week=float(np.clip(rng.gamma(1.3, 0.6), 0, 4)),
+        sits_in_bedroom=float(np.clip(rng.beta(2, 6.5), 0.04, 0.7)),
+        cooks_long=float(np.clip(rng.normal(1, 0.35), 0.35, 1.9)),
+        toilet_by_day=float(np.clip(rng.gamma(6, 1.5), 3, 18)),
     )

@@ -1,11 +1,11 @@
-"""Plays a story into the broker: the only part of the simulator that does I/O."""
+"""Plays a story into the broker, from now on."""
 
 import asyncio
 import logging
 import random
 import ssl
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.5, 30.0
 PUBLISH_TIMEOUT_S = 10.0
 REPORT_EVERY_S = 60.0
-IN_FLIGHT_MAX = 200
-"""Messages under way to the broker at once when it is to be as fast as it can."""
 LATE_MS_MAX = 6 * 3_600_000
 """After a pause (a laptop that slept) what is older than this is left out, and counted."""
 
@@ -74,47 +72,6 @@ async def publish_all(url: str, sayings: Sequence[Saying]) -> None:
                 await publish(client, saying)
     except aiomqtt.MqttError as error:
         raise SimulatorError(f"the broker did not take the messages: {error}") from error
-
-
-async def pour(
-    story: Story, url: str, days: range, *, speed: float | None, progress: Callable[[int, int], None]
-) -> int:
-    """Say simulated `days` with their own times, as fast as the broker takes it or `speed` times life's pace.
-
-    `progress(done, of)` counts days. How many messages the broker has.
-
-    Raises:
-        SimulatorError: the broker cannot be reached, refuses, or is lost; what it has, it has.
-    """
-    county, said = story.county, 0
-    clock = Clock(start_ms=day_start_ms(days.start), speed=speed) if speed is not None else None
-    try:
-        async with client_for(url, f"simulate-{random.getrandbits(48):x}") as client:
-            client.pending_calls_threshold = IN_FLIGHT_MAX  # so many at once are meant, and no reason to warn
-            for done, day in enumerate(days, start=1):
-                rows = events.as_heard(await asyncio.to_thread(story.day, day))
-                heard_ms = (rows["ts_ms"] + rows["delay_ms"]).tolist()
-                waiting: list[Saying] = []
-                for at_ms, (_, device, message) in zip(heard_ms, events.messages(rows), strict=True):
-                    if clock is not None and clock.now_ms() < at_ms:
-                        await _publish_together(client, waiting)
-                        await clock.sleep_until(at_ms)
-                    waiting.append(Saying(county.site_of(device), county.devices[device].name, message))
-                    said += 1
-                    if len(waiting) == IN_FLIGHT_MAX:
-                        await _publish_together(client, waiting)
-                await _publish_together(client, waiting)
-                progress(done, len(days))
-    except aiomqtt.MqttError as error:
-        raise SimulatorError(f"the broker did not take the messages: {error}") from error
-    return said
-
-
-async def _publish_together(client: aiomqtt.Client, waiting: list[Saying]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for saying in waiting:
-            group.create_task(publish(client, saying))
-    waiting.clear()
 
 
 class Player:

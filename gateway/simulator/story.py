@@ -115,12 +115,15 @@ class Story:
         if self._rate > 0:
             parts += incidents.of_batteries(self._batteries, day, here)
             labels += incidents.low_batteries(self.county, self._batteries, day, here)
-        rows, silent = self._without_silenced(_one_motion_a_minute(events.joined(parts)), day)
-        labels += silent
+        rows = events.joined(parts)
+        heard = _one_motion_a_minute(rows)
+        labels += self._silence(rows, heard, day)
         if self._ordeals > 0:
             struck = faults.faults_on(self.county, day, self._ordeals)
-            rows = faults.afflicted(rows, struck, here, self.county.seed, day)
+            rows = faults.afflicted(rows, heard, struck, here, self.county.seed, day)
             labels += [fault.label(self.county) for fault in struck]
+        else:
+            rows = events.chosen(rows, heard)
         rows = events.in_order([rows])
         assert day_of(int(rows["ts_ms"][0])) == day_of(int(rows["ts_ms"][-1])) == day, "no day overflows"
         ours = [label for label in labels if label.site in sites]
@@ -289,21 +292,23 @@ class Story:
     def _rounds(self, site: PlannedSite, day: int) -> tuple[list[Events], list[Label]]:
         """Staff touch every patrol tag every two hours, day and night; the less diligent leave some out."""
         tags = self.county.devices_at(site.index, DeviceKind.PATROL_TAG)
+        if not tags:
+            return [], []
         neglect = (
             spell_on(self.county.seed, LabelKind.ROUNDS_NEGLECTED, site.index, day, self._ordeals)
-            if tags and self._ordeals > 0
+            if self._ordeals > 0
             else None
         )
         rng = generator(self.county.seed, "rounds", site.index, day)
+        tag = np.array([one.index for one in tags], np.int32)
         said = []
         for due in range(0, DAY_MINUTES, _ROUND_EVERY_MIN):
             begin_ms = day_start_ms(day) + due * MINUTE_MS + int(rng.integers(18 * MINUTE_MS))
             night = minute_at(22) <= due < minute_at(6)
             if rng.random() > site.diligence - (0.05 if night else 0) or (night and neglect is not None):
                 continue
-            paces_ms = np.cumsum(rng.integers(40_000, 200_000, len(tags)))
-            for tag, pace_ms in zip(tags, paces_ms, strict=True):
-                said.append(events.activities(tag.index, np.array([begin_ms + pace_ms]), ActivityEvent.ROUND))
+            touched_ms = begin_ms + np.cumsum(rng.integers(40_000, 200_000, tag.size))
+            said.append(events.activities(tag, touched_ms, ActivityEvent.ROUND))
         return said, [] if neglect is None else [neglect.label(site=site.index)]
 
     def _statuses(self, site: PlannedSite, day: int) -> Events:
@@ -321,10 +326,10 @@ class Story:
             parts.append(events.statuses(device, ts_ms, self._batteries.level(device, ts_ms), rssi))
         return events.joined(parts)
 
-    def _without_silenced(self, rows: Events, day: int) -> tuple[Events, list[Label]]:
-        """Rows of devices that are silent are never heard."""
+    def _silence(self, rows: Events, heard: np.ndarray, day: int) -> list[Label]:
+        """Which devices are silent; their rows are struck from `heard`."""
         if not self._rate:
-            return rows, []
+            return []
         start_ms = day_start_ms(day)
         spells = silences(
             self.county.seed, self._batteries.has_battery, start_ms, start_ms + DAY_MS, self._rate
@@ -335,10 +340,8 @@ class Story:
         unheard = np.zeros(touched.size, bool)
         for spell in spells:
             unheard |= (device == spell.device) & (ts_ms >= spell.begin_ms) & (ts_ms < spell.end_ms)
-        heard = np.ones(rows.size, bool)
         heard[touched[unheard]] = False
-        kept: Events = rows[heard]
-        return kept, labels
+        return labels
 
 
 def _illness_label(course: Course, subject: Subject, dies_ms: int | None, detail: str | None) -> Label:
@@ -406,8 +409,8 @@ def _lie_where_fallen(incident: incidents.Incident, day: int, spent: np.ndarray,
     still[begin:end] = True
 
 
-def _one_motion_a_minute(rows: Events) -> Events:
-    """A motion sensor is blind for a minute after it has seen somebody, however many pass."""
+def _one_motion_a_minute(rows: Events) -> np.ndarray:
+    """Which rows are said: a motion sensor is blind for a minute after it has seen somebody."""
     motion = np.flatnonzero(events.is_activity(rows, ActivityEvent.MOTION))
     ts_ms, device = rows["ts_ms"][motion], rows["device"][motion]
     order = np.lexsort((ts_ms, device))
@@ -416,5 +419,4 @@ def _one_motion_a_minute(rows: Events) -> Events:
     again[1:] = (minute[1:] == minute[:-1]) & (of_device[1:] == of_device[:-1])
     kept = np.ones(rows.size, bool)
     kept[motion[order[again]]] = False
-    first: Events = rows[kept]
-    return first
+    return kept

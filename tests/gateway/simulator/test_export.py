@@ -1,6 +1,11 @@
 """Parquet: whole or not at all, the same for the same order, and just what the story says."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +15,9 @@ from typer.testing import CliRunner
 
 from deploy.cli import app
 from gateway.simulator import events
+from gateway.simulator.county import county_of
 from gateway.simulator.events import Said
-from gateway.simulator.export import MANIFEST, SCHEMAS, Order, export
+from gateway.simulator.export import MANIFEST, SCHEMAS, Order, export, portions
 from tests.gateway.simulator.conftest import DAY
 
 ORDER = Order(seed=3, residents=24, first_day=DAY, days=3, ordeal_rate=20)
@@ -68,12 +74,59 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--days", "2"], "Give --out DIR or --mqtt URL."),
-        (["--out", "x"], "Give --days as well."),
-        (["--days", "2", "--out", "x", "--speed", "3"], "Leave out --speed."),
-        (["--days", "2", "--mqtt", "http://x"], "not an address such as mqtt://"),
+        (["--out", "x"], "--out needs to know how long; give --days as well."),
+        (["--residents", "9"], "--residents needs to know how long"),
+        (["--incidents", "2", "--incident", "fall", "--resident", "1"], "--incidents needs to know how long"),
+        (["--days", "2", "--out", "x", "--mqtt", "mqtt://h"], "not both"),
+        (["--days", "2", "--out", "x", "--speed", "3"], "--speed is for --mqtt"),
+        (["--days", "2", "--out", "x", "--incident", "fall"], "--incident is about what happens now"),
+        (["--days", "2", "--out", "x", "--data", "d"], "--data is about what happens now"),
+        (["--incident", "fall"], "Give both --incident and --resident."),
+        (["--incident", "fall", "--resident", "1", "--speed", "2"], "--speed does not go with --incident"),
+        (["--data", "d"], "--data is for --incident"),
+        (["--days", "2", "--mqtt", "http://x"], "is not like mqtt://"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments: list[str], says: str) -> None:
     result = CliRunner().invoke(app, ["simulate", *arguments])
     assert result.exit_code == 2
     assert says in " ".join(result.stderr.split())
+
+
+def test_what_is_killed_on_the_way_leaves_no_folder_that_looks_whole(tmp_path: Path) -> None:
+    target = tmp_path / "county"
+    program = [
+        sys.executable,
+        "-c",
+        "from deploy.cli import main; main()",
+        "simulate",
+        "--days",
+        "400",
+        "--residents",
+        "30",
+    ]
+    running = subprocess.Popen(
+        [*program, "--out", str(target)], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    partial = tmp_path / "county.partial"
+    try:
+        while not (partial / "vitals.parquet").exists():
+            assert running.poll() is None, "it ended before it was killed"
+            time.sleep(0.05)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert not target.exists()
+    export(Order(seed=3, residents=5, first_day=DAY, days=1), target)
+    assert pq.read_metadata(target / "residents.parquet").num_rows == 5
+    assert not partial.exists()
+
+
+def test_portions_hold_every_site_once_and_enough_people() -> None:
+    county = county_of(3, 2_600)
+    found = portions(county)
+    assert [site for portion in found for site in portion] == list(range(len(county.sites)))
+    persons = [sum(len(county.subjects_of(site)) for site in portion) for portion in found]
+    assert sum(persons) == 2_600
+    assert len(found) > 1
+    assert all(1_000 <= count < 1_100 for count in persons[:-1])

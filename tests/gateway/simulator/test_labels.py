@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
-from gateway.model import ActivityEvent, AlarmKind, AlarmSignal, DeviceKind
-from gateway.simulator import events
+from gateway.model import ActivityEvent, AlarmKind, AlarmSignal, DeviceKind, DeviceStatus
+from gateway.simulator import events, incidents
 from gateway.simulator.clock import DAY_MS, day_of, day_start_ms
 from gateway.simulator.contagion import outbreaks_on
 from gateway.simulator.events import Events, Said
-from gateway.simulator.faults import FAILINGS, LONGEST_DAYS, faults_on
+from gateway.simulator.faults import FAILINGS, LONGEST_DAYS, Fault, faults_on
 from gateway.simulator.illness import IllnessKind, dying_by
 from gateway.simulator.labels import Label, LabelKind
+from gateway.simulator.person import Condition
 from gateway.simulator.plan import County
+from gateway.simulator.routine import Place
 from gateway.simulator.story import Story, Told
+from gateway.simulator.visits import Visit
 from tests.gateway.simulator.conftest import DAY
 
 DAYS = 5
@@ -219,3 +222,113 @@ def test_without_ordeals_a_day_is_what_it_was(county: County, story: Story) -> N
     assert not rows["clock_off_ms"].any()
     kinds = {label.kind for label in story.tell(DAY).labels}
     assert not kinds & {LabelKind.OUTBREAK, LabelKind.GHOST_RESIDENT, LabelKind(IllnessKind.DYING)}
+
+
+def test_a_visitor_finds_who_has_fallen(county: County, hard_times: Story) -> None:
+    """No fall goes on past the arrival of the carer, whose key turns at the door at that minute."""
+    ended_by_visit = 0
+    for day in range(DAY, DAY + 60):
+        for subject in county.subjects:
+            if county.sites[subject.site].sort != "household":
+                continue
+            visits = [Visit(900, 930)]
+            places = np.full(1440, Place.LIVING_ROOM, np.uint8)
+            for fall in incidents.long_lie(county, subject, day, places, 60, visits):
+                assert fall.ends_ms is not None
+                found_min = (fall.ends_ms - day_start_ms(day)) // 60_000
+                began_min = (fall.raised_ms - day_start_ms(day)) // 60_000
+                assert not began_min < 900 < found_min
+                ended_by_visit += found_min == 900
+    assert ended_by_visit > 10
+
+
+def test_falls_are_told_only_by_what_could_see_them(told: list[Told], county: County) -> None:
+    falls = [
+        label for day in told for label in day.labels if label.kind in (LabelKind.FALL, LabelKind.LONG_LIE)
+    ]
+    assert {fall.told for fall in falls} == {True, False}
+    for fall in falls:
+        if fall.told:
+            device = county.devices[fall.device if fall.device is not None else -1]
+            assert device.kind is DeviceKind.WRISTBAND or device.place is Place[str(fall.detail).upper()]
+
+
+def test_wandering_from_room_to_room_at_night_shows_on_motion_sensors(county: County) -> None:
+    story = Story(county, incident_rate=8)
+    demented = [one for one in county.subjects if Condition.DEMENTIA in one.traits.conditions]
+    restless = 0
+    for subject in demented[:12]:
+        for day in range(DAY, DAY + 6):
+            told = story.tell(day, sites=range(subject.site, subject.site + 1))
+            for label in told.labels:
+                if label.kind is not LabelKind.WANDERING or label.detail != "living_room":
+                    continue
+                assert not label.told
+                reach = [one.index for one in county.reach[label.subject or 0] if one.room is not None]
+                rows = told.events[np.isin(told.events["device"], reach)]
+                seen = (rows["ts_ms"] >= label.begin_ms) & (rows["ts_ms"] < label.end_ms)
+                assert (seen & events.is_activity(rows, ActivityEvent.MOTION)).sum() > 2
+                restless += 1
+    assert restless
+
+
+def test_ghosts_do_not_fall_ill(labels: list[Label]) -> None:
+    ghosts = of(labels, LabelKind.GHOST_RESIDENT)
+    assert ghosts
+    for ghost in ghosts:
+        inside = [
+            label
+            for label in labels
+            if label.subject == ghost.subject
+            and label.kind is not LabelKind.GHOST_RESIDENT
+            and ghost.begin_ms <= label.begin_ms < ghost.end_ms
+        ]
+        assert {label.kind for label in inside} <= {LabelKind.DEAD}
+
+
+def test_what_is_told_is_heard(told: list[Told]) -> None:
+    for day in told:
+        signals = {
+            (one.device, one.ts_ms)
+            for one in events.messages(day.events[events.is_said(day.events, Said.ALARM)])
+        }
+        for label in day.labels:
+            if label.told and label.begin_ms >= day.events["ts_ms"][0]:
+                assert (label.device, label.begin_ms) in signals
+
+
+def fault_of(county: County, kind: LabelKind) -> tuple[Fault, int]:
+    """The first fault of a kind that comes alone, and the day on which it begins."""
+    for day in range(DAY, DAY + 2000):
+        struck = faults_on(county, day, 8)
+        for fault in struck:
+            alone = [other.device for other in struck].count(fault.device) == 1
+            if fault.kind is kind and alone and day_of(fault.begin_ms) == day:
+                return fault, day
+    raise AssertionError(f"no {kind} in years")
+
+
+def test_a_battery_that_decays_is_empty_and_its_device_silent(county: County) -> None:
+    fault, day = fault_of(county, LabelKind.BATTERY_DECAY)
+    story = Story(county, incident_rate=0, ordeal_rate=8)
+    site = county.devices[fault.device].site
+    days = range(day, day_of(fault.end_ms) + 1)
+    rows = np.concatenate([story.tell(one, sites=range(site, site + 1)).events for one in days])
+    own = rows[(rows["device"] == fault.device) & (rows["ts_ms"] >= fault.begin_ms)]
+    battery = own["values"][(own["ts_ms"] < fault.end_ms) & events.is_said(own, Said.STATUS), 0]
+    assert battery[0] > battery[-1] < 25
+    assert (np.diff(battery) <= 0).all()
+    last_ms = own["ts_ms"][own["ts_ms"] < fault.end_ms].max()
+    assert fault.end_ms - last_ms > 0.3 * (fault.end_ms - fault.begin_ms)
+
+
+def test_a_firmware_that_changes_a_field_says_its_number(county: County) -> None:
+    fault, day = fault_of(county, LabelKind.FIELD_CHANGE)
+    site = county.devices[fault.device].site
+    rows = Story(county, incident_rate=0, ordeal_rate=8).tell(day, sites=range(site, site + 1)).events
+    own = rows[rows["device"] == fault.device]
+    changed = own["ts_ms"] >= fault.begin_ms
+    versions = [one.message.fw for one in events.messages(own) if isinstance(one.message, DeviceStatus)]
+    assert versions == ["2.5.0" if new else "2.4.1" for new in changed[events.is_said(own, Said.STATUS)]]
+    temps = events.sign(own, "temp")[events.is_said(own, Said.VITALS) & changed]
+    assert np.nanmin(temps) > 90

@@ -16,7 +16,8 @@ from gateway.simulator import events
 from gateway.simulator.county import plan_county
 from gateway.simulator.errors import SimulatorError
 from gateway.simulator.plan import County
-from gateway.simulator.publish import Player, Saying, client_for, pour, publish_all
+from gateway.simulator.pour import pour
+from gateway.simulator.publish import Player, Saying, client_for, publish_all
 from gateway.simulator.story import Story
 from tests.gateway.simulator.conftest import DAY
 from tests.servers import Broker
@@ -88,6 +89,68 @@ def test_days_are_poured_out_whole_with_their_own_times(broker: Broker) -> None:
     payloads = sorted(payload for _, payload in heard)
     assert payloads == sorted(wire.encode(one.message) for one in expected)
     assert progress == [(1, 2), (2, 2)]
+
+
+def test_days_are_poured_out_whole_over_a_line_that_is_cut(broker: Broker) -> None:
+    """What was under way is sent again; nothing is lost."""
+    plan = plan_county(6, care_homes=0, day_centres=0, households=3)
+    sites = tuple(dataclasses.replace(site, name=f"{broker.site}-{site.name}") for site in plan.sites)
+    story = Story(dataclasses.replace(plan, sites=sites))
+    expected = {wire.encode(one.message) for one in events.messages(story.day(DAY))}
+    cuts = 0
+
+    async def act() -> None:
+        nonlocal cuts
+        async with _cuttable_line(broker) as (url, cut):
+            pouring = asyncio.ensure_future(
+                pour(story, url, range(DAY, DAY + 1), speed=None, progress=lambda _done, _of: None)
+            )
+            try:
+                while not pouring.done():
+                    await asyncio.sleep(0.2)
+                    if cuts < 2:
+                        cut()
+                        cuts += 1
+                await pouring
+            finally:
+                pouring.cancel()
+                await asyncio.gather(pouring, return_exceptions=True)
+
+    seen: set[bytes] = set()
+
+    def all_there(heard: Heard) -> bool:
+        seen.add(heard[-1][1])
+        return len(seen) == len(expected)
+
+    heard_until(broker, act, all_there, timeout_s=120)
+    assert seen == expected
+    assert cuts
+
+
+@pytest.mark.parametrize("wrong", ["password", "port"])
+def test_a_broker_that_refuses_or_is_not_there_is_told(broker: Broker, wrong: str) -> None:
+    story = Story(plan_county(6, care_homes=0, day_centres=0, households=1))
+    url = broker.url_with("simulator", "wrong") if wrong == "password" else "mqtt://127.0.0.1:9"
+    with pytest.raises(SimulatorError, match="did not take the messages"):
+        asyncio.run(pour(story, url, range(DAY, DAY + 1), speed=None, progress=lambda _done, _of: None))
+
+
+def test_at_a_pace_each_message_waits_for_its_time(broker: Broker) -> None:
+    plan = plan_county(6, care_homes=0, day_centres=0, households=1)
+    sites = tuple(dataclasses.replace(site, name=f"{broker.site}-{site.name}") for site in plan.sites)
+    story = Story(dataclasses.replace(plan, sites=sites))
+    times_ms = story.day(DAY)["ts_ms"].tolist()
+
+    async def act() -> None:
+        await pour(
+            story, broker.url("simulator"), range(DAY, DAY + 1), speed=7200, progress=lambda _done, _of: None
+        )
+
+    begun_s = time.monotonic()
+    heard = heard_until(broker, act, lambda heard: len(heard) == len(times_ms), timeout_s=120)
+    assert time.monotonic() - begun_s > (times_ms[-1] - times_ms[0]) / 1000 / 7200
+    said_ms = [wire.decode(wire.parse_topic(topic).leaf, payload).ts_ms for topic, payload in heard]
+    assert said_ms == times_ms
 
 
 def test_plays_in_real_time_what_the_story_says(broker: Broker, county: County) -> None:
