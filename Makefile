@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+ALL = --numprocesses 2 --dist worksteal
 .DEFAULT_GOAL := help
 .PHONY: help run setup test check format bench screenshots lock clean
 
@@ -23,7 +24,7 @@ setup-dev:
 
 test: setup-dev ## Run all tests against real servers and a real browser (ARGS="tests/care -k alarm")
 	@.venv/bin/python -m deploy.local.chromium
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(or $(ARGS),$(ALL))
 
 check: setup-dev ## Lint, formatting, types, and which room may import which
 	@.venv/bin/ruff check .
