@@ -155,8 +155,10 @@ class Rounds:
         assert row is not None, "a SELECT without FROM gives a row"
         self.go_at(connection, row["now"])
 
-    def go_at(self, connection: Connection, now: datetime) -> None:
+    def go_at(self, connection: Connection, now: datetime, *, replayed: bool = False) -> None:
         """One round at `now`. A detector that fails is logged and counted; the others go on.
+
+        `replayed`: `now` is past, and what is decided bears that time instead of the database's.
 
         Raises psycopg.Error only when the connection is lost.
         """
@@ -173,7 +175,7 @@ class Rounds:
             ):
                 continue
             try:
-                self._run(connection, detector, history)
+                self._run(connection, detector, history, now if replayed else None)
             except Exception:  # one broken detector must not silence the others
                 if connection.closed:
                     raise
@@ -192,13 +194,15 @@ class Rounds:
             sum(count for what, count in done.items() if what.startswith("failed:")),
         )
 
-    def _run(self, connection: Connection, detector: Detector, history: History) -> None:
+    def _run(
+        self, connection: Connection, detector: Detector, history: History, known_at: datetime | None
+    ) -> None:
         assessment = detector.score(history)
         standing = history.standing_alarms([detector.kind])
         policy = self._policies[detector.kind]
         for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
             try:
-                done = carry_out(connection, proposal)
+                done = carry_out(connection, proposal, known_at)
             except psycopg.Error:
                 if connection.closed:
                     raise
@@ -208,8 +212,11 @@ class Rounds:
                 self.counts[done] += 1
 
 
-def carry_out(connection: Connection, proposal: Proposal) -> str:
-    """Do what the judge proposes, in a transaction of its own; what was done, or "too_late"."""
+def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | None = None) -> str:
+    """Do what the judge proposes, in a transaction of its own; what was done, or "too_late".
+
+    `known_at`: when it was decided, where that is not now.
+    """
     actor = Actor(proposal.detector)
     with connection.transaction():
         match proposal:
@@ -228,18 +235,24 @@ def carry_out(connection: Connection, proposal: Proposal) -> str:
                     priority=finding.priority,
                     detector=proposal.detector,
                     evidence=finding.evidence,
+                    known_at=known_at,
                 )
                 return "raised"
             case Clear(alarm_id=alarm_id, fine_since=fine_since):
                 try:
-                    alarms.clear(connection, alarm_id, actor, {"fine_since": fine_since.isoformat()})
+                    detail = {"fine_since": fine_since.isoformat()}
+                    alarms.clear(connection, alarm_id, actor, detail, known_at=known_at)
                 except (IllegalStepError, NotFoundError):
                     return "too_late"  # somebody took a step at this very moment; theirs counts
                 return "cleared"
             case Ease(alarm_id=alarm_id, fine_since=fine_since):
-                eased = alarms.end_condition_of(connection, alarm_id, at=fine_since, actor=actor)
+                eased = alarms.end_condition_of(
+                    connection, alarm_id, at=fine_since, actor=actor, known_at=known_at
+                )
                 return "too_late" if eased is None else "eased"
             case Amend(alarm_id=alarm_id, finding=finding):
                 detail = {"grade": finding.grade, "sentence": finding.evidence["sentence"]}
-                amended = alarms.amend(connection, alarm_id, actor, finding.evidence, detail)
+                amended = alarms.amend(
+                    connection, alarm_id, actor, finding.evidence, detail, known_at=known_at
+                )
                 return "too_late" if amended is None else "amended"

@@ -172,8 +172,10 @@ def end_condition(
     )
 
 
-def end_condition_of(connection: Connection, alarm_id: int, *, at: datetime, actor: Actor) -> Alarm | None:
-    """A detector sees that the cause of this alarm is over since `at`.
+def end_condition_of(
+    connection: Connection, alarm_id: int, *, at: datetime, actor: Actor, known_at: datetime | None = None
+) -> Alarm | None:
+    """A detector sees that the cause of this alarm is over since `at`; `known_at` is when it saw (default: now).
 
     As `end_condition`: what nobody has come for yet ends, unless it is of high priority; of the rest only
     the timeline tells. None when the alarm is not active any more, or is known to be over already.
@@ -185,7 +187,7 @@ def end_condition_of(connection: Connection, alarm_id: int, *, at: datetime, act
     if alarm.state not in LEGAL_FROM[AlarmStep.CLEARED] | {AlarmState.ARRIVED} or alarm.condition_ended_at:
         return None
     detail = {"at": at.isoformat(), "by_device": False}
-    return _end_condition(connection, alarm, AlarmStep.CLEARED, actor, detail, at=at)
+    return _end_condition(connection, alarm, AlarmStep.CLEARED, actor, detail, at=at, known_at=known_at)
 
 
 def amend(
@@ -194,25 +196,32 @@ def amend(
     actor: Actor,
     evidence: Mapping[str, Any],
     detail: Mapping[str, Any],
+    *,
+    known_at: datetime | None = None,
 ) -> Alarm | None:
     """A detector knows more about an active alarm, whoever raised it: `evidence` is laid over what is there.
 
     Priority and state stay: what a device has raised is never made less urgent. `detail` tells in the
-    timeline what is new. None when the alarm is not active any more.
+    timeline what is new, `known_at` since when (default: now). None when the alarm is not active any more.
     """
     row = connection.execute(_sql["amend"], {"alarm_id": alarm_id, "evidence": Jsonb(evidence)}).fetchone()
     if row is None:
         return None
     alarm = Alarm.from_row(row)
-    _add_event(connection, alarm, AlarmStep.NOTED, alarm.state, actor, detail=detail)
+    _add_event(connection, alarm, AlarmStep.NOTED, alarm.state, actor, detail=detail, at=known_at)
     return alarm
 
 
 def clear(
-    connection: Connection, alarm_id: int, actor: Actor, detail: Mapping[str, Any] | None = None
+    connection: Connection,
+    alarm_id: int,
+    actor: Actor,
+    detail: Mapping[str, Any] | None = None,
+    *,
+    known_at: datetime | None = None,
 ) -> Alarm:
     """A detector no longer sees the cause. High-priority alarms refuse this: see `take_step`."""
-    return take_step(connection, alarm_id, AlarmStep.CLEARED, actor, detail=detail)
+    return take_step(connection, alarm_id, AlarmStep.CLEARED, actor, detail=detail, at=known_at)
 
 
 def take_step(

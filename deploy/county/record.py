@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 from care import registry
 from care.db import Connection
@@ -37,6 +38,14 @@ _MODELS = {
 """Invented models, one for each kind."""
 
 
+class Written(NamedTuple):
+    """The ids in the care record, in the order of the plan."""
+
+    sites: list[int]
+    rooms: list[int]
+    residents: list[int]
+
+
 def is_written(connection: Connection) -> bool:
     """Whether the demonstration county is in the care record."""
     code = names.OPERATORS[0][0]
@@ -44,12 +53,17 @@ def is_written(connection: Connection) -> bool:
     return row is not None
 
 
-def write(connection: Connection, county: County, step: Step) -> None:
-    """Write operators, sites, rooms, residents and devices. The caller commits."""
+def write(connection: Connection, county: County, step: Step, since: datetime | None = None) -> Written:
+    """Write operators, sites, rooms, residents and devices. The caller commits.
+
+    `since`: when the devices began to watch whom they watch; default: `ASSIGNED_FOR` ago.
+    """
     sites = _write_sites(connection, county, step)
     rooms, beds = _write_rooms(connection, county, sites)
-    residents = _write_residents(connection, county, sites, beds, step)
-    _write_devices(connection, county, sites, rooms, residents, step)
+    since = since or datetime.now(UTC) - ASSIGNED_FOR
+    residents = _write_residents(connection, county, sites, beds, since, step)
+    _write_devices(connection, county, sites, rooms, residents, since, step)
+    return Written([site.id for site in sites], rooms, residents)
 
 
 def _write_sites(connection: Connection, county: County, step: Step) -> list[Site]:
@@ -98,6 +112,7 @@ def _write_residents(
     county: County,
     sites: list[Site],
     beds: dict[tuple[int, str], int],
+    since: datetime,
     step: Step,
 ) -> list[int]:
     residents = []
@@ -106,7 +121,7 @@ def _write_residents(
         traits = subject.traits
         in_home = county.sites[subject.site].sort is SiteSort.CARE_HOME
         private = in_home and rng.random() < 0.25
-        admitted = datetime.now(UTC) - timedelta(days=int(rng.integers(120, 2500)))
+        admitted = since - timedelta(days=int(rng.integers(60, 2500)))
         resident = registry.add_resident(
             connection,
             site_id=sites[subject.site].id,
@@ -131,9 +146,9 @@ def _write_devices(
     sites: list[Site],
     rooms: list[int],
     residents: list[int],
+    since: datetime,
     step: Step,
 ) -> None:
-    since = datetime.now(UTC) - ASSIGNED_FOR
     for device in county.devices:
         room = None if device.room is None else rooms[device.room]
         registry.add_device(
