@@ -25,7 +25,7 @@ DAYS_MIN = 5
 """With fewer days of a sign nobody knows what is usual."""
 RHYTHM_DAYS_MIN = 14
 RHYTHM_GAPS_MIN = 20
-WINDOWS_H = (6, 72)
+WINDOWS_H = (3, 72)
 """Lengths of the trailing means whose personal spread is known: steps (hours) and trends (days)."""
 UNUSUAL = frozenset({AlarmKind.VITALS, AlarmKind.HEALTH_CHANGE})
 """Alarms during which a person's signs are not their normal ones."""
@@ -144,7 +144,7 @@ def learn_vitals(
 
 def count_min(sign: str, window_h: int) -> int:
     """So many hours of a window must have a value of `sign`; some signs are taken once or twice a day."""
-    return 1 if sign in {"sbp", "weight", "temp"} else min(3, window_h // 4)
+    return 1 if sign in {"sbp", "weight", "temp"} else max(1, min(3, window_h // 4))
 
 
 def rhythm_of(gaps: pd.DataFrame, settings: AnalyticsSettings) -> pd.DataFrame:

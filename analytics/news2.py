@@ -61,9 +61,19 @@ class Scores:
         return self.total >= EMERGENCY_SCORE
 
     @property
+    def urgent(self) -> Flags:
+        """(n,) total of 5 or more."""
+        return self.total >= URGENT_SCORE
+
+    @property
+    def red(self) -> Flags:
+        """(n, 5) signs that are urgent alone."""
+        return self.points >= SINGLE_RED
+
+    @property
     def abnormal(self) -> Flags:
         """(n,) urgent or worse: total of 5 or more, or 3 points for any one sign."""
-        return (self.total >= URGENT_SCORE) | (self.points >= SINGLE_RED).any(axis=1)
+        return self.urgent | self.red.any(axis=1)
 
 
 def score(signs: Mapping[str, Floats], spo2_scale: Ints, on_oxygen: Flags) -> Scores:

@@ -240,8 +240,8 @@ def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | N
                 return "raised"
             case Clear(alarm_id=alarm_id, fine_since=fine_since):
                 try:
-                    detail = {"fine_since": fine_since.isoformat()}
-                    alarms.clear(connection, alarm_id, actor, detail, known_at=known_at)
+                    since = {"fine_since": fine_since.isoformat()}
+                    alarms.clear(connection, alarm_id, actor, since, known_at=known_at)
                 except (IllegalStepError, NotFoundError):
                     return "too_late"  # somebody took a step at this very moment; theirs counts
                 return "cleared"

@@ -175,7 +175,7 @@ def end_condition(
 def end_condition_of(
     connection: Connection, alarm_id: int, *, at: datetime, actor: Actor, known_at: datetime | None = None
 ) -> Alarm | None:
-    """A detector sees that the cause of this alarm is over since `at`; `known_at` is when it saw (default: now).
+    """A detector sees that the cause of this alarm is over since `at`; `known_at`: when it saw that (now).
 
     As `end_condition`: what nobody has come for yet ends, unless it is of high priority; of the rest only
     the timeline tells. None when the alarm is not active any more, or is known to be over already.

@@ -1,4 +1,4 @@
-"""Lets a simulated county live in a database: every word of a device stored, watched and answered in its time.
+"""Lets a simulated county live in a database: every word of a device stored, watched, answered in its time.
 
 The code is that of production: messages are stored by `ingest.store`, signals become alarms in
 `ingest.signals`, latest state and rollups come from ingest's settling, analytics goes its rounds, and staff

@@ -3,7 +3,7 @@
 Each hour is compared with the person's own median of that local hour, and the mean of the last hours with
 how much such means spread in their own last weeks. So a normal pulse of 48 is no alarm, and 68 may be one.
 
-Early infection: temperature, pulse and respiration up and oxygen down, added up over the last six hours;
+Early infection: temperature, pulse and respiration up and oxygen down, added up over the last three hours;
 at least two of them must have moved, or the temperature alone by a whole degree. Trend: one sign that has
 been off for three days. What begins slowly is not learnt as normal: the baseline ends two days before.
 """
@@ -24,7 +24,9 @@ from analytics.settings import AnalyticsSettings
 from care.model import AlarmPriority
 from gateway.model import AlarmKind
 
-STEP_H, TREND_H = 6, 72
+STEP_H, TREND_H = 3, 72
+CALM_H = 6
+"""So long the signs must have been well below the limit before an alarm's cause is gone."""
 LOOK_DAYS = 5
 """Local days that are read: enough for a trend window and the hours before it."""
 RECENT_H = 24
@@ -36,7 +38,7 @@ STEP_EFFECT_MIN = {"temp": 0.2, "hr": 3.0, "rr": 1.0, "spo2": 1.0}
 TREND_EFFECT_MIN = {"hr": 8.0, "rr": 3.0, "spo2": 2.0, "temp": 0.5, "sbp": 15.0, "weight": 2.0}
 """Heart failure shows in 2 kg within three days; the others are half a band of NEWS2."""
 CLIP = 8.0
-MOVED = 1.5
+MOVED = 1.0
 """So many personal deviations up and a sign counts as moved."""
 FEVER_ALONE_CEL = 1.0
 
@@ -120,9 +122,9 @@ class Baseline:
             for row in np.flatnonzero(trend)
         ]
         calm = (scored.measured[:, -1] >= 1) & (
-            scored.score[:, -STEP_H:].max(axis=1) < settings.baseline_score / 2
+            scored.score[:, -CALM_H:].max(axis=1) < settings.baseline_score / 2
         )
-        since = history.hour - timedelta(hours=STEP_H)
+        since = history.hour - timedelta(hours=CALM_H)
         fine = {
             Subject(SubjectKind.RESIDENT, int(baseline.residents[row])): since
             for row in np.flatnonzero(calm & (trending_h == 0))

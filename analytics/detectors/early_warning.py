@@ -3,6 +3,9 @@
 Every sample of the window is scored with what was known at its time. More than 80 % emergencies (7 or more)
 ask for high priority, more than 80 % abnormal (5 or more, or 3 points for a single sign) for medium. A
 reading that somebody took on purpose, alone in its window, counts as it stands.
+
+One sign with 3 points asks for somebody when it is measured. Carried along for hours it still adds to the
+total, but asks for nobody by itself: who answered the alarm would be called again for the same reading.
 """
 
 from collections.abc import Mapping
@@ -17,7 +20,7 @@ from analytics.carry import Samples, carry
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
-from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Ints, Scores
+from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Flags, Ints, Scores
 from analytics.settings import AnalyticsSettings
 from care.model import AlarmPriority
 from gateway.model import AlarmKind
@@ -31,6 +34,8 @@ NORMAL_RANGE: Mapping[str, tuple[float | None, float | None]] = {
 }
 """Where NEWS2 gives no points (SpO2 on scale 1), as numbers for a chart."""
 SPO2_RANGE_SCALE_2 = (88.0, 92.0)
+RED_WINDOWS_MAX = 2
+"""For so many windows after it was measured, a single sign with 3 points is abnormal by itself."""
 
 
 class EarlyWarning:
@@ -75,6 +80,7 @@ class EarlyWarning:
     def _by_resident(self, samples: Samples, scores: Scores, now_us: int) -> pd.DataFrame:
         """One row for each resident who can be judged; index resident_id."""
         settings = self._settings
+        abnormal = scores.urgent | (scores.red & self._newly_measured(samples)).any(axis=1)
         recent = samples.time_us > now_us - settings.vitals_window_s * 1_000_000
         within = scores.scored & (recent | (_rank_from_end(samples.resident) < settings.vitals_samples_min))
         at = np.flatnonzero(within)
@@ -85,10 +91,11 @@ class EarlyWarning:
                 "time_us": samples.time_us[at],
                 "recent": recent[at],
                 "spot": samples.spot[at],
-                "urgent": scores.abnormal[at],
+                "urgent": abnormal[at],
+                "off": scores.abnormal[at],
                 "emergency": scores.emergency[at],
-                "abnormal_at": np.where(scores.abnormal[at], at, -1),
-                "abnormal_us": np.where(scores.abnormal[at], samples.time_us[at], np.iinfo(np.int64).max),
+                "abnormal_at": np.where(abnormal[at], at, -1),
+                "abnormal_us": np.where(abnormal[at], samples.time_us[at], np.iinfo(np.int64).max),
             }
         )
         table = rows.groupby("resident_id").agg(
@@ -96,6 +103,7 @@ class EarlyWarning:
             recent=("recent", "any"),
             deliberate=("spot", "all"),
             urgent=("urgent", "sum"),
+            off=("off", "sum"),
             emergency=("emergency", "sum"),
             last_abnormal=("abnormal_at", "max"),
             since_us=("abnormal_us", "min"),
@@ -107,8 +115,14 @@ class EarlyWarning:
         return table.assign(
             high=table["emergency"] / table["samples"] > settings.vitals_abnormal_share,
             abnormal=abnormal_share > settings.vitals_abnormal_share,
-            normal=abnormal_share <= settings.vitals_normal_share,
+            # What asks for nobody anew is no reason to take back an alarm that nobody has answered.
+            normal=table["off"] / table["samples"] <= settings.vitals_normal_share,
         )
+
+    def _newly_measured(self, samples: Samples) -> Flags:
+        """(n, 5) whether each of SIGNS was measured just before its sample."""
+        age_s_max = RED_WINDOWS_MAX * self._settings.vitals_window_s
+        return np.column_stack([samples.age_s[sign] <= age_s_max for sign in SIGNS])
 
     def _finding(self, history: History, row: Mapping[Any, Any], samples: Samples, scores: Scores) -> Finding:
         at = int(row["last_abnormal"])

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analytics.evaluation import agitation, metrics
+from analytics.evaluation import agitation, metrics, simulated
 from analytics.evaluation.homes import Homes
 from analytics.evaluation.mortality import Mortality
+from analytics.evaluation.simulated import Found
 from analytics.news2 import Flags, Floats
 
 DPI = 110
@@ -70,6 +71,31 @@ def restlessness_by_day(homes: Homes, path: Path) -> None:
         rows[-1].set_xlabel(
             "day of the test weeks  (dots: verified by the clinical team; dashes: alarm limit)"
         )
+        _save(figure, path)
+
+
+def infection_delays(found: Found, path: Path) -> None:
+    """For each infection its severity, when it was first noticed, and how far from its height that was."""
+    infections = simulated.of_kinds(found, simulated.INFECTIONS)
+    with mpl.rc_context({"font.size": 8}):
+        figure = Figure(figsize=(8, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for colour, kind in zip(COLOURS, sorted(simulated.INFECTIONS), strict=False):
+            mine = [event for event in infections if event.label.kind == kind]
+            seen = [event for event in mine if event.found_ms is not None]
+            hours = [event.delay_ms / 3_600_000 for event in seen]
+            name = f"{kind.replace('_', ' ')} ({len(seen)} of {len(mine)} found)"
+            severity = [event.label.severity or 0.0 for event in seen]
+            axes.plot(hours, severity, "o", color=colour, ms=4, label=name)
+            if mine:
+                label = mine[0].label
+                early_h = simulated.height_middle_ms(label) - simulated.INFECTION_FOUND_BEFORE_MS
+                axes.axvline((early_h - label.begin_ms) / 3_600_000, color=colour, lw=0.8, ls="--")
+        axes.set(xlabel="hours from onset to the first alarm (dashes: 24 h before the middle of the height)")
+        axes.set(ylabel="severity (share of full strain)", ylim=(0.2, 1.2))
+        axes.spines[["top", "right"]].set_visible(False)
+        if infections:
+            axes.legend(frameon=False, loc="upper right")
         _save(figure, path)
 
 

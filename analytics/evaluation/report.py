@@ -1,5 +1,6 @@
 """Reports in Markdown: the words stand in `prose/`, with places for what a run has found."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -7,10 +8,11 @@ from string import Template
 
 import numpy as np
 
-from analytics.evaluation import agitation, metrics, mortality, plots
+from analytics.evaluation import agitation, metrics, mortality, plots, simulated
 from analytics.evaluation.homes import Homes
 from analytics.evaluation.mortality import Mortality
 from analytics.evaluation.results import Result
+from analytics.evaluation.simulated import Found
 from analytics.news2 import Floats
 
 
@@ -70,6 +72,63 @@ def write_mortality(found: Mortality, results: Sequence[Result], folder: Path) -
     )
 
 
+def write_simulated(found: Found, results: Sequence[Result], how: Mapping[str, object], folder: Path) -> Path:
+    """Write `simulated.md` and its plot into the folder, and return its path.
+
+    `how`: what was lived through: `seeds`, `residents`, `days`, `step_min`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plots.infection_delays(found, folder / "simulated-infections.png")
+    return _write(
+        folder / "simulated.md",
+        {
+            **how,
+            "learning_days": simulated.LEARNING_DAYS,
+            "person_days": f"{found.person_days:,}",
+            "resamples": metrics.RESAMPLES,
+            "asked": _asked(results),
+            "more": _asked(simulated.more_results(found)),
+            "events": _events(found),
+            "alarms": found.alarm_count,
+            "false_count": len(found.false),
+            "false": _false(found),
+            "failures": found.failures,
+        },
+    )
+
+
+def _events(found: Found) -> str:
+    rows = []
+    for kind in sorted({event.label.kind for event in found.events}):
+        events = simulated.of_kinds(found, {kind})
+        delays_h = np.array([event.delay_ms for event in events if event.found_ms is not None]) / 3_600_000
+        finders = Counter(event.by for event in events if event.by is not None)
+        rows.append(
+            [
+                str(kind).replace("_", " "),
+                str(len(events)),
+                _number(len(delays_h) / len(events)),
+                _span(float(np.median(delays_h))) if len(delays_h) else "–",
+                ", ".join(f"{name} {count}" for name, count in finders.most_common()),
+            ]
+        )
+    return _table(["what happened", "times", "found before its end", "median delay", "first found by"], rows)
+
+
+def _false(found: Found) -> str:
+    rows = [
+        [kind.replace("_", " "), priority, finder, str(count), f"{count / found.person_days:.5f}"]
+        for (kind, priority, finder), count in simulated.false_by_finder(found).most_common()
+    ]
+    return _table(["alarm", "priority", "raised by", "times", "per person-day"], rows)
+
+
+def _span(hours: float) -> str:
+    if abs(hours) < 1 / 60:
+        return "under a minute"
+    return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.1f} h"
+
+
 def _write(path: Path, found: Mapping[str, object]) -> Path:
     words = (resources.files("analytics.evaluation") / "prose" / path.name).read_text("utf-8")
     path.write_text(Template(words).substitute(found), encoding="utf-8")
@@ -84,8 +143,8 @@ def _asked(results: Sequence[Result]) -> str:
                 result.name,
                 str(result.value),
                 "" if result.published is None else _number(result.published),
-                f"≥ {result.reach:g}",
-                "yes" if result.value.value >= result.reach else "**no**",
+                f"{'≥' if result.better == 'higher' else '≤'} {result.reach:g}",
+                "yes" if result.is_reached else "**no**",
             ]
             for result in results
         ],

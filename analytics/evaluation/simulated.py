@@ -1,4 +1,4 @@
-"""A simulated county scored: of what truly happened, how much was found and when; and what was said for nothing.
+"""A simulated county scored: how much of what happened was found and when, and what was said for nothing.
 
 Pure: labels and alarms in, figures out. How a county lives through production code is not known here.
 """
@@ -14,7 +14,7 @@ from analytics.evaluation import metrics
 from analytics.evaluation.metrics import Interval
 from analytics.evaluation.results import Result
 from care.model import AlarmPriority
-from gateway.model import AlarmKind
+from gateway.model import AlarmKind, DeviceKind
 from gateway.simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from gateway.simulator.illness import PATTERNS, IllnessKind
 from gateway.simulator.labels import Label, LabelKind
@@ -49,7 +49,7 @@ TRUE_OF: Mapping[AlarmKind, frozenset[LabelKind]] = {
     AlarmKind.WATER: frozenset({LabelKind.WATER}),
     AlarmKind.TAMPER: frozenset({LabelKind.TAMPER}),
 }
-"""What makes an alarm of a kind true. Kinds that are not here tell of devices only, and are of low priority."""
+"""What makes an alarm of a kind true. Kinds that are not here tell of devices only, with low priority."""
 FINDERS: Mapping[LabelKind, frozenset[AlarmKind]] = {
     label: frozenset(kind for kind, labels in TRUE_OF.items() if label in labels)
     for label in sorted({label for labels in TRUE_OF.values() for label in labels})
@@ -69,7 +69,7 @@ _SITE_WIDE = frozenset({LabelKind.OUTBREAK, LabelKind.ROUNDS_NEGLECTED, LabelKin
 
 
 class SeenAlarm(NamedTuple):
-    """An alarm, or a repeat that joined one, when the centre knew of it; whom it is about by the plan's numbers."""
+    """An alarm, or a repeat that joined one, as the centre knew it; who and where by the plan's numbers."""
 
     alarm_id: int
     kind: AlarmKind
@@ -111,6 +111,8 @@ class Event(NamedTuple):
     by: str | None
     """The detector, or `device`; None: not found."""
     found_ms: int | None
+    equipped: bool
+    """Whether a device was there that can notice such a thing within minutes or hours."""
 
     @property
     def delay_ms(self) -> float:
@@ -214,7 +216,22 @@ def concerns(alarm: SeenAlarm, label: Label, county: County) -> bool:
     return rooms[alarm.room].number == rooms[subject.room].number or not rooms[alarm.room].beds
 
 
+def is_equipped(label: Label, county: County) -> bool:
+    """Falls: a radar hangs in that room, or the person wears a band; illness: band or smart mattress."""
+    if label.subject is None:
+        return True
+    reach = county.reach[label.subject]
+    kinds = {device.kind for device in reach if device.subject == label.subject}
+    if label.kind in _LYING:
+        radars = [device for device in reach if device.kind is DeviceKind.FALL_RADAR]
+        return DeviceKind.WRISTBAND in kinds or any(
+            device.place is not None and device.place.name.lower() == label.detail for device in radars
+        )
+    return bool(kinds & {DeviceKind.WRISTBAND, DeviceKind.SMART_MATTRESS})
+
+
 def _found(number: int, label: Label, lived: Lived) -> Event:
+    equipped = is_equipped(label, lived.county)
     for alarm in lived.alarms:  # by time
         if alarm.known_ms > label.end_ms:
             break
@@ -223,18 +240,11 @@ def _found(number: int, label: Label, lived: Lived) -> Event:
             and alarm.kind in FINDERS[label.kind]
             and concerns(alarm, label, lived.county)
         ):
-            return Event(number, label, alarm.detector or "device", alarm.known_ms)
-    if label.kind in INFECTIONS:
-        return _found_in_outbreak(number, label, lived)
-    return Event(number, label, None, None)
-
-
-def _found_in_outbreak(number: int, label: Label, lived: Lived) -> Event:
-    """Somebody whom nothing else noticed may be named in the list of an outbreak."""
-    for alarm in lived.alarms:
-        if label.begin_ms <= alarm.known_ms <= label.end_ms and label.subject in alarm.cases:
-            return Event(number, label, alarm.detector, alarm.known_ms)
-    return Event(number, label, None, None)
+            return Event(number, label, alarm.detector or "device", alarm.known_ms, equipped)
+        if label.kind in INFECTIONS and alarm.known_ms >= label.begin_ms and label.subject in alarm.cases:
+            # Somebody whom nothing else noticed may be named in the list of an outbreak.
+            return Event(number, label, alarm.detector, alarm.known_ms, equipped)
+    return Event(number, label, None, None, equipped)
 
 
 def height_middle_ms(label: Label) -> int:
@@ -260,7 +270,9 @@ def results(found: Found) -> list[Result]:
     infections = of_kinds(found, INFECTIONS)
     within = share(lies, lambda event: event.delay_ms <= FALL_FOUND_WITHIN_MS)
     return [
-        Result(name="falls with a long lie, found within 3 min", value=within, published=None, reach=REACH_FALLS),
+        Result(
+            name="falls with a long lie, found within 3 min", value=within, published=None, reach=REACH_FALLS
+        ),
         Result(
             name="infections found 24 h before the middle of their height",
             value=share(infections, lambda event: found_early(event, height_middle_ms)),
@@ -279,6 +291,26 @@ def results(found: Found) -> list[Result]:
             published=None,
             reach=REACH_FALSE,
             better="lower",
+        ),
+    ]
+
+
+def more_results(found: Found) -> list[Result]:
+    """The same of those whom a device can notice, to tell gaps of equipment and of analytics apart."""
+    lies = [event for event in of_kinds(found, {LabelKind.LONG_LIE}) if event.equipped]
+    infections = [event for event in of_kinds(found, INFECTIONS) if event.equipped]
+    return [
+        Result(
+            name="falls with a long lie where a radar or wristband watches, found within 3 min",
+            value=share(lies, lambda event: event.delay_ms <= FALL_FOUND_WITHIN_MS),
+            published=None,
+            reach=REACH_FALLS,
+        ),
+        Result(
+            name="infections of people with a band or smart mattress, 24 h before the middle of their height",
+            value=share(infections, lambda event: found_early(event, height_middle_ms)),
+            published=None,
+            reach=REACH_INFECTIONS,
         ),
     ]
 

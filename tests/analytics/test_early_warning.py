@@ -121,7 +121,7 @@ def test_a_slow_sign_counts_until_it_is_stale(
 ) -> None:
     ward.world.vitals(ward.cuff, ward.resident_id, age_min * 60, sbp=85)
     for minute in MINUTES:
-        ward.wears(minute, **WELL)
+        ward.wears(minute, **{**WELL, "rr": 22.0})
     assessment = EarlyWarning(settings).score(history)
     assert bool(assessment.findings) == counts
     if counts:
@@ -196,3 +196,24 @@ def test_what_is_later_than_now_does_not_count(
         ward.wears(minute, **SCORE_7)
     earlier = History(service, NOW - timedelta(hours=1))
     assert EarlyWarning(settings).score(earlier).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "others", "found"),
+    [(25, WELL, True), (60, WELL, False), (60, {**WELL, "rr": 22.0}, True)],
+    ids=["just measured", "asked for already", "with others it still counts"],
+)
+def test_one_bad_reading_asks_once_for_somebody(
+    ward: Ward,
+    history: History,
+    settings: AnalyticsSettings,
+    minutes_ago: int,
+    others: dict[str, float],
+    found: bool,
+) -> None:
+    ward.world.vitals(ward.cuff, ward.resident_id, minutes_ago * 60, sbp=88.0)
+    for minute in MINUTES:
+        ward.wears(minute, **others)
+    assessment = EarlyWarning(settings).score(history)
+    assert bool(assessment.findings) == found
+    assert ward.subject not in assessment.fine, "an alarm that nobody has answered stays"
