@@ -74,12 +74,14 @@ class Order:
         seed, residents: which county, as `gateway.simulator.county.county_of`.
         days: how many; the last ends before today, for a database keeps no future.
         step_min: minutes from one round of analytics to the next (in production: one).
+        rate: multiple of ordinary life's incidents, courses and faults.
     """
 
     seed: int
     residents: int
     days: int
-    step_min: int = 5
+    step_min: int = 15
+    rate: float = 1.0
 
 
 class _Hands(NamedTuple):
@@ -97,7 +99,7 @@ class _Hands(NamedTuple):
 def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> Lived:
     """Live through all days of the order in an empty, migrated database; `progress(done, of)` counts days."""
     county = county_of(order.seed, order.residents)
-    story = Story(county, incident_rate=1.0, ordeal_rate=1.0)
+    story = Story(county, incident_rate=order.rate, ordeal_rate=order.rate)
     first = day_of(int(datetime.now(UTC).timestamp() * 1000)) - order.days
     since = _time(day_start_ms(first)) - _SETTLED_BEFORE
     settings = AnalyticsSettings(database_url=service_url)

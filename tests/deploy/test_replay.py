@@ -1,0 +1,54 @@
+"""A small county lives a day in a real database, through the production code."""
+
+import pytest
+
+from care import db
+from deploy import replay
+from deploy.replay import Order
+from gateway.model import AlarmSignal, SignalState
+from gateway.simulator import events
+from gateway.simulator.clock import day_of
+from gateway.simulator.county import county_of
+from gateway.simulator.events import Said
+from gateway.simulator.story import Story
+from tests.servers import Database
+
+ORDER = Order(seed=8, residents=20, days=1, step_min=30, rate=10)
+
+
+@pytest.mark.slow
+def test_all_that_is_received_is_stored_and_each_signal_is_an_alarm_in_its_time(database: Database) -> None:
+    days: list[tuple[int, int]] = []
+    lived = replay.live(
+        ORDER, database.owner_url, database.service_url, lambda done, of: days.append((done, of))
+    )
+    assert days == [(1, 1)]
+    assert lived.failures == 0
+
+    story = Story(county_of(ORDER.seed, ORDER.residents), incident_rate=ORDER.rate, ordeal_rate=ORDER.rate)
+    told = story.tell(day_of(lived.begin_ms), opening=True)
+    assert lived.labels == told.labels
+    came = told.events[told.events["ts_ms"] + told.events["delay_ms"] < lived.end_ms]
+    with db.connect(database.owner_url, autocommit=True) as connection:
+
+        def count(query: str) -> int:
+            (row,) = connection.execute(query.encode()).fetchall()
+            return int(row["n"])
+
+        vitals = came[events.is_said(came, Said.VITALS)]
+        distinct = set(zip(vitals["device"].tolist(), vitals["ts_ms"].tolist(), strict=True))
+        assert count("SELECT count(*) AS n FROM readings.vitals") == len(distinct) > 100
+        activity = came[events.is_said(came, Said.ACTIVITY)]
+        keys = (activity[column].tolist() for column in ("device", "ts_ms", "code"))
+        assert count("SELECT count(*) AS n FROM readings.activity") == len(set(zip(*keys, strict=True))) > 100
+        assert count("SELECT count(*) AS n FROM readings.vitals_hourly") > 20
+        end_s = lived.end_ms // 1000
+        after = f"SELECT count(*) AS n FROM care.alarm_event WHERE at > to_timestamp({end_s})"
+        assert count(after) == 0, "no step is taken after the last round"
+
+    said = [message for _, _, message in events.messages(came[events.is_said(came, Said.ALARM)])]
+    raised = [one for one in said if isinstance(one, AlarmSignal) and one.state is SignalState.RAISED]
+    heard = [alarm for alarm in lived.alarms if alarm.detector is None]
+    assert sorted(one.kind for one in raised) == sorted(alarm.kind for alarm in heard)
+    assert raised
+    assert all(lived.begin_ms <= alarm.known_ms <= lived.end_ms for alarm in lived.alarms)
