@@ -107,7 +107,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     inactivity_personal_bathroom_s_min: InactivityS = 5_400
     inactivity_personal_s_max: InactivityS = 12 * 3_600
     inactivity_high_factor: Annotated[float, Meta(ge=1, le=10)] = 1.5
-    baseline_score: Annotated[float, Meta(gt=0, le=100)] = 3.0
+    baseline_score: Annotated[float, Meta(gt=0, le=100)] = 2.75
     baseline_trend_deviations: Annotated[float, Meta(gt=0, le=100)] = 5.0
     baseline_persistence_h: Annotated[int, Meta(ge=1, le=24)] = 2
     night_begins_h: HourOfDay = 20

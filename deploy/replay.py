@@ -3,7 +3,7 @@
 The code is that of production: messages are stored by `ingest.store`, signals become alarms in
 `ingest.signals`, latest state and rollups come from ingest's settling, analytics goes its rounds, and staff
 take the steps of `care.alarms`. Only the clock is the simulator's: a round sees what had been received by
-then, and nothing later is in the database. Left out are the broker and the wire, which others measure.
+then, and nothing later is in the database. Left out are broker and network, which others measure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +24,7 @@ from care.db import Connection
 from care.model import AlarmPriority, AlarmState, AlarmStep
 from deploy.county import record
 from deploy.county.record import Written
+from gateway import wire
 from gateway.model import AlarmKind
 from gateway.simulator import events
 from gateway.simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_of, day_start_ms
@@ -32,6 +33,7 @@ from gateway.simulator.events import Events
 from gateway.simulator.labels import Label
 from gateway.simulator.plan import County
 from gateway.simulator.story import Story
+from gateway.wire import Topic
 from ingest import store
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
@@ -43,6 +45,7 @@ from ingest.rows import SignalRow
 from ingest.settings import Settings as IngestSettings
 from ingest.settle import Rhythm, settle
 from ingest.signals import store_signal
+from ingest.subscriber import Incoming
 
 Progress = Callable[[int, int], None]
 
@@ -91,7 +94,6 @@ class _Hands(NamedTuple):
     watching: Connection
     county: County
     assembler: Assembler
-    directory: Directory
     heard: Heard
     rounds: Rounds
 
@@ -122,7 +124,6 @@ def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> 
             watching=watching,
             county=county,
             assembler=Assembler(directory, ClockRule(ingest.clock_future_s_max, ingest.clock_past_s_max)),
-            directory=directory,
             heard=Heard(),
             rounds=Rounds(settings, detectors_of(settings), policies_of(settings)),
         )
@@ -166,12 +167,11 @@ def _live_day(hands: _Hands, said: Events, day: int, step_min: int) -> Events:
 def _store(hands: _Hands, rows: Events) -> None:
     """One micro-batch, its alarms, and the latest state."""
     batch = MicroBatch()
-    entries = hands.directory.entries
     signals: list[tuple[datetime, SignalRow]] = []
     received_us = ((rows["ts_ms"] + rows["delay_ms"]) * 1000).tolist()
     for at_us, (_, device, message) in zip(received_us, events.messages(rows), strict=True):
-        entry = entries[hands.county.devices[device].name]
-        hands.assembler.add_message(batch.singles, entry, message, at_us, live=True)
+        topic = Topic(hands.county.site_of(device), hands.county.devices[device].name, wire.leaf_of(message))
+        hands.assembler.add(batch, Incoming(str(topic), wire.encode(message), at_us, 0, 0, False, None))
         signals += [(time_of(at_us), signal) for signal in batch.singles.signals]
         batch.singles.signals.clear()
     store.store(hands.connection, store.prepare(batch), hands.heard)
