@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-ALL = --numprocesses 2 --dist loadgroup
+ALL = --numprocesses 2 --dist worksteal
 .DEFAULT_GOAL := help
 .PHONY: help run setup test check format bench screenshots lock clean
 

@@ -27,14 +27,6 @@ CHROMIUM_FLAGS = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Machines want the same well-known ports: what needs one runs in one process, one after the other."""
-    for item in items:
-        if "machine" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("machine"))
-
-
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[servers.DatabaseServer]:
     """The cluster of this test run."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -106,8 +108,13 @@ class Machine:
 
 @contextmanager
 def machine_of_its_own() -> Iterator[Machine]:
-    """A data folder in a temporary place; what runs from it is stopped in the end."""
-    with servers.server_folder() as folder:
+    """A data folder in a temporary place; what runs from it is stopped in the end.
+
+    Machines want the same well-known ports, so of tests in several processes one at a time has one.
+    """
+    turn = Path(tempfile.gettempdir()) / f"anshou-test-machine-{os.getuid()}.lock"
+    with turn.open("w", encoding="ascii") as lock, servers.server_folder() as folder:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         machine = Machine(folder)
         try:
             yield machine
