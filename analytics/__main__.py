@@ -1,4 +1,4 @@
-"""Analytics as a process: `python -m analytics [--once]`.
+"""Analytics as a process: `python -m analytics [--once | --train]`.
 
 Settings: ANSHOU_DATABASE_URL and ANSHOU_ANALYTICS_….
 """
@@ -11,20 +11,26 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from analytics.errors import AlreadyRunningError
+import psycopg
+
+from analytics.errors import AlreadyRunningError, AnalyticsError
+from analytics.nightly import NICENESS, STOP_S_MAX, Nightly, train_alone
 from analytics.rounds import Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
+from analytics.stored import StoredBaselines
 from care.errors import CareError
 from care.leader import connected, serve, try_to_lead
 from gateway.environment import SettingsError, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Go the rounds until SIGTERM or SIGINT, or just once; 0 then, 1 on failure, 2 for a wrong setting."""
+    """Go the rounds until SIGTERM or SIGINT, or do one thing once; 0 then, 1 on failure, 2: wrong setting."""
     parser = argparse.ArgumentParser(
         prog="anshou analytics", description="Finds what is wrong, every minute."
     )
-    parser.add_argument("--once", action="store_true", help="one round now, then end")
+    once = parser.add_mutually_exclusive_group()
+    once.add_argument("--once", action="store_true", help="one round now, then end")
+    once.add_argument("--train", action="store_true", help="the nightly training now, giving way, then end")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
@@ -32,13 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"anshou analytics: {error}", file=sys.stderr)
         return 2
-    rounds = Rounds(settings, detectors_of(settings), policies_of(settings))
+    if options.train:
+        return _train(settings)
+    stored = StoredBaselines(settings)
+    rounds = Rounds(settings, detectors_of(settings, stored, stored), policies_of(settings))
     if options.once:
         return _once(rounds)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    duty = Nightly(settings, stop).duty()
+    nights = threading.Thread(target=serve, args=(duty, stop), name=duty.name, daemon=True)
+    nights.start()
     serve(rounds.duty(), stop)
+    nights.join(STOP_S_MAX)
     return 0
 
 
@@ -53,6 +66,16 @@ def _once(rounds: Rounds) -> int:
         print(f"anshou analytics: {error}", file=sys.stderr)
         return 1
     return 1 if any(what.startswith("failed:") for what in rounds.counts) else 0
+
+
+def _train(settings: AnalyticsSettings) -> int:
+    os.nice(NICENESS)
+    try:
+        train_alone(settings)
+    except (AnalyticsError, CareError, psycopg.Error) as error:
+        print(f"anshou analytics: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

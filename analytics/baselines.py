@@ -13,7 +13,7 @@ import pandas as pd
 
 from analytics import features
 from analytics.history import PERSISTENT_SIGNS, History, Residents
-from analytics.news2 import Floats, Ints
+from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from gateway.model import AlarmKind
 
@@ -166,6 +166,15 @@ def rhythm_of(gaps: pd.DataFrame, settings: AnalyticsSettings) -> pd.DataFrame:
     table = table[known]
     limit_s = table["longest_s"] * settings.inactivity_personal_factor + settings.inactivity_personal_margin_s
     return table.assign(limit_s=limit_s)[["limit_s", "gap_count"]]
+
+
+def personal_limit_s(limit_s: Floats, bathroom: Flags, settings: AnalyticsSettings) -> Floats:
+    """(n,) after how long a silence is too long, from a person's own `limit_s` there, within bounds."""
+    shortest = np.where(
+        bathroom, settings.inactivity_personal_bathroom_s_min, settings.inactivity_personal_s_min
+    )
+    longest = np.where(bathroom, settings.inactivity_bathroom_s, settings.inactivity_personal_s_max)
+    return np.asarray(np.clip(limit_s, shortest, longest))
 
 
 def is_night(hour: "pd.Series[int]", settings: AnalyticsSettings) -> "pd.Series[bool]":

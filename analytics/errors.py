@@ -11,3 +11,7 @@ class FetchError(AnalyticsError):
 
 class AlreadyRunningError(AnalyticsError):
     """Another analytics process holds the lock and does the same work every minute."""
+
+
+class ModelVersionError(AnalyticsError):
+    """No such version of a model, or one that cannot be made live; the message says which and why."""

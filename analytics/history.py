@@ -87,6 +87,11 @@ class History:
         self._connection = connection
         self._vitals: dict[tuple[timedelta, timedelta, int], pd.DataFrame] = {}
 
+    @property
+    def connection(self) -> Connection:
+        """Where it reads: for what is stored beside the readings, such as versions of models."""
+        return self._connection
+
     @cached_property
     def residents(self) -> pd.DataFrame:
         """resident_id, site_id, site_kind, spo2_scale, on_oxygen, category, cannot_turn.
@@ -186,11 +191,11 @@ class History:
         """Begin of the hour that still runs: rollups of hours before it are whole."""
         return self.now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
-    def slices(self) -> Iterator[Residents]:
-        """The county in parts of at most `SLICE_COUNT` residents; questions about weeks are asked of each."""
+    def slices(self, count_max: int = SLICE_COUNT) -> Iterator[Residents]:
+        """The county in parts of at most `count_max` residents; questions about weeks are asked of each."""
         ids = self.residents["resident_id"].tolist()
-        for begin in range(0, len(ids), SLICE_COUNT):
-            part = ids[begin : begin + SLICE_COUNT]
+        for begin in range(0, len(ids), count_max):
+            part = ids[begin : begin + count_max]
             yield Residents(part[0], part[-1])
 
     def vitals_hours(self, part: Residents, begin: datetime, end: datetime) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from analytics.detectors.inactivity import Inactivity
 from analytics.detectors.night import BedExit, Turning, Wandering, WeakBreathing
 from analytics.detectors.offline import Offline
 from analytics.detectors.outbreak import Outbreak
-from analytics.detectors.routine import Routine
+from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import History, record_pulse, record_run
 from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
 from analytics.settings import AnalyticsSettings
@@ -73,7 +73,9 @@ SLOW_AFTER_S_MAX = 20.0
 """So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
 
 
-def detectors_of(settings: AnalyticsSettings, baselines: Baselines | None = None) -> tuple[Detector, ...]:
+def detectors_of(
+    settings: AnalyticsSettings, baselines: Baselines | None = None, pooled: PooledHabits | None = None
+) -> tuple[Detector, ...]:
     """Every detector there is, the most urgent first; by default what is usual is learnt from the history."""
     usual = baselines or HistoryBaselines(settings)
     return (
@@ -91,7 +93,7 @@ def detectors_of(settings: AnalyticsSettings, baselines: Baselines | None = None
         Battery(settings),
         DeviceDrift(settings),
         Absence(settings),
-        Routine(settings),
+        Routine(settings, pooled),
     )
 
 

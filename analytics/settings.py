@@ -75,6 +75,10 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         outbreak_chance_max: And no more likely than this by the home's own background.
         routine_distance: How far, in personal deviations, habits must be from the past.
         routine_rare_share: And rarer than this share of all days of all people.
+        models_age_days_max: What was learnt at night is used for so many days after its last reading; then
+            it is learnt anew from the history until a training succeeds.
+        training_s_max: After how long a nightly training is given up.
+        training_statement_s_max: So for one query of it.
         vitals_silence_s: For how long after an alarm's end the same is not raised again, unless it is worse.
         offline_silence_s: So for devices.
         slow_silence_s: So for what is looked at once an hour or a day.
@@ -138,6 +142,9 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     outbreak_chance_max: Share = 0.001
     routine_distance: Annotated[float, Meta(gt=0, le=10)] = 4.0
     routine_rare_share: Share = 0.005
+    models_age_days_max: Annotated[int, Meta(ge=3, le=60)] = 14
+    training_s_max: Annotated[int, Meta(ge=60, le=6 * 3_600)] = 3_600
+    training_statement_s_max: Annotated[float, Meta(gt=0, le=3_600)] = 300.0
     vitals_silence_s: SilenceS = 1_800
     offline_silence_s: SilenceS = 6 * 3_600
     slow_silence_s: SilenceS = 86_400

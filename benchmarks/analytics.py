@@ -1,24 +1,33 @@
 """`anshou bench analytics`: one round over a county, from SQL to proposals, and slow detectors once.
 
 Each elder wears a wristband that has sent five signs a minute, and has a motion sensor that saw them every
-three minutes. The database makes the rows itself: minutes in full, and five weeks as hourly rollups for the
+three minutes. The database makes the rows itself: minutes in full, and 90 days as hourly rollups for the
 detectors that look at weeks. What is usual for each person is learnt before the clock starts: that happens
 once a day. The ceiling is what reading the same quarter of an hour takes without any detector.
+
+The nightly training is the process that runs at night, from its start to its end, the second time: then it
+also rehearses, and compares with the version that is live. Its ceiling is reading the same weeks.
 """
 
+import os
 import resource
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from analytics.baselines import HistoryBaselines
+from analytics import features
+from analytics.baselines import GAP_DAYS, LEARN_DAYS, HistoryBaselines
 from analytics.detectors import Detector
+from analytics.detectors.routine import DAYS, last_evening
 from analytics.history import History, record_pulse
 from analytics.judge import decide
 from analytics.rounds import CADENCES, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
+from analytics.training import JUDGED, PART_COUNT
+from analytics.versions import list_versions
 from benchmarks.figures import Figure, figure
 from benchmarks.stack import add_fleet, running_stack
 from care import db
@@ -30,8 +39,10 @@ ROUND_S_MAX = {5_000: 1.0, 100_000: 20.0}
 SLOW_S_MAX = 60.0
 """An hourly detector that takes longer holds the rounds of the minutes up by more than one."""
 MEMORY_MB_MAX = 4_000
-WEEKS_H = 35 * 24
-SINCE = timedelta(days=60)
+WEEKS_H = 90 * 24
+SINCE = timedelta(days=100)
+TRAINING_S_MAX = {5_000: 300.0}
+BYTES_A_RESIDENT_MAX = 2_000
 
 MOTION = """
 WITH seen AS (
@@ -41,6 +52,7 @@ WITH seen AS (
 INSERT INTO care.device_assignment (device_id, resident_id, during)
 SELECT id, substring(name FROM 3)::int, tstzrange('2020-01-01', NULL) FROM seen
 """
+ROOMS = "INSERT INTO care.room (site_id, name, kind) SELECT id, 'hall', 'living_room' FROM care.site"
 HOMES = """
 INSERT INTO care.residence (resident_id, site_id, during)
 SELECT id, site_id, tstzrange('2020-01-01', NULL) FROM care.resident
@@ -94,14 +106,23 @@ CROSS JOIN LATERAL (
 ) AS drawn
 """
 ACTIVE_HOURS = """
-INSERT INTO readings.activity_hourly (hour, first_at, last_at, device_id, resident_id, event_count, event)
+INSERT INTO readings.activity_hourly
+    (hour, first_at, last_at, device_id, resident_id, room_id, event_count, event)
 SELECT hour, hour + interval '3 minutes', hour + interval '57 minutes', watching.device_id,
-    watching.resident_id, 8 + floor(random() * 12), 'motion'
-FROM (SELECT device_id, resident_id FROM care.device_assignment JOIN care.device ON device.id = device_id
-      WHERE kind = 'motion') AS watching
+    watching.resident_id, watching.room_id, 8 + floor(random() * 12), 'motion'
+FROM (SELECT device_id, resident_id, room.id AS room_id FROM care.device_assignment
+      JOIN care.device ON device.id = device_id JOIN care.room ON room.site_id = device.site_id
+      WHERE device.kind = 'motion') AS watching
 CROSS JOIN generate_series(%(hour)s - make_interval(hours => %(hours)s), %(hour)s - interval '1 hour',
     interval '1 hour') AS hour
 WHERE extract(hour FROM hour AT TIME ZONE 'Asia/Shanghai') BETWEEN 6 AND 20
+"""
+TRAIN = """
+import os
+from analytics.__main__ import main
+from benchmarks.stack import resident_mb
+assert main(["--train"]) == 0
+print(resident_mb(os.getpid()))
 """
 
 
@@ -117,16 +138,17 @@ def run(*, elders: int = 5_000, weeks: int = 1) -> list[Figure]:
         service = stack.cluster.url("anshou_bench", "anshou_service", stack.passwords["anshou_service"])
         settings = AnalyticsSettings(database_url=service)
         with db.connect(service, autocommit=True) as connection:
-            return _measure(connection, settings, elders, now, with_weeks=bool(weeks))
+            figures = _measure(connection, settings, elders, now, with_weeks=bool(weeks))
+            return [*figures, *_training(connection, settings, elders, now)] if weeks else figures
 
 
 def _fill(connection: Connection, elders: int, now: datetime, *, with_weeks: bool) -> None:
     add_fleet(connection, elders // ELDERS_A_HOME, ELDERS_A_HOME)
-    connection.execute("UPDATE care.resident SET admitted_on = current_date - 60")
+    connection.execute("UPDATE care.resident SET admitted_on = current_date - 100")
     connection.execute("UPDATE care.device SET added_at = %s", (now - SINCE,))
     hour = now.replace(minute=0, second=0)
     times = {"now": now, "hour": hour, "hours": WEEKS_H}
-    for statement in (MOTION, HOMES, MINUTES, STATE, HEARD, SEEN):
+    for statement in (MOTION, ROOMS, HOMES, MINUTES, STATE, HEARD, SEEN):
         connection.execute(statement, times)
     if with_weeks:
         for statement in (HOURS, ACTIVE_HOURS):
@@ -166,6 +188,57 @@ def _measure(
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures.append(figure("peak memory of the process", peak_mb, "MB", target=MEMORY_MB_MAX, better="lower"))
     return figures
+
+
+def _training(
+    connection: Connection, settings: AnalyticsSettings, elders: int, now: datetime
+) -> list[Figure]:
+    """The nightly training as a process, and what it leaves."""
+    print("training …", file=sys.stderr)
+    _train(settings)
+    began_s = time.perf_counter()
+    peak_mb = _train(settings)
+    took_s = time.perf_counter() - began_s
+    newest = {version.name: version for version in reversed(list_versions(connection))}
+    for version in newest.values():
+        print(f"{version.name} version {version.version}: {version.state}, {version.reason}", file=sys.stderr)
+    stored = sum(version.size_bytes for version in newest.values()) / elders
+    most_s = TRAINING_S_MAX.get(elders, max(60.0, 300.0 * elders / 5_000))
+    return [
+        figure(
+            f"nightly training of {elders:,} residents × 90 days",
+            took_s,
+            "s",
+            target=most_s,
+            better="lower",
+            ceiling=_bare_weeks(connection, now),
+        ),
+        figure("peak memory of the training", peak_mb, "MB", target=MEMORY_MB_MAX, better="lower"),
+        figure(
+            "stored for a resident by one night", stored, "bytes", target=BYTES_A_RESIDENT_MAX, better="lower"
+        ),
+    ]
+
+
+def _train(settings: AnalyticsSettings) -> float:
+    """The most memory that the process has held, in MB."""
+    environment = {**os.environ, "ANSHOU_DATABASE_URL": settings.database_url, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", TRAIN]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout)
+
+
+def _bare_weeks(connection: Connection, now: datetime) -> float:
+    """Reading what a training reads, without learning."""
+    history = History(connection, features.midnight(now))
+    end, evening = history.now, last_evening(history.now)
+    began_s = time.perf_counter()
+    for part in history.slices(PART_COUNT):
+        history.vitals_hours(part, end - timedelta(days=GAP_DAYS + LEARN_DAYS) - JUDGED, end)
+        history.activity_hours(part, end - timedelta(days=LEARN_DAYS) - JUDGED, end)
+        history.habits(part, evening - timedelta(days=DAYS) - JUDGED, evening)
+        history.bed_days(part, evening - timedelta(days=DAYS) - JUDGED, evening)
+    return time.perf_counter() - began_s
 
 
 def _timed_round(

@@ -47,6 +47,8 @@ class DutyLock(IntEnum):
     RETENTION = 5
     ROLLUP_TRANSACTION = 6
     ALARM_INTAKE = 7
+    NIGHTLY = 8
+    TRAINING = 9
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "device": ("deploy.records", "device_app"),
     "staff": ("deploy.records", "staff_app"),
     "simulate": ("deploy.simulate", "simulate"),
+    "analytics": ("deploy.analytics", "analytics_app"),
     "evaluate": ("deploy.evaluate", "evaluate_app"),
 }
 
@@ -155,52 +156,46 @@ def migrate(
 @ingest_app.command()
 def readings() -> None:
     """Vital signs, activity and status, in batches."""
-    _run_room("ingest", "readings")
+    run_room("ingest", "readings")
 
 
 @ingest_app.command()
 def alarms() -> None:
     """Alarm signals, each at once, on a connection of their own."""
-    _run_room("ingest", "alarms")
+    run_room("ingest", "alarms")
 
 
 @ingest_app.command("gateways")
 def gateways() -> None:
     """What gateways propose, what they should know, and how they sign in."""
-    _run_room("ingest", "gateways")
+    run_room("ingest", "gateways")
 
 
 @ingest_app.command()
 def settle() -> None:
     """Latest state, rollups and retention, derived from what the readings stored."""
-    _run_room("ingest", "settle")
+    run_room("ingest", "settle")
 
 
 @app.command()
 def watch() -> None:
     """Keep the deadlines of alarms: escalation, reminders, overdue."""
-    _run_room("care")
-
-
-@app.command()
-def analytics() -> None:
-    """Look for what is wrong in the readings, every minute."""
-    _run_room("analytics")
+    run_room("care")
 
 
 @app.command()
 def dashboard() -> None:
     """Serve the pages."""
-    _run_room("dashboard")
+    run_room("dashboard")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def bench(context: typer.Context) -> None:
     """Measure what docs/performance.md quotes: anshou bench NAME [--json]."""
-    _run_room("benchmarks", *context.args)
+    run_room("benchmarks", *context.args)
 
 
-def _run_room(room: str, *arguments: str) -> None:
+def run_room(room: str, *arguments: str) -> None:
     """Become the room's own process: signals and exit code are then the room's."""
     if importlib.util.find_spec(room) is None:
         raise DeployError(f"The room {room} is not installed on this machine.")

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from analytics import wording
-from analytics.baselines import Baselines, is_night
+from analytics.baselines import Baselines, is_night, personal_limit_s
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
@@ -89,18 +89,13 @@ class Inactivity:
         usual = in_bathroom.map(
             {True: float(settings.inactivity_bathroom_s), False: float(settings.inactivity_s)}
         )
-        shortest = in_bathroom.map(
-            {True: settings.inactivity_personal_bathroom_s_min, False: settings.inactivity_personal_s_min}
-        )
-        longest = in_bathroom.map(
-            {True: settings.inactivity_bathroom_s, False: settings.inactivity_personal_s_max}
-        )
         night = is_night(people["last_at"].dt.tz_convert(wording.LOCAL).dt.hour, settings)
         leaving = people["event"].isin([str(event) for event in LEAVING])
         keys = pd.MultiIndex.from_arrays([people["resident_id"], in_bathroom, leaving, night])
         rhythm = self._baselines.rhythm(history)["limit_s"].reindex(keys).to_numpy(float)
         known = people["saw_something"] & ~np.isnan(rhythm)
-        personal = pd.Series(rhythm, people.index).clip(lower=shortest, upper=longest)
+        own = personal_limit_s(rhythm, in_bathroom.to_numpy(np.bool_), settings)
+        personal = pd.Series(own, people.index)
         return personal.where(known, usual) * history.tolerance(self.name, people["resident_id"]), known
 
     def _gets_through(self, history: History, people: pd.DataFrame) -> "pd.Series[bool]":

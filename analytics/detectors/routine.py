@@ -2,24 +2,25 @@
 
 A day is how often each habit was seen from 18:00 to 18:00, in personal robust deviations. Two views must
 agree: the distance from the person's own past is large, and an Isolation Forest, grown on the personal
-deviations of all people of a slice of the county, calls the day rare. The last two days count together: one
-strange day is life. Which habit changed is what the finding says.
+deviations of all people, calls the day rare. The last two days count together: one strange day is life. Which
+habit changed is what the finding says.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.ensemble import IsolationForest
 
 from analytics import features, wording
 from analytics.baselines import residents_in
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
 from analytics.history import HABITS, History, Residents
-from analytics.news2 import Floats, Ints
+from analytics.models import isolation
+from analytics.models.isolation import RareDays
+from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from care.model import AlarmPriority
 from gateway.model import AlarmKind
@@ -46,8 +47,15 @@ FLOOR: Mapping[str, float] = {
 CLIP = 10.0
 STRONGEST = 3
 """The distance is the root mean square of so many of the strongest deviations."""
-TREES, FOREST_DAYS_MAX, FOREST_DAYS_MIN, SEED = 100, 20_000, 200, 20_240_229
+FOREST_DAYS_MAX, FOREST_DAYS_MIN = 20_000, 200
 DAY_BEGINS = timedelta(hours=18)
+
+
+class PooledHabits(Protocol):
+    """What days are rare among those of everybody."""
+
+    def rare_days(self, history: History) -> RareDays | None:
+        """As learnt by a training; None: grow a forest on the people at hand."""
 
 
 class Routine:
@@ -56,20 +64,24 @@ class Routine:
     name = "routine"
     kind = AlarmKind.ROUTINE_CHANGE
 
-    def __init__(self, settings: AnalyticsSettings) -> None:
+    def __init__(self, settings: AnalyticsSettings, pooled: PooledHabits | None = None) -> None:
         self._settings = settings
+        self._pooled = pooled
 
     def score(self, history: History) -> Assessment:
         """Residents whose last days differ from their past, and those whose do not."""
         findings: list[Finding] = []
         fine: dict[Subject, datetime] = {}
+        trained = None if self._pooled is None else self._pooled.rare_days(history)
         for part in history.slices():
-            found, well = self._score_part(history, part)
+            found, well = self._score_part(history, part, trained)
             findings += found
             fine |= well
         return Assessment(detector=self.name, kind=self.kind, findings=tuple(findings), fine=fine)
 
-    def _score_part(self, history: History, part: Residents) -> tuple[list[Finding], dict[Subject, datetime]]:
+    def _score_part(
+        self, history: History, part: Residents, trained: RareDays | None
+    ) -> tuple[list[Finding], dict[Subject, datetime]]:
         ends_at = last_evening(history.now)
         begins_at = ends_at - timedelta(days=DAYS)
         residents = residents_in(history, part)
@@ -80,12 +92,11 @@ class Routine:
             day_number(ends_at),
         )
         past = DAYS - RECENT_DAYS
-        known = (~np.isnan(counts[:, :past]).all(axis=2)).sum(axis=1) >= PAST_DAYS_MIN
-        floor = np.array([FLOOR[habit] for habit in ALL_HABITS])
-        scores = np.clip(features.personal_scores(counts, past, floor), -CLIP, CLIP)
+        known = are_known(counts[:, :past])
+        scores = deviations(counts, past)
         recent = np.where(known[:, None], scores[:, past:].mean(axis=1), np.nan)
         far = distance(recent)
-        rare = self._rare(scores[known, :past], recent)
+        rare = self._rare(scores[known, :past], recent, trained)
         tolerance = history.tolerance(self.name, pd.Series(residents)).to_numpy()
         limit = self._settings.routine_distance * tolerance
         sites = history.residents.set_index("resident_id").loc[residents, "site_id"].to_numpy(np.int64)
@@ -97,16 +108,17 @@ class Routine:
         fine = {Subject(SubjectKind.RESIDENT, int(residents[row])): ends_at for row in np.flatnonzero(calm)}
         return found, fine
 
-    def _rare(self, past: Floats, recent: Floats) -> Any:
+    def _rare(self, past: Floats, recent: Floats, trained: RareDays | None) -> Flags:
         """(n,) which days of `recent` (n, k) are rarer than nearly all days of `past` (m, days, k)."""
-        days = past.reshape(-1, past.shape[-1])
-        days = np.nan_to_num(days[~np.isnan(days).all(axis=1)])
-        if len(days) < FOREST_DAYS_MIN:
-            return np.ones(len(recent), np.bool_)  # too few people to say what is rare: the own past decides
-        every = max(1, len(days) // FOREST_DAYS_MAX)
-        forest = IsolationForest(n_estimators=TREES, random_state=SEED).fit(days[::every])
-        limit = np.quantile(forest.score_samples(days[::every]), self._settings.routine_rare_share)
-        return forest.score_samples(np.nan_to_num(recent)) <= limit
+        if trained is None:
+            days = lived_days(past)
+            if len(days) < FOREST_DAYS_MIN:
+                return np.ones(
+                    len(recent), np.bool_
+                )  # too few people to say what is rare: the own past decides
+            every = max(1, len(days) // FOREST_DAYS_MAX)
+            trained = isolation.grow(days[::every], ALL_HABITS, self._settings.routine_rare_share)
+        return trained.are_rare(np.nan_to_num(recent))
 
     def _finding(
         self,
@@ -190,6 +202,23 @@ def daily(habits: pd.DataFrame, beds: pd.DataFrame, residents: Ints, last_day: i
         for name in names:
             counts[row, day[inside], ALL_HABITS.index(name)] = frame[name].to_numpy(np.float64)[inside]
     return counts
+
+
+def are_known(past: Floats) -> Flags:
+    """(n,) of whose (n, days, habits) past enough days are known to judge them."""
+    return np.asarray((~np.isnan(past).all(axis=2)).sum(axis=1) >= PAST_DAYS_MIN, np.bool_)
+
+
+def deviations(counts: Floats, past: int) -> Floats:
+    """(n, days, habits): `counts` in personal deviations from the first `past` days, cut off at CLIP."""
+    floor = np.array([FLOOR[habit] for habit in ALL_HABITS])
+    return np.clip(features.personal_scores(counts, past, floor), -CLIP, CLIP)
+
+
+def lived_days(scores: Floats) -> Floats:
+    """(m, habits): the days of (n, days, habits) on which anything was seen; 0 for habits without sensor."""
+    days = scores.reshape(-1, scores.shape[-1])
+    return np.nan_to_num(days[~np.isnan(days).all(axis=1)])
 
 
 def distance(scores: Floats) -> Floats:

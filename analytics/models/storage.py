@@ -6,6 +6,7 @@ Whoever can write the bytes can change what a model says, but cannot make the re
 import dataclasses
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_type_hints
 
@@ -16,6 +17,8 @@ from analytics.errors import AnalyticsError
 
 _KIND = "kind"
 _Model = TypeVar("_Model")
+# A flag flipped in the archive asks for passwords (RuntimeError) or unknown methods (NotImplementedError).
+_DAMAGED = (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class ModelFormatError(AnalyticsError):
@@ -39,7 +42,7 @@ def load(kind: type[_Model], data: bytes) -> _Model:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             fields = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise ModelFormatError(f"these {len(data)} bytes are no stored model: {error}") from error
     stored = str(fields.pop(_KIND, ""))
     if stored != kind.__name__:

@@ -86,7 +86,7 @@ def boosted(
         raw += [tree.tree_ for tree in grown.estimators_[:, 0]]
     share = outcome.mean()
     steps = [rate / len(seeds) * tree.value[:, 0, 0] for tree in raw]
-    return _flat(names, filling, raw, steps, bias=float(np.log(share / (1 - share))))
+    return flattened(names, filling, raw, steps, bias=float(np.log(share / (1 - share))))
 
 
 def extremely_random(
@@ -99,7 +99,7 @@ def extremely_random(
     ).fit(values, outcome)
     raw = [tree.tree_ for tree in grown.estimators_]
     shares = [tree.value[:, 0, 1] / tree.value[:, 0, :].sum(axis=1) / trees for tree in raw]
-    return _flat(names, filling, raw, shares, bias=0.0)
+    return flattened(names, filling, raw, shares, bias=0.0)
 
 
 def filled(features: pd.DataFrame, names: tuple[str, ...], filling: Floats) -> Floats:
@@ -114,7 +114,7 @@ def _prepared(features: pd.DataFrame) -> tuple[tuple[str, ...], Floats, Floats]:
     return names, filling, filled(features, names, filling)
 
 
-def _flat(
+def flattened(
     names: tuple[str, ...], filling: Floats, trees: "list[object]", values: list[Floats], bias: float
 ) -> Trees:
     """All trees in one row of nodes, each tree's numbers shifted by the nodes before it."""
