@@ -119,7 +119,7 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.CLOSED: N_("closed it"),
     AlarmStep.CANCELLED: N_("cancelled it"),
     AlarmStep.CLEARED: N_("over by itself"),
-    AlarmStep.CONDITION_ENDED: N_("the device reports that the cause has ended"),
+    AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
     AlarmStep.ESCALATED: N_("passed on to the next level"),
     AlarmStep.NOTED: N_("wrote a note"),
 }
