@@ -2,7 +2,8 @@
 
 Detectors say what they see; here it is decided when that is worth somebody's attention:
 persistence: a finding must have held for a while; silence: what ended a short while ago is not raised again
-unless it is worse; no repeats: an active alarm is only touched to raise its priority; hysteresis: an alarm is
+unless it is worse, and each time that somebody has looked without its getting better, or worse, the silence
+doubles; no repeats: an active alarm is only touched to raise its priority; hysteresis: an alarm is
 cleared when its detector calls the subject fine, never just because a finding is absent; what carers have set
 for a person: their own times of silence and active hours. An alarm that only people may end is told that its
 cause is over, and is raised again if that comes back after the silence.
@@ -32,11 +33,14 @@ class Policy:
 
     Attributes:
         silence_s: For how long after the end of an alarm the same is not raised again, unless it is worse.
+        repeated_silence_s_max: With each alarm of the last day that somebody resolved the silence doubles, up
+            to this; never for high priority. 0: it stays the same.
         persistence_s: How long a finding must have held before it is raised.
         clear_after_s: How long its subject must have been fine before an alarm is cleared.
     """
 
     silence_s: float
+    repeated_silence_s_max: float = 0
     persistence_s: float = 0
     clear_after_s: float = 0
 
@@ -178,11 +182,19 @@ def _worth_raising(
         return back or _RANK[finding.priority] > _RANK[AlarmPriority(active["priority"])]
     if now - finding.since < timedelta(seconds=policy.persistence_s):
         return False
-    quiet_after = now - timedelta(seconds=policy.silence_s)
+    quiet_after = now - timedelta(seconds=_silence_s(finding, ended, policy))
     return not any(
         _over_at(alarm) > quiet_after and _RANK[finding.priority] <= _RANK[AlarmPriority(alarm["priority"])]
         for alarm in ended
     )
+
+
+def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], policy: Policy) -> float:
+    """Who has looked at the same for the third time today need not be called every half hour (ISA-18.2)."""
+    looked = sum(not pd.isna(alarm["resolved_at"]) for alarm in ended)
+    if finding.priority is AlarmPriority.HIGH or not looked:
+        return policy.silence_s
+    return max(policy.silence_s, min(policy.silence_s * 2.0 ** (looked - 1), policy.repeated_silence_s_max))
 
 
 def _over_at(alarm: Mapping[str, Any]) -> datetime:

@@ -102,7 +102,10 @@ def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
     slow = Policy(silence_s=settings.slow_silence_s)
     at_night = Policy(silence_s=settings.vitals_silence_s)
     return {
-        AlarmKind.VITALS: Policy(silence_s=settings.vitals_silence_s),
+        AlarmKind.VITALS: Policy(
+            silence_s=settings.vitals_silence_s,
+            repeated_silence_s_max=settings.vitals_repeated_silence_s_max,
+        ),
         AlarmKind.WEAK_BREATHING: at_night,
         AlarmKind.FALL: at_night,
         AlarmKind.BED_EXIT: at_night,

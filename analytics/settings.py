@@ -80,6 +80,8 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         training_s_max: After how long a nightly training is given up.
         training_statement_s_max: So for one query of it.
         vitals_silence_s: For how long after an alarm's end the same is not raised again, unless it is worse.
+        vitals_repeated_silence_s_max: It doubles with each such alarm of a day that somebody has resolved, up
+            to this; not for high priority.
         offline_silence_s: So for devices.
         slow_silence_s: So for what is looked at once an hour or a day.
         inactivity_silence_s: So for inactivity.
@@ -146,6 +148,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     training_s_max: Annotated[int, Meta(ge=60, le=6 * 3_600)] = 3_600
     training_statement_s_max: Annotated[float, Meta(gt=0, le=3_600)] = 300.0
     vitals_silence_s: SilenceS = 1_800
+    vitals_repeated_silence_s_max: SilenceS = 6 * 3_600
     offline_silence_s: SilenceS = 6 * 3_600
     slow_silence_s: SilenceS = 86_400
     inactivity_silence_s: SilenceS = 3_600

@@ -207,3 +207,42 @@ def personal(**chosen: Any) -> pd.DataFrame:
 def test_what_carers_have_set_for_a_person(chosen: dict[str, Any], expected: bool) -> None:
     proposals = decide(seen(finding()), standing(), POLICY, NOW, personal(**chosen))
     assert bool(proposals) == expected
+
+
+@pytest.mark.parametrize(
+    ("looked", "minutes_ago", "priority", "expected"),
+    [
+        (1, 31, AlarmPriority.MEDIUM, True),
+        (2, 31, AlarmPriority.MEDIUM, False),
+        (2, 61, AlarmPriority.MEDIUM, True),
+        (4, 239, AlarmPriority.MEDIUM, False),
+        (4, 241, AlarmPriority.MEDIUM, True),
+        (9, 359, AlarmPriority.MEDIUM, False),
+        (9, 361, AlarmPriority.MEDIUM, True),
+        (9, 1, AlarmPriority.HIGH, True),
+    ],
+)
+def test_who_has_looked_again_and_again_is_called_less_often_unless_it_is_worse(
+    looked: int, minutes_ago: int, priority: AlarmPriority, expected: bool
+) -> None:
+    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    earlier = [
+        alarm(AlarmState.CLOSED, resolved_s=(minutes_ago + 90 * number) * 60, ended_s=0)
+        for number in range(looked)
+    ]
+    assert bool(decide(seen(finding(priority)), standing(*earlier), policy, NOW)) == expected
+
+
+def test_nobody_has_looked_at_what_ended_by_itself() -> None:
+    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    earlier = [alarm(AlarmState.CLEARED, ended_s=1860 + 60 * number) for number in range(5)]
+    assert decide(seen(finding()), standing(*earlier), policy, NOW)
+
+
+def test_emergencies_are_never_called_less_often() -> None:
+    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    earlier = [
+        alarm(AlarmState.CLOSED, AlarmPriority.HIGH, resolved_s=1860 + 60 * number, ended_s=0)
+        for number in range(5)
+    ]
+    assert decide(seen(finding(AlarmPriority.HIGH)), standing(*earlier), policy, NOW)
