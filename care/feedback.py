@@ -24,6 +24,10 @@ LOOKED_AT = ENDED | {AlarmState.RESOLVED}
 """Before that nobody has seen enough to judge."""
 Z_95 = 1.959964
 """The normal distribution's quantile for an interval of 95 %."""
+POOR_SHARE = 0.5
+"""A finder of whose alarms fewer are right teaches people not to come."""
+DECIDED_MIN = 10
+"""Alarms said to be right or wrong from which on that is worth a word."""
 
 
 class Verdict(StrEnum):
@@ -173,6 +177,26 @@ class Precision(Record, frozen=True, kw_only=True):
     def interval(self) -> Interval | None:
         """Where the share lies, given how few were decided."""
         return wilson(self.confirmed, self.decided)
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether fewer than half were right, of enough to say so."""
+        return self.decided >= DECIDED_MIN and self.confirmed / self.decided < POOR_SHARE
+
+    def before(self, recent: "Precision | None") -> "Precision":
+        """What this span holds besides the last days, of the same finder, that are in `recent`."""
+        if recent is None:
+            return self
+        return Precision(
+            days=self.days - recent.days,
+            source=self.source,
+            detector=self.detector,
+            kind=self.kind,
+            raised=self.raised - recent.raised,
+            confirmed=self.confirmed - recent.confirmed,
+            refuted=self.refuted - recent.refuted,
+            unsure=self.unsure - recent.unsure,
+        )
 
 
 def reasons(kind: AlarmKind, verdict: Verdict) -> tuple[Reason, ...]:

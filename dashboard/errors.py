@@ -75,6 +75,7 @@ STATUS_OF: Mapping[str, int] = {
     "sign_in_locked": 429,
     "cross_site": 403,
     "not_allowed": 403,
+    "may_not_set": 403,
     "insecure": 403,
     "pairing_refused": 403,
     "pairing_locked": 429,
@@ -103,6 +104,7 @@ _SENTENCES: Mapping[str, str] = {
     "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
     "cross_site": N_("This request came from another website and was refused."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
+    "may_not_set": N_("Only supervisors, directors and shift leaders may change what watches over somebody."),
     "insecure": N_("Secrets are spoken of over an encrypted connection (HTTPS) only."),
     "pairing_refused": N_("The code or secret is wrong, has expired or was used before. Make a new code."),
     "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),
@@ -119,6 +121,7 @@ _MISSING: Mapping[str, str] = {
     "note": N_("Write in a few words what was found and done."),
     "kind": N_("Choose what kind of device it is."),
     "reason": N_("Write why this alarm is cancelled."),
+    "seen": N_("Somebody else has just changed this. Look at it anew, then decide."),
     "dealt_with": N_("Whether the alarm was right can be said once somebody has dealt with it."),
 }
 _UNKNOWN = N_("Something went wrong on our side. It has been logged; please try again.")

@@ -84,6 +84,7 @@ class Card(Alarm, frozen=True, kw_only=True):
     device_kind: DeviceKind | None
     last_actor: str | None
     last_at: datetime | None
+    ended_by_device: bool | None
 
 
 class Cards(NamedTuple):

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from dashboard import words
 from dashboard.context import Session, context_of, language_of
 from dashboard.languages import CODES, Language, language, languages
-from dashboard.steps import NEEDS_FORM, buttons
+from dashboard.steps import NEEDS_FORM, buttons, done
 
 STATIC = Path(str(resources.files("dashboard") / "static"))
 SILENT_BEATS = 2.5
@@ -76,6 +76,7 @@ def environment(code: str) -> jinja2.Environment:
         word=word,
         speech=speech,
         buttons=buttons,
+        done=done,
         needs_form=NEEDS_FORM,
         languages=[(code, _OWN_NAMES[code]) for code in CODES],
     )

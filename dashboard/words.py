@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from care.detector_settings import Problem, Watch
 from care.feedback import Reason, Verdict
 from care.model import (
     Ability,
@@ -334,6 +335,57 @@ DETECTOR: Mapping[str, str] = {
     "absence": N_("signs of living"),
 }
 """Detectors by their names in care.alarm.detector; one that is not here is shown by its name."""
+WATCH: Mapping[StrEnum, str] = {
+    Watch.EARLY_WARNING: N_("Vital signs"),
+    Watch.WEAK_BREATHING: N_("Breathing in bed"),
+    Watch.INACTIVITY: N_("No activity"),
+    Watch.BED_EXIT: N_("Out of bed at night"),
+    Watch.WANDERING: N_("Doors at night"),
+    Watch.TURNING: N_("Turning in bed"),
+    Watch.BASELINE: N_("Changes in health"),
+    Watch.ROUTINE: N_("Changes in habits"),
+    Watch.ABSENCE: N_("Signs of living here"),
+}
+"""What stands above a detector where it is set for somebody."""
+WATCH_DOES: Mapping[StrEnum, str] = {
+    Watch.EARLY_WARNING: N_(
+        "Adds up pulse, breathing, oxygen, temperature and blood pressure (NEWS2), and calls when they are "
+        "dangerous together, or one of them alone."
+    ),
+    Watch.WEAK_BREATHING: N_("Calls when the mattress feels much too slow breathing for ten minutes."),
+    Watch.INACTIVITY: N_(
+        "Calls when nothing was seen or heard of them for much longer than is usual for them, such as after "
+        "a fall that no device has noticed."
+    ),
+    Watch.BED_EXIT: N_("Calls when they have left the bed between 22 and 4 o’clock and do not come back."),
+    Watch.WANDERING: N_(
+        "Calls when a door was used between 22 and 4 o’clock and nothing is seen inside afterwards."
+    ),
+    Watch.TURNING: N_("For who cannot turn alone: reminds when the mattress has felt no turn for long."),
+    Watch.BASELINE: N_(
+        "Compares each hour with their own past weeks: early infections, and signs that slowly get worse."
+    ),
+    Watch.ROUTINE: N_("Tells in the evening when their days have become unlike their own past weeks."),
+    Watch.ABSENCE: N_("Tells when there was no sign of life for days, or the bed stays unused for a week."),
+}
+PROBLEM: Mapping[StrEnum, str] = {
+    Problem.NO_DATE: N_("Choose the last day on which it is off."),
+    Problem.PAST: N_("This day is over. Choose today or a later one."),
+    Problem.TOO_LONG: N_("At most %(days)s days at once, up to %(last)s. It can be prolonged then."),
+    Problem.NOT_OFFERED: N_("Choose one of those that are offered."),
+    Problem.HOURS_MISSING: N_("Choose both hours."),
+    Problem.HOURS_EQUAL: N_("From and to are the same hour. For the whole day choose “at all times”."),
+    Problem.HOURS_FEW: N_(
+        "Too few: it must stay active for at least %(hours)s of the hours in which it looks. To silence it "
+        "for some days switch it off above."
+    ),
+    Problem.NO_REASON: N_("Write in a few words why, for the colleagues who come after you."),
+    Problem.REASON_LONG: N_("At most %(letters)s letters."),
+    Problem.UNCONFIRMED: N_("Tick this first: somebody else must look after it."),
+}
+"""What is wrong with a wish to set a detector; stands beside the field."""
+SEES_CONDITION_ENDED = N_("shows that the cause has ended")
+"""Instead of STEP_DONE where no device reports it, but a detector sees it."""
 HABIT: Mapping[str, str] = {
     "night_out_of_bed": N_("Getting up at night"),
     "night_bathroom": N_("Bathroom at night"),

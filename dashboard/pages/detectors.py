@@ -1,6 +1,7 @@
 """How good the finders are: what people said of the alarms of each detector and of the devices."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
@@ -14,23 +15,50 @@ from gateway.model import AlarmKind
 
 router = APIRouter(prefix="/county")
 
-SPANS_DAYS = (30, 90)
+RECENT_DAYS, ALL_DAYS = 30, 90
+
+
+class Trend(StrEnum):
+    """How a finder does now beside before."""
+
+    BETTER = "better"
+    WORSE = "worse"
 
 
 class Finder(NamedTuple):
-    """Who raises a kind of alarm, and what became of it in each span; `detector` None: devices."""
+    """Who raises a kind of alarm, and what became of it; `detector` None: devices, None: no alarm."""
 
     detector: str | None
     kind: AlarmKind
-    by_days: Mapping[int, Precision]
+    recent: Precision | None
+    before: Precision | None
+
+    @property
+    def trend(self) -> Trend | None:
+        """Only where the two intervals lie apart: a share of few alarms jumps by itself."""
+        now = self.recent.interval if self.recent else None
+        then = self.before.interval if self.before else None
+        if now is None or then is None:
+            return None
+        if now.low > then.high:
+            return Trend.BETTER
+        return Trend.WORSE if now.high < then.low else None
 
 
 @router.get("/detectors")
 def detectors(request: Request) -> Response:
-    """Each finder's precision in use."""
+    """Each finder's precision in use, now and before."""
     with session_of(request) as session:
-        found = feedback.precision(session.connection, SPANS_DAYS)
-        return page(request, "detectors.html", session, finders=finders(found), spans=SPANS_DAYS)
+        found = feedback.precision(session.connection, (RECENT_DAYS, ALL_DAYS))
+        return page(
+            request,
+            "detectors.html",
+            session,
+            finders=finders(found),
+            recent_days=RECENT_DAYS,
+            before_days=ALL_DAYS - RECENT_DAYS,
+            decided_min=feedback.DECIDED_MIN,
+        )
 
 
 def finders(found: Iterable[Precision]) -> list[Finder]:
@@ -38,5 +66,10 @@ def finders(found: Iterable[Precision]) -> list[Finder]:
     by_finder: dict[tuple[str | None, AlarmKind], dict[int, Precision]] = {}
     for one in found:
         by_finder.setdefault((one.detector, one.kind), {})[one.days] = one
-    made = [Finder(detector, kind, by_days) for (detector, kind), by_days in by_finder.items()]
-    return sorted(made, key=lambda finder: -max(one.raised for one in finder.by_days.values()))
+    ranked = sorted(by_finder.items(), key=lambda item: -item[1][ALL_DAYS].raised)
+    made = []
+    for (detector, kind), by_days in ranked:
+        recent = by_days.get(RECENT_DAYS)
+        before = by_days[ALL_DAYS].before(recent)
+        made.append(Finder(detector, kind, recent, before if before.raised else None))
+    return made

@@ -1,12 +1,13 @@
 """One resident: who they are, how they are, what watches them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from care import detector_settings
 from care.model import Ability
-from dashboard import queries
+from dashboard import queries, watching
 from dashboard.context import session_of
 from dashboard.curves import Range
 from dashboard.languages import HOME_TIME
@@ -37,4 +38,7 @@ def resident(
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),
             alarms=queries.alarms_of(session.connection, resident_id),
+            watches=watching.rows(
+                detector_settings.settings_of(session.connection, resident_id), datetime.now(UTC)
+            ),
         )

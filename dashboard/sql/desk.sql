@@ -31,6 +31,10 @@ SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, si
     resident.self_care_level, resident.phone AS resident_phone,
     room.name AS room_name, bed.label AS bed_label, device.name AS device_name, device.kind AS device_kind,
     latest.actor AS last_actor, latest.at AS last_at,
+    CASE WHEN alarm.condition_ended_at IS NOT NULL THEN (
+        SELECT (detail ->> 'by_device')::boolean FROM care.alarm_event
+        WHERE alarm_event.alarm_id = alarm.id AND step = 'condition_ended' ORDER BY id DESC LIMIT 1
+    ) END AS ended_by_device,
     count(*) OVER () AS total
 FROM care.alarm
 JOIN care.site ON site.id = alarm.site_id

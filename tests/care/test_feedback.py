@@ -254,3 +254,32 @@ def test_the_interval_is_wilson_s(counts: tuple[int, int]) -> None:
 
 def test_without_trials_there_is_no_interval() -> None:
     assert feedback.wilson(0, 0) is None
+
+
+def counted(
+    days: int, confirmed: int, refuted: int, *, unsure: int = 0, silent: int = 0
+) -> feedback.Precision:
+    return feedback.Precision(
+        days=days,
+        source="detector",
+        detector="early_warning",
+        kind=AlarmKind.VITALS,
+        raised=confirmed + refuted + unsure + silent,
+        confirmed=confirmed,
+        refuted=refuted,
+        unsure=unsure,
+    )
+
+
+def test_before_is_what_the_last_days_leave() -> None:
+    recent = counted(30, 3, 2, unsure=1, silent=4)
+    assert counted(90, 10, 4, unsure=2, silent=9).before(recent) == counted(60, 7, 2, unsure=1, silent=5)
+    assert counted(90, 10, 4).before(None) == counted(90, 10, 4)
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "refuted", "poor"),
+    [(4, 6, True), (5, 5, False), (0, 9, False), (0, 10, True), (0, 0, False)],
+)
+def test_few_are_right_only_where_enough_were_judged(confirmed: int, refuted: int, poor: bool) -> None:
+    assert counted(30, confirmed, refuted, unsure=50).is_poor is poor

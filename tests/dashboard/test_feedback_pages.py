@@ -1,10 +1,12 @@
 """Saying whether an alarm was right: one tap, changed at will, counted for its finder."""
 
+from datetime import UTC, datetime
+
 import pytest
 from starlette.testclient import TestClient
 
 from care import feedback
-from care.alarms import take_step
+from care.alarms import Actor, end_condition, end_condition_of, take_step
 from care.db import Connection
 from care.feedback import Reason, Verdict
 from care.model import Alarm, AlarmStep
@@ -110,7 +112,7 @@ def test_how_good_the_finders_are(
     supervisor = sign_in(visitor, "county")
     assert 'href="/county/detectors"' in supervisor.get("/county").text
     page = supervisor.get("/county/detectors").text
-    for text in ("体征异常", "预警评分", "100%", "可信范围 21%–100%", "准 1，误报 0，说不准 0", "近 90 天"):
+    for text in ("体征异常", "预警评分", "100%", "可信范围 21%–100%", "准 1，误报 0，说不准 0", "此前 60 天"):
         assert text in page
     supervisor.post("/language", data={"code": "en"})
     page = supervisor.get("/county/detectors").text
@@ -121,6 +123,37 @@ def test_how_good_the_finders_are(
         "1 of 1 judged",
     ):
         assert text in page
+
+
+def test_a_finder_that_is_mostly_wrong_is_told(
+    visitor: TestClient, owner: Connection, county: County, ward: Ward
+) -> None:
+    def judged(verdict: Verdict, days_ago: int) -> None:
+        alarm = ward.alarm(owner, 0, AlarmKind.VITALS)
+        owner.execute(
+            "UPDATE care.alarm SET source = 'detector', detector = 'early_warning' WHERE id = %s", (alarm.id,)
+        )
+        for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
+            take_step(owner, alarm.id, step, actor_of(county.colleague), note="x")
+        owner.execute(
+            "UPDATE care.alarm SET opened_at = opened_at - make_interval(days => %s) WHERE id = %s",
+            (days_ago, alarm.id),
+        )
+        feedback.give(owner, alarm.id, actor_of(county.colleague), verdict)
+
+    for _ in range(9):
+        judged(Verdict.FALSE, 1)
+    for _ in range(8):
+        judged(Verdict.TRUE, 40)
+    supervisor = sign_in(visitor, "county")
+    page = supervisor.get("/county/detectors").text
+    assert "比以前差" in page
+    assert "不到一半" not in page, "nine are too few to say so"
+    judged(Verdict.TRUE, 1)
+    page = supervisor.get("/county/detectors").text
+    assert "不到一半是准的" in page
+    assert "准 1，误报 9" in page
+    assert "准 8，误报 0" in page, "what was before stands beside it, not in it"
 
 
 def test_without_alarms_there_is_nothing_to_judge(visitor: TestClient, county: County) -> None:
@@ -175,3 +208,40 @@ def test_old_and_odd_evidence_leaves_a_good_page(
     assert answer.status_code == 200
     assert "处置过程" in answer.text
     assert "evidence-chart" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("by_device", "line", "note"),
+    [
+        (True, "报告原因已消除", "设备报告原因已消除，仍请到场查看"),
+        (False, "分析显示原因已消除", "系统分析显示原因已消除，仍请到场查看"),
+    ],
+)
+def test_who_says_that_a_cause_has_ended(
+    caregiver: TestClient, owner: Connection, ward: Ward, *, by_device: bool, line: str, note: str
+) -> None:
+    alarm = ward.alarm(owner, 0, AlarmKind.WEAK_BREATHING)
+    at, device = datetime.now(UTC), ward.mattresses[0]
+    if by_device:
+        told = end_condition(
+            owner,
+            device_id=device.id,
+            kind=AlarmKind.WEAK_BREATHING,
+            cancelled=False,
+            at=at,
+            actor=Actor(device.name),
+        )
+    else:
+        told = end_condition_of(owner, alarm.id, at=at, actor=Actor("weak_breathing"))
+    assert told is not None
+    page = caregiver.get(f"/alarms/{alarm.id}").text
+    assert f"</b> {line} <time" in page
+    assert note in page
+    assert "<b>weak_breathing</b>" not in page, "who it was is told in words"
+    caregiver.post("/language", data={"code": "en"})
+    page = caregiver.get(f"/alarms/{alarm.id}").text
+    assert ("</b> reports that" in page) is by_device
+    assert ("</b> shows that" in page) is not by_device
+    assert ("The device reports" in page) is by_device
+    assert ("The analysis shows" in page) is not by_device
+    assert "The analysis shows" in caregiver.get("/desk").text or by_device

@@ -5,10 +5,12 @@ const notices = document.getElementById("notices");
 
 export function startDialogs() {
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target !== body || dialog.open || !body.firstElementChild) return;
-    dialog.showModal();
-    dialog.append(notices);  // a modal dialog covers all that is not in it
-    body.querySelector("[autofocus]")?.focus();
+    if (event.detail.target !== body || !body.firstElementChild) return;
+    if (!dialog.open) {
+      dialog.showModal();
+      dialog.append(notices);  // a modal dialog covers all that is not in it
+    }
+    body.querySelector("[aria-invalid=true], [autofocus]")?.focus();
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();

@@ -1,0 +1,144 @@
+"""What watches over one resident: seen by all who see them, changed by those who lead."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from care import detector_settings
+from care.detector_settings import HOME_TIME, Part, Problem, Watch, WishError
+from dashboard import queries, watching
+from dashboard.context import Session, session_of
+from dashboard.languages import N_
+from dashboard.params import ResidentId
+from dashboard.render import page
+from dashboard.watching import Answers, State
+from dashboard.words import WATCH
+
+router = APIRouter(prefix="/residents")
+
+INTO_DIALOG = {"HX-Retarget": "#dialog-body", "HX-Reswap": "innerHTML"}
+
+
+@router.get("/{resident_id}/watch")
+def watch_page(request: Request, resident_id: ResidentId) -> Response:
+    """Every detector with what is set for this person, and the record of changes."""
+    now = datetime.now(UTC)
+    with session_of(request) as session:
+        person = queries.resident(session.connection, resident_id)
+        found = watching.rows(detector_settings.settings_of(session.connection, resident_id), now)
+        changes = detector_settings.changes_of(session.connection, resident_id)
+        return page(
+            request,
+            "watching.html",
+            session,
+            person=person,
+            rows=found,
+            off=[row for row in found if row.state is State.OFF],
+            may_set=detector_settings.may_set(session.connection) and person.left_on is None,
+            changes=[(change, watching.state_of(change, change.at)) for change in changes],
+            changes_max=detector_settings.CHANGES_MAX,
+            known=set(Watch),
+            rules=detector_settings.RULES,
+            through_of=detector_settings.off_through,
+            now=now,
+        )
+
+
+@router.get("/{resident_id}/watch/{watch}")
+def watch_form(request: Request, resident_id: ResidentId, watch: Watch) -> Response:
+    """The form to change one of them."""
+    now = datetime.now(UTC)
+    with session_of(request) as session:
+        person = queries.resident(session.connection, resident_id)
+        detector_settings.require_setter(session.connection)
+        standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
+        row = watching.row_of(watch, standing, now)
+        return _form(request, session, person, row, watching.answers_of(row), {}, now)
+
+
+@router.post("/{resident_id}/watch/{watch}")
+def set_watch(
+    request: Request, resident_id: ResidentId, watch: Watch, answers: Annotated[Answers, Form()]
+) -> Response:
+    """Set it in the name of who is signed in; what is wrong is told beside the field."""
+    now = datetime.now(UTC)
+    wish, unreadable = watching.wish_of(answers)
+    with session_of(request) as session:
+        person = queries.resident(session.connection, resident_id)
+        detector_settings.require_setter(session.connection)
+        standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
+        try:
+            if unreadable:
+                today = now.astimezone(HOME_TIME).date()
+                rule = detector_settings.RULES[watch]
+                raise WishError(watching.complaints(rule, wish, unreadable, today, standing))
+            detector_settings.put(
+                session.connection,
+                resident_id,
+                watch,
+                wish,
+                staff_id=session.staff.id,
+                now=now,
+                seen_at=watching.seen_at(answers),
+            )
+        except WishError as error:
+            row = watching.row_of(watch, standing, now)
+            return _form(request, session, person, row, answers, error.problems, now)
+        return _done(request, session, person.name, watch, session.language.gettext(N_("saved")))
+
+
+@router.post("/{resident_id}/watch/{watch}/usual")
+def restore_watch(
+    request: Request, resident_id: ResidentId, watch: Watch, answers: Annotated[Answers, Form()]
+) -> Response:
+    """Back to what holds for everybody."""
+    with session_of(request) as session:
+        person = queries.resident(session.connection, resident_id)
+        detector_settings.restore(
+            session.connection,
+            resident_id,
+            watch,
+            staff_id=session.staff.id,
+            now=datetime.now(UTC),
+            seen_at=watching.seen_at(answers),
+        )
+        return _done(request, session, person.name, watch, session.language.gettext(N_("back to the usual")))
+
+
+def _form(
+    request: Request,
+    session: Session,
+    person: queries.Resident,
+    row: watching.Row,
+    answers: Answers,
+    problems: Mapping[Part, Problem],
+    now: datetime,
+) -> Response:
+    return page(
+        request,
+        "_watch_form.html",
+        session,
+        status=422 if problems else 200,
+        headers=INTO_DIALOG,
+        person=person,
+        row=row,
+        answers=answers,
+        problems=problems,
+        choices=watching.choices(row.rule, row.setting, now.astimezone(HOME_TIME).date()),
+    )
+
+
+def _done(request: Request, session: Session, name: str, watch: Watch, what: str) -> Response:
+    return page(
+        request,
+        "_notice.html",
+        session,
+        headers={"HX-Trigger": "step-taken"},
+        severity="success",
+        text=f"{session.language.word(WATCH, watch)} · {what}",
+        about=name,
+        at=datetime.now(UTC),
+    )
