@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from analytics.wording import LOCAL
 from care.alarms import legal_steps
+from care.detector_settings import Values
 from care.model import AlarmPriority, AlarmState, AlarmStep
 
 ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
@@ -150,23 +150,24 @@ def _quiet(detector: str, settings: pd.DataFrame | None, now: datetime) -> froze
     """Residents for whom this detector raises nothing now."""
     if settings is None:
         return frozenset()
-    hour = now.astimezone(LOCAL).hour
     return frozenset(
         Subject(SubjectKind.RESIDENT, int(row["resident_id"]))
         for row in settings[settings["detector"] == detector].to_dict("records")
-        if not row["is_on"]
-        or (not pd.isna(row["off_until"]) and row["off_until"] > now)
-        or not _within(hour, row["active_from_h"], row["active_to_h"])
+        if _values(row).is_quiet(now)
     )
 
 
-def _within(hour: int, begins_h: float | None, ends_h: float | None) -> bool:
-    """Whether `hour` is active; the span may pass midnight, and from an hour to itself is the whole day."""
-    if begins_h is None or ends_h is None or pd.isna(begins_h) or pd.isna(ends_h):
-        return True
-    if begins_h < ends_h:
-        return begins_h <= hour < ends_h
-    return hour >= begins_h or hour < ends_h
+def _values(row: Mapping[Any, Any]) -> Values:
+    """What stands in a row of `History.detector_settings`, where what is not set is a NaN."""
+    off_until, from_h, to_h = (
+        None if pd.isna(row[name]) else row[name] for name in ("off_until", "active_from_h", "active_to_h")
+    )
+    return Values(
+        is_on=bool(row["is_on"]),
+        off_until=off_until,
+        active_from_h=None if from_h is None else int(from_h),
+        active_to_h=None if to_h is None else int(to_h),
+    )
 
 
 def _worth_raising(

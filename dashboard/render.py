@@ -126,6 +126,20 @@ def page(
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
+def step_taken(request: Request, session: Session, text: str, *, about: str) -> HTMLResponse:
+    """The notice that something was done, to whom; the page that shows it fetches itself anew."""
+    return page(
+        request,
+        "_notice.html",
+        session,
+        headers={"HX-Trigger": "step-taken"},
+        severity="success",
+        text=text,
+        about=about,
+        at=datetime.now(UTC),
+    )
+
+
 def warm_up() -> None:
     """Read catalogues and templates before the first request needs them."""
     static_version()

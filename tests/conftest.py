@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from care import db
+from care.db import Connection
 from tests import servers
 from tests.machine import Machine, machine_of_its_own
 
@@ -39,6 +41,13 @@ def database(database_server: servers.DatabaseServer) -> Iterator[servers.Databa
     """A migrated, empty database of the test's own."""
     with database_server.clone() as database:
         yield database
+
+
+@pytest.fixture
+def owner(database: servers.Database) -> Iterator[Connection]:
+    """As the owner of everything, each statement its own transaction."""
+    with db.connect(database.owner_url, autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """One alarm: its steps, its timeline, the signs around it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -18,7 +18,7 @@ from dashboard.errors import FormError
 from dashboard.languages import HOME_TIME
 from dashboard.pages.feedback import feedback_values
 from dashboard.params import AlarmId
-from dashboard.render import page
+from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
 from dashboard.words import STEP_DONE, WAY, Way
 
@@ -84,15 +84,11 @@ def take_step(
         )
         if verdict is not None:
             feedback.give(session.connection, alarm_id, actor_of(session.staff), verdict)
-        return page(
+        return step_taken(
             request,
-            "_notice.html",
             session,
-            headers={"HX-Trigger": "step-taken"},
-            severity="success",
-            text=session.language.gettext(STEP_DONE[step]),
+            session.language.gettext(STEP_DONE[step]),
             about=card.resident_name or card.room_name or card.site_name,
-            at=datetime.now(UTC),
         )
 
 
@@ -104,15 +100,11 @@ def add_note(request: Request, alarm_id: AlarmId, note: Text) -> Response:
     with session_of(request) as session:
         alarms.add_note(session.connection, alarm_id, actor_of(session.staff), note.strip())
         card = queries.card(session.connection, alarm_id)
-        return page(
+        return step_taken(
             request,
-            "_notice.html",
             session,
-            headers={"HX-Trigger": "step-taken"},
-            severity="success",
-            text=session.language.gettext(STEP_DONE[AlarmStep.NOTED]),
+            session.language.gettext(STEP_DONE[AlarmStep.NOTED]),
             about=card.resident_name or card.room_name or card.site_name,
-            at=datetime.now(UTC),
         )
 
 

@@ -1,7 +1,6 @@
 """What people say of an alarm once they have looked: right, wrong or unsure, and why."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
@@ -16,7 +15,7 @@ from dashboard import queries
 from dashboard.context import Session, session_of
 from dashboard.params import AlarmId, blank_is_none
 from dashboard.queries import Card
-from dashboard.render import page
+from dashboard.render import page, step_taken
 from dashboard.words import REASON, VERDICT
 
 router = APIRouter(prefix="/alarms")
@@ -62,15 +61,8 @@ def give(
         words = [session.language.word(VERDICT, given.verdict)]
         if given.reason:
             words.append(session.language.word(REASON, given.reason))
-        return page(
-            request,
-            "_notice.html",
-            session,
-            headers={"HX-Trigger": "step-taken"},
-            severity="success",
-            text=" · ".join(words),
-            about=card.resident_name or card.room_name or card.site_name,
-            at=datetime.now(UTC),
+        return step_taken(
+            request, session, " · ".join(words), about=card.resident_name or card.room_name or card.site_name
         )
 
 

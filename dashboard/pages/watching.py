@@ -13,7 +13,7 @@ from dashboard import queries, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_
 from dashboard.params import ResidentId
-from dashboard.render import page
+from dashboard.render import page, step_taken
 from dashboard.watching import Answers, State
 from dashboard.words import WATCH
 
@@ -132,13 +132,4 @@ def _form(
 
 
 def _done(request: Request, session: Session, name: str, watch: Watch, what: str) -> Response:
-    return page(
-        request,
-        "_notice.html",
-        session,
-        headers={"HX-Trigger": "step-taken"},
-        severity="success",
-        text=f"{session.language.word(WATCH, watch)} · {what}",
-        about=name,
-        at=datetime.now(UTC),
-    )
+    return step_taken(request, session, f"{session.language.word(WATCH, watch)} · {what}", about=name)

@@ -228,12 +228,6 @@ class World:
 
 
 @pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
 def service(database: Database) -> Iterator[Connection]:
     """As analytics itself connects."""
     with db.connect(database.service_url, autocommit=True) as connection:

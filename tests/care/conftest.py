@@ -1,15 +1,13 @@
 """A small county in a real database: two homes of two operators, one household."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
 
-from care import db, registry
+from care import registry
 from care.db import Connection
 from care.model import CareCategory, Resident, RoomKind, ScopeKind, Site, SiteKind, Staff, StaffRole
 from gateway.model import DeviceKind
-from tests.servers import Database
 
 PASSWORD = "correct horse battery"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,12 +88,6 @@ class County:
             operator=operator,
             sites=sites,
         )
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

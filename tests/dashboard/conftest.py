@@ -7,7 +7,6 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from care import db
 from care.db import Connection
 from dashboard.app import create_app
 from dashboard.settings import Settings
@@ -15,12 +14,6 @@ from tests.care.conftest import PASSWORD, County
 from tests.dashboard.running import Dashboard, running
 from tests.dashboard.ward import Ward
 from tests.servers import Database
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from care import db, registry
+from care import registry
 from care.db import Connection
 from care.model import CareCategory, SiteKind
 from care.registry import NewDevice
@@ -111,12 +111,6 @@ class Home:
 
     def rows(self, query: str, *params: object) -> list[dict[str, Any]]:
         return self.connection.execute(query, params).fetchall()
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past
 from tests.dashboard.running import Dashboard
 from tests.dashboard.ward import Ward
-from tests.system.test_desk import NewContext, county, dashboard, enter, owner, ward
+from tests.system.test_desk import NewContext, county, dashboard, enter, ward
 
-__all__ = ["county", "dashboard", "owner", "ward"]
+__all__ = ["county", "dashboard", "ward"]
 
 pytestmark = pytest.mark.browser
 

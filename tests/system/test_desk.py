@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
-from care import alarms, db
+from care import alarms
 from care.alarms import take_step
 from care.db import Connection
 from care.model import AlarmStep
@@ -25,12 +25,6 @@ MOMENT_MS = 2_000
 expect.set_options(timeout=PATIENCE_MS)
 
 NewContext = Callable[..., BrowserContext]
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.faults.ledger import Record, compare
 from benchmarks.house import GatewayProcess, lan_broker
-from care import db, registry
+from care import registry
 from care.db import Connection
 from care.model import SiteKind
 from gateway import wire
@@ -126,12 +126,6 @@ def stored(connection: Connection) -> list[Record]:
             at_us = None if replaced else round(at.timestamp() * 1_000_000)
             rows.append(Record(table, name, at_us, tuple(values)))
     return rows
-
-
-@pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -39,12 +39,6 @@ NIGHT = datetime.combine(datetime.now(HOME_TIME).date(), time(2), HOME_TIME)
 
 
 @pytest.fixture
-def owner(database: Database) -> Iterator[Connection]:
-    with db.connect(database.owner_url, autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
 def county(owner: Connection) -> County:
     with owner.transaction():
         county = County(owner)
