@@ -99,7 +99,9 @@ class Home:
         client.connect(self.broker.host, self.broker.port)
         client.loop_start()
         try:
-            client.publish(topic, payload, qos=1).wait_for_publish(10)
+            published = client.publish(topic, payload, qos=1)
+            published.wait_for_publish(10)
+            assert published.is_published(), "the broker did not take it"
         finally:
             client.disconnect()
             client.loop_stop()

@@ -60,11 +60,20 @@ def test_what_cannot_be_kept_is_told(home: Home, gateways: Running) -> None:
     assert {row["device_id"] for row in found} == {home.gateway.device.id}
 
 
-def test_an_unknown_gateway_goes_to_the_dead_letters(home: Home, gateways: Running) -> None:
+def test_a_gateway_retired_meanwhile_goes_to_the_dead_letters(
+    home: Home, settings_of: Callable[[str], Settings]
+) -> None:
+    first = Running(GatewayIngest(settings_of("gateways")))
+    first.stop()
+    # While somebody listens, the broker itself soon refuses who is retired.
+    propose(home, wire.encode(RADAR))
     home.connection.execute(
         "UPDATE care.device SET retired_at = now() WHERE id = %s", (home.gateway.device.id,)
     )
-    propose(home, wire.encode(RADAR))
-    found = eventually(lambda: home.rows("SELECT reason FROM readings.dead_letter"))
+    second = Running(GatewayIngest(settings_of("gateways")))
+    try:
+        found = eventually(lambda: home.rows("SELECT reason FROM readings.dead_letter"))
+    finally:
+        second.stop()
     assert found == [{"reason": "unknown_device"}]
     assert home.rows("SELECT FROM care.device_proposal") == []
