@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,10 +19,18 @@ from gateway.simulator.plan import County
 from gateway.simulator.pour import pour
 from gateway.simulator.publish import Player, Saying, client_for, publish_all
 from gateway.simulator.story import Story
+from tests import servers
 from tests.gateway.simulator.conftest import DAY
 from tests.servers import Broker
 
 Heard = list[tuple[str, bytes]]
+
+
+@pytest.fixture(scope="module")
+def running_broker(database_server: servers.DatabaseServer) -> Iterator[Broker]:
+    """A broker of these tests' own: what they leave retained on it, no other test is told."""
+    with database_server.clone() as database, servers.broker_running(database.owner_url) as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -56,16 +64,9 @@ def heard_until(
             finally:
                 acting.cancel()
                 await asyncio.gather(acting, return_exceptions=True)
-            await _forget_retained(broker, heard)
         return heard
 
     return asyncio.run(listen())
-
-
-async def _forget_retained(broker: Broker, heard: Heard) -> None:
-    async with client_for(broker.url("simulator"), f"{broker.site}-broom") as client:
-        for topic in {topic for topic, _ in heard if topic.endswith("/status")}:
-            await client.publish(topic, b"", qos=1, retain=True)
 
 
 def test_days_are_poured_out_whole_with_their_own_times(broker: Broker) -> None:
