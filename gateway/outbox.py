@@ -1,39 +1,32 @@
 """The outbox: whatever was heard is kept here, on disk, until the centre's receipt.
 
-SQLite in WAL mode with `synchronous=FULL`: each commit is on the disk when it returns, so that power may
-fail at any write. Forgetting what is receipted needs no such care (NORMAL): what comes back by that is
-sent again, under the same id. One connection, one lock; the methods may be called from any thread.
+Each commit is on the disk when it returns (see `gateway.durable`), so that power may fail at any write.
+Forgetting what is receipted needs no such care: what comes back by that is sent again, under the same id.
+The methods may be called from any thread.
 """
 
 import logging
-import os
 import secrets
 import sqlite3
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
 from gateway import wire
 from gateway.clock import Clock, Stamp
-from gateway.errors import OutboxError
+from gateway.durable import PAGE_BYTES, DurableFile, opened
 from gateway.model import AlarmSignal, DeviceProposal, GatewayConfig, Message
 from gateway.wire import Leaf
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 SCHEMA = Path(__file__).with_name("outbox.sql").read_text(encoding="utf-8")
 BYTES_MAX = 512 * 1024 * 1024
 AGE_DAYS_MAX = 14
-PAGE_BYTES = 4096
-WAL_PAGES = 1_000
-"""The write-ahead log is emptied into the file at this length; it adds some 4 MB to the size."""
 HEADROOM = 0.97
 """From this share of the size on, the oldest readings make room …"""
 ROOM_SHARE = 200
@@ -49,12 +42,8 @@ ITEM_BYTES = 100
 """What an item needs beside its own payload: the device's name, its leaf."""
 EXPIRED_AT_ONCE = 5_000
 DAY_MS = 86_400_000
-
-_DISK_CODES = {
-    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM,
-}  # fmt: skip
-_BROKEN_CODES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+BEGINS = "SELECT id, begins_ms FROM boot"
+"""When each boot began, where that is known."""
 
 
 class Entry(NamedTuple):
@@ -115,23 +104,20 @@ class Outbox:
         bytes_max: int = BYTES_MAX,
         age_days_max: int = AGE_DAYS_MAX,
     ) -> None:
-        self._path = folder / "outbox.sqlite"
         self._clock = clock
-        self._pages_max = max(bytes_max // PAGE_BYTES, 256)
         self._age_ms_max = age_days_max * DAY_MS
-        self._lock = threading.RLock()
-        folder.mkdir(parents=True, exist_ok=True)
-        self._connection: sqlite3.Connection
         self._boot = 0
         self._names: dict[int, str | None] = {}
         self._ids: dict[str, int] = {}
         self.outbox_id = ""
         """Tells this file from any before or after it: a part of every id it gives."""
-        with self._lock, _translated(self._path):
-            try:
-                self._open()
-            except sqlite3.DatabaseError as error:
-                self._begin_anew_after(error)
+        self._file = DurableFile(
+            folder / "outbox.sqlite",
+            schema=SCHEMA,
+            pages_max=max(bytes_max // PAGE_BYTES, 256),
+            prepare=self._prepare,
+            recall=self._recall,
+        )
 
     # What comes in.
 
@@ -179,7 +165,7 @@ class Outbox:
             _count(connection, added)
             return numbers
 
-        numbers = self._transaction(work)
+        numbers = self._file.transaction(work)
         self._make_room()
         return numbers
 
@@ -215,15 +201,15 @@ class Outbox:
             connection.executemany("DELETE FROM proposal WHERE key = ?", known)
             _count(connection, counted)
 
-        self._transaction(work)
+        self._file.transaction(work)
 
     # What goes out.
 
     @property
     def newest_seq(self) -> int:
         """The number of the newest message: what is not above it is backlog to whoever asks now."""
-        row = self._read("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetchone()
-        return 0 if row is None else int(row[0])
+        rows = self._file.read("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
+        return int(rows[0][0]) if rows else 0
 
     def seal(self, count_max: int, *, above: int = 0, up_to: int = 2**62) -> SealedBatch | None:
         """Make a batch of the oldest messages between two numbers; None when there are none.
@@ -232,7 +218,7 @@ class Outbox:
         """
 
         def work(connection: sqlite3.Connection) -> SealedBatch | None:
-            begins = self._begins(connection)
+            begins = dict(connection.execute(BEGINS).fetchall())
             chosen: list[tuple[int, str, Message]] = []
             size_bytes, suspect = 0, False
             for seq, device, leaf, *times, payload in connection.execute(
@@ -261,20 +247,20 @@ class Outbox:
             connection.executemany("DELETE FROM message WHERE seq = ?", [(seq,) for seq, _, _ in chosen])
             return batch
 
-        return self._transaction(work)
+        return self._file.transaction(work)
 
     def sealed(self) -> list[SealedBatch]:
         """All batches that wait for their receipt, the oldest first."""
-        rows = self._read("SELECT id, payload, message_count FROM batch ORDER BY rowid").fetchall()
+        rows = self._file.read("SELECT id, payload, message_count FROM batch ORDER BY rowid")
         return [SealedBatch(*row) for row in rows]
 
     def alarms(self, count_max: int) -> list[KeptAlarm]:
         """The oldest alarms that the centre has not confirmed."""
-        rows = self._read(
+        rows = self._file.read(
             "SELECT seq, device, heard_ms, boot, boot_ms, payload, sent FROM alarm ORDER BY seq LIMIT ?",
             (count_max,),
-        ).fetchall()
-        begins = self._guarded(self._begins)
+        )
+        begins = dict(self._file.read(BEGINS))
         kept = []
         for seq, device, *times, payload, sent in rows:
             signal, _ = _timed(_alarm_decoder.decode(sent or payload), times, begins)
@@ -284,7 +270,7 @@ class Outbox:
     def settle(self, alarms: Iterable[KeptAlarm]) -> None:
         """These are about to be sent: each later sending says the same, though the time may be put right."""
         rows = [(wire.encode(alarm.signal), alarm.seq) for alarm in alarms]
-        self._transaction(
+        self._file.transaction(
             lambda connection: connection.executemany(
                 "UPDATE alarm SET sent = ? WHERE seq = ? AND sent IS NULL", rows
             )
@@ -304,21 +290,21 @@ class Outbox:
                 gone += connection.execute("DELETE FROM alarm WHERE seq = ?", (seq,)).rowcount
             _count(connection, {"queued": -gone})
 
-        self._transaction(work, durable=False)
+        self._file.transaction(work, durable=False)
 
     def proposals(self) -> list[DeviceProposal]:
         """Proposals that were not sent since the start of this process, or say something new."""
-        rows = self._read("SELECT payload FROM proposal WHERE sent = 0 ORDER BY rowid").fetchall()
+        rows = self._file.read("SELECT payload FROM proposal WHERE sent = 0 ORDER BY rowid")
         return [wire.decode_proposal(payload) for (payload,) in rows]
 
     def is_proposed(self, key: str) -> bool:
         """Whether the device has been proposed."""
-        return self._read("SELECT 1 FROM proposal WHERE key = ?", (key,)).fetchone() is not None
+        return bool(self._file.read("SELECT 1 FROM proposal WHERE key = ?", (key,)))
 
     def proposed(self, proposals: Iterable[DeviceProposal]) -> None:
         """The centre's broker has these."""
         rows = [(proposal.key, wire.encode(proposal)) for proposal in proposals]
-        self._transaction(
+        self._file.transaction(
             lambda connection: connection.executemany(
                 "UPDATE proposal SET sent = 1 WHERE key = ? AND payload = ?", rows
             ),
@@ -329,17 +315,17 @@ class Outbox:
 
     def totals(self) -> Totals:
         """How full it is, and what was lost."""
-        rows = dict(self._read("SELECT name, value FROM counter").fetchall())
+        rows = dict(self._file.read("SELECT name, value FROM counter"))
         return Totals(*(rows.get(name, 0) for name in Totals._fields))
 
     def state(self, name: str) -> bytes | None:
         """What was last kept under this name."""
-        row = self._read("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._file.read("SELECT value FROM state WHERE name = ?", (name,))
+        return bytes(rows[0][0]) if rows else None
 
     def knowledge(self, dialect: str) -> dict[str, Any]:
         """All that a dialect has learnt, by device key."""
-        rows = self._read("SELECT key, value FROM knowledge WHERE dialect = ?", (dialect,)).fetchall()
+        rows = self._file.read("SELECT key, value FROM knowledge WHERE dialect = ?", (dialect,))
         return {key: msgspec.json.decode(value) for key, value in rows}
 
     def config(self) -> GatewayConfig:
@@ -354,7 +340,7 @@ class Outbox:
             connection.execute("UPDATE boot SET begins_ms = ? WHERE id = ?", (begins_ms, self._boot))
             _set_state(connection, "floor_ms", str(self._clock.floor_ms).encode())
 
-        self._transaction(work)
+        self._file.transaction(work)
 
     def expire(self) -> None:
         """Let go of readings that are older than the outbox keeps, a bounded number at once; alarms stay."""
@@ -380,35 +366,25 @@ class Outbox:
                 counted["dropped"] += count
             _count(connection, counted)
 
-        self._transaction(work)
+        self._file.transaction(work)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._connection.close()
+        self._file.close()
 
     # Inside.
 
-    def _open(self, salvage: Callable[[sqlite3.Connection], None] | None = None) -> None:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=64
-        )
-        self._connection = connection
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-        connection.execute(f"PRAGMA max_page_count = {self._pages_max}")
-        connection.execute("PRAGMA cache_size = -4096")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-        connection.execute("BEGIN IMMEDIATE")
-        _sync_folder(self._path.parent)
+    def _prepare(self, connection: sqlite3.Connection, damaged: Path | None) -> None:
+        """Begin this boot in a file just opened; of a `damaged` one, save what can be read and is dear."""
         found = connection.execute("SELECT value FROM state WHERE name = 'outbox_id'").fetchone()
         self.outbox_id = bytes(found[0]).decode() if found else secrets.token_hex(6)
         _set_state(connection, "outbox_id", self.outbox_id.encode())
-        if salvage is not None:
-            salvage(connection)
+        if damaged is not None:
+            counted = Counter(broken=1)
+            with suppress(sqlite3.DatabaseError), opened(damaged) as old:
+                counted.update(_salvaged(old, connection))
+            _count(connection, counted)
+            log.error("of the damaged outbox %d alarms were saved; it lies at %s", counted["queued"], damaged)
         connection.execute("INSERT OR IGNORE INTO boot (boot_id) VALUES (?)", (self._clock.boot_id,))
         self._boot, begins_ms = connection.execute(
             "SELECT id, begins_ms FROM boot WHERE boot_id = ?", (self._clock.boot_id,)
@@ -416,69 +392,12 @@ class Outbox:
         floor = connection.execute("SELECT value FROM state WHERE name = 'floor_ms'").fetchone()
         self._clock.resume(begins_ms, int(floor[0]) if floor else None)
         connection.execute("UPDATE proposal SET sent = 0")
-        connection.execute("COMMIT")
-        self._know_devices(connection)
 
-    def _know_devices(self, connection: sqlite3.Connection) -> None:
+    def _recall(self, connection: sqlite3.Connection) -> None:
+        """Know the devices by what the file says of them: a failed transaction's new ones are not there."""
         rows = connection.execute("SELECT id, key, name FROM device").fetchall()
         self._ids = {key: number for number, key, _ in rows}
         self._names = {number: name for number, _, name in rows}
-
-    def _transaction(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
-        def within(connection: sqlite3.Connection) -> T:
-            if not durable:
-                connection.execute("PRAGMA synchronous = NORMAL")
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    result = work(connection)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    # Ids that this transaction gave to new devices are not there.
-                    self._know_devices(connection)
-                    raise
-            finally:
-                if not durable:
-                    connection.execute("PRAGMA synchronous = FULL")
-            return result
-
-        return self._guarded(within)
-
-    def _read(self, query: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        return self._guarded(lambda connection: connection.execute(query, parameters))
-
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work` under the lock. A damaged file is moved aside, and the work done on a new one."""
-        with self._lock, _translated(self._path):
-            try:
-                return work(self._connection)
-            except sqlite3.DatabaseError as error:
-                self._begin_anew_after(error)
-                return work(self._connection)
-
-    def _begin_anew_after(self, error: sqlite3.DatabaseError) -> None:
-        """Move a damaged file aside and save what can be read of alarms and of what was learnt."""
-        if _code(error) not in _BROKEN_CODES:
-            raise error
-        log.error("the outbox %s is damaged (%s); beginning a new one", self._path, error)
-        with suppress(AttributeError, sqlite3.Error):
-            self._connection.close()
-        aside = self._path.with_name("outbox-damaged.sqlite")
-        for ending in ("", "-wal", "-shm"):
-            aside.with_name(aside.name + ending).unlink(missing_ok=True)
-            with suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + ending).replace(aside.with_name(aside.name + ending))
-
-        def salvage(fresh: sqlite3.Connection) -> None:
-            counted = Counter(broken=1)
-            with suppress(sqlite3.DatabaseError), _opened(aside) as damaged:
-                counted.update(_salvaged(damaged, fresh))
-            _count(fresh, counted)
-            log.error("of the damaged outbox %d alarms were saved; it lies at %s", counted["queued"], aside)
-
-        self._open(salvage)
 
     def _insert(self, connection: sqlite3.Connection, entry: Entry, added: Counter[str]) -> int:
         device = self._device(connection, entry.key, entry.name)
@@ -533,9 +452,6 @@ class Outbox:
         """Whether the device is known, or there is room for one more."""
         return key in self._ids or len(self._ids) < DEVICES_MAX
 
-    def _begins(self, connection: sqlite3.Connection) -> dict[int, int | None]:
-        return dict(connection.execute("SELECT id, begins_ms FROM boot").fetchall())
-
     def _bound_waiting(self, connection: sqlite3.Connection, added: Counter[str]) -> int:
         """Keep what waits for adoption bounded: the oldest readings go first, then the oldest alarms."""
         (waiting,) = connection.execute(
@@ -559,9 +475,9 @@ class Outbox:
 
     def _make_room(self) -> None:
         """While nearly all of the size is used, drop the oldest readings, then the oldest statuses."""
-        if self._used_pages() < self._pages_max * HEADROOM:
+        if self._file.used_pages() < self._file.pages_max * HEADROOM:
             return
-        count = max(200, self._pages_max * PAGE_BYTES // ROOM_SHARE // 100)
+        count = max(200, self._file.pages_max * PAGE_BYTES // ROOM_SHARE // 100)
 
         def work(connection: sqlite3.Connection) -> int:
             gone = connection.execute(
@@ -577,13 +493,8 @@ class Outbox:
             _count(connection, {"queued": -gone, "dropped": gone})
             return gone
 
-        while self._used_pages() >= self._pages_max * HEADROOM and self._transaction(work):
+        while self._file.used_pages() >= self._file.pages_max * HEADROOM and self._file.transaction(work):
             pass
-
-    def _used_pages(self) -> int:
-        (pages,) = self._read("PRAGMA page_count").fetchone()
-        (free,) = self._read("PRAGMA freelist_count").fetchone()
-        return int(pages) - int(free)
 
 
 _alarm_decoder = msgspec.json.Decoder(AlarmSignal)
@@ -665,37 +576,3 @@ def _salvaged(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> dict[st
             if name in {"dropped", "broken"}:
                 saved[name] += value
     return saved
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the file's name is on the disk, not only its content."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _code(error: sqlite3.Error) -> int:
-    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if _code(error) in _DISK_CODES | _BROKEN_CODES:
-            raise OutboxError(f"the outbox {path} cannot be used now: {error}") from error
-        raise
-    except OSError as error:
-        raise OutboxError(f"the outbox {path} cannot be used now: {error}") from error

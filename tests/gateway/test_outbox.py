@@ -16,6 +16,7 @@ import pytest
 
 from gateway import wire
 from gateway.clock import BUILT_MS, Clock
+from gateway.durable import PAGE_BYTES
 from gateway.errors import OutboxError
 from gateway.model import (
     Adoption,
@@ -28,7 +29,7 @@ from gateway.model import (
     Message,
     VitalSigns,
 )
-from gateway.outbox import DAY_MS, PAGE_BYTES, WAITING_OF_ONE_MAX, Entry, Outbox
+from gateway.outbox import DAY_MS, WAITING_OF_ONE_MAX, Entry, Outbox
 from tests.gateway import outbox_writer
 
 KILLS = int(os.environ.get("ANSHOU_TEST_KILLS", "500"))
@@ -444,7 +445,7 @@ def test_power_may_fail_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
     seed = int(os.environ.get("ANSHOU_TEST_SEED", secrets.randbelow(2**32)))
     print(f"seed {seed}")
     chance = random.Random(seed)
-    monkeypatch.setattr("gateway.outbox.WAL_PAGES", 60)
+    monkeypatch.setattr("gateway.durable.WAL_PAGES", 60)
     images, kept = _images(tmp_path / "live", chance)
     checkpoints = sum(before[0] != after[0] for before, after in itertools.pairwise(images))
     assert checkpoints, "the log was emptied into the file now and then"
