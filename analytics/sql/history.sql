@@ -53,6 +53,7 @@ FROM readings.resident_state;
 
 -- name: life_signs
 -- For each resident and each device that shows what this resident does: the last thing that it saw.
+-- Bounded by constants alone, so that chunks that are too old are left out once and not again for each device.
 SELECT shown.resident_id, shown.device_id, device.kind AS device_kind, shown.since,
     last.time, last.event, room.kind::text AS room_kind, room.name AS room
 FROM analytics.observers(%(now)s) AS shown
@@ -60,10 +61,10 @@ JOIN care.device ON device.id = shown.device_id
 LEFT JOIN LATERAL (
     SELECT activity.time, activity.event, activity.room_id FROM readings.activity
     WHERE activity.device_id = shown.device_id
-      AND activity.time > greatest(%(begin)s, shown.since) AND activity.time <= %(now)s
+      AND activity.time > %(begin)s AND activity.time <= %(now)s
       AND activity.event <> ALL (%(not_of_the_person)s)
     ORDER BY activity.time DESC LIMIT 1
-) AS last ON true
+) AS last ON last.time > shown.since
 LEFT JOIN care.device_assignment AS place
     ON place.device_id = shown.device_id AND place.during @> %(now)s
 LEFT JOIN care.room ON room.id = coalesce(last.room_id, place.room_id)
@@ -143,7 +144,7 @@ SELECT hour, min(first_at) AS first_at, max(last_at) AS last_at,
 FROM analytics.observers(%(now)s) AS shown
 CROSS JOIN LATERAL (
     SELECT * FROM readings.activity_hourly AS seen
-    WHERE seen.device_id = shown.device_id AND seen.hour >= greatest(%(begin)s, shown.since) AND seen.hour < %(end)s
+    WHERE seen.device_id = shown.device_id AND seen.hour >= %(begin)s AND seen.hour >= shown.since AND seen.hour < %(end)s
       AND seen.event <> ALL (%(not_of_the_person)s) OFFSET 0
 ) AS seen
 LEFT JOIN care.room ON room.id = seen.room_id
@@ -171,7 +172,7 @@ SELECT ((seen.hour AT TIME ZONE 'Asia/Shanghai') + interval '6 hours')::date - d
 FROM analytics.observers(%(now)s) AS shown
 CROSS JOIN LATERAL (
     SELECT * FROM readings.activity_hourly AS seen
-    WHERE seen.device_id = shown.device_id AND seen.hour >= greatest(%(begin)s, shown.since) AND seen.hour < %(end)s
+    WHERE seen.device_id = shown.device_id AND seen.hour >= %(begin)s AND seen.hour >= shown.since AND seen.hour < %(end)s
       AND seen.event <> ALL (%(not_of_the_person)s) OFFSET 0
 ) AS seen
 CROSS JOIN LATERAL (
