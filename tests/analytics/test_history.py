@@ -11,7 +11,7 @@ from analytics.columns import INTEGER, REAL, TIME
 from analytics.errors import FetchError
 from analytics.history import History, record_pulse
 from care.db import Connection
-from gateway.model import AlarmKind, DeviceKind
+from gateway.model import ActivityEvent, AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 SHAPE = {"at": TIME, "n": INTEGER, "x": REAL}
@@ -62,6 +62,36 @@ def test_every_frame_can_be_had_from_an_empty_county(service: Connection) -> Non
         "standing_alarms": history.standing_alarms([AlarmKind.VITALS]),
     }
     assert {name: len(frame) for name, frame in frames.items()} == dict.fromkeys(frames, 0)
+
+
+@pytest.mark.parametrize(
+    ("watched_h", "seen_h", "expected_h"),
+    [
+        (2, [3], None),  # of whoever had the device before
+        (2, [3, 1], 1),
+        (100, [5, 4], 4),
+        (100, [71], 71),
+        (100, [73], None),  # longer ago than is looked
+        (100, [-1, 4], 4),  # not known yet
+    ],
+)
+def test_the_last_sign_of_life_is_of_whom_the_device_watches(
+    world: World, service: Connection, watched_h: int, seen_h: list[int], expected_h: int | None
+) -> None:
+    resident_id = world.resident(world.household)
+    since = NOW - timedelta(hours=watched_h)
+    mattress = world.device(world.household, DeviceKind.SMART_MATTRESS, resident_id=resident_id, since=since)
+    for hours in seen_h:
+        world.activity(mattress, hours * 3600, ActivityEvent.IN_BED)
+    tag = world.device(world.household, DeviceKind.PATROL_TAG, resident_id=resident_id)
+    world.activity(tag, 60, ActivityEvent.ROUND)
+    signs = History(service, NOW).life_signs.set_index("device_id")
+    assert pd.isna(signs["time"].get(tag))
+    time = signs["time"][mattress]
+    if expected_h is None:
+        assert pd.isna(time)
+    else:
+        assert time == NOW - timedelta(hours=expected_h)
 
 
 def test_a_pulse_is_kept_once_a_minute_and_old_ones_are_forgotten(world: World, service: Connection) -> None:
