@@ -15,6 +15,7 @@ from analytics import features
 from analytics.history import PERSISTENT_SIGNS, History, Residents
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
+from care.calendar import HOME_TIME
 from gateway.model import AlarmKind
 
 LEARN_DAYS = 28
@@ -155,7 +156,7 @@ def rhythm_of(gaps: pd.DataFrame, settings: AnalyticsSettings) -> pd.DataFrame:
     """
     default_s = np.where(gaps["bathroom"], settings.inactivity_bathroom_s, settings.inactivity_s)
     learnt = gaps[gaps["gap_s"] < default_s]
-    local = learnt["begins_at"].dt.tz_convert("Asia/Shanghai")
+    local = learnt["begins_at"].dt.tz_convert(HOME_TIME)
     hour = local.dt.hour
     table = (
         learnt.assign(night=is_night(hour, settings), day=local.dt.floor("D"))

@@ -19,7 +19,7 @@ from analytics.features import Cube
 from analytics.models.isolation import RareDays
 from analytics.news2 import Floats, Ints
 from analytics.settings import AnalyticsSettings
-from analytics.wording import LOCAL
+from care.calendar import HOME_TIME
 
 JUDGED_DAYS = 14
 COMPARED_DAYS_MIN = 21
@@ -153,7 +153,7 @@ def add_rhythm(
 
     Silences of people who lie in bed at night are no alarms and left out.
     """
-    local = gaps["begins_at"].dt.tz_convert(LOCAL)
+    local = gaps["begins_at"].dt.tz_convert(HOME_TIME)
     night = is_night(local.dt.hour, settings)
     awake = ~(night & gaps["in_bed"]) | gaps["bathroom"]
     counted = gaps[awake & gaps["resident_id"].isin(people)].assign(night=night, day=local.dt.floor("D"))
@@ -191,5 +191,5 @@ def add_routine(
 
 def known_days(hours: pd.DataFrame) -> "pd.Series[int]":
     """On how many local days something was seen of each resident, from frames as `History.activity_hours`."""
-    days = hours["hour"].dt.tz_convert(LOCAL).dt.floor("D")
+    days = hours["hour"].dt.tz_convert(HOME_TIME).dt.floor("D")
     return hours.assign(day=days).groupby("resident_id")["day"].nunique()

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analytics.news2 import Flags, Floats, Ints
-from analytics.wording import LOCAL
+from care.calendar import HOME_TIME
 
 HOURS = 24
 MAD_TO_SD = 1.4826
@@ -24,7 +24,7 @@ Cube = npt.NDArray[np.float32]
 
 def midnight(now: datetime) -> datetime:
     """The local midnight before (or at) `now`."""
-    return now.astimezone(LOCAL).replace(hour=0, minute=0, second=0, microsecond=0)
+    return now.astimezone(HOME_TIME).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def cube(frame: pd.DataFrame, sign: str, residents: Ints, begin: datetime, days: int) -> Cube:
@@ -163,7 +163,7 @@ def personal_scores(values: Floats, day: int, floor: Floats) -> Floats:
 
 
 def _hours_since(times: "pd.Series[Any]", begin: datetime) -> Ints:
-    start = np.datetime64(begin.astimezone(LOCAL).replace(tzinfo=None) - LOCAL_OFFSET, "us")
+    start = np.datetime64(begin.astimezone(HOME_TIME).replace(tzinfo=None) - LOCAL_OFFSET, "us")
     elapsed = times.to_numpy("datetime64[us]") - start
     return np.floor_divide(elapsed.astype(np.int64), 3_600_000_000)
 

@@ -28,9 +28,9 @@ from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import History, record_pulse, record_run
 from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
 from analytics.settings import AnalyticsSettings
-from analytics.wording import LOCAL
 from care import alarms
 from care.alarms import Actor
+from care.calendar import HOME_TIME
 from care.db import Connection
 from care.errors import IllegalStepError, NotFoundError
 from care.leader import Duty, DutyLock
@@ -54,7 +54,7 @@ class Cadence(NamedTuple):
         return ran_at is None or self.slot(ran_at) < self.slot(now)
 
 
-_FIRST_MIDNIGHT = datetime(2000, 1, 1, tzinfo=LOCAL)
+_FIRST_MIDNIGHT = datetime(2000, 1, 1, tzinfo=HOME_TIME)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 CADENCES: Mapping[str, Cadence] = {
     # An hour is whole in the rollups some minutes after its end.

@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from care.calendar import HOME_TIME
 from gateway.model import DeviceKind
-
-LOCAL = ZoneInfo("Asia/Shanghai")
-"""Where the homes are; days begin here."""
 
 Sentence = dict[str, str]
 
@@ -108,8 +105,8 @@ SOMEWHERE = Words("室内", "room")
 
 def clock(time: datetime, now: datetime) -> str:
     """Local time of day; with month and day where it is not today. Reads the same in both languages."""
-    local = time.astimezone(LOCAL)
-    return f"{local:%H:%M}" if local.date() == now.astimezone(LOCAL).date() else f"{local:%m-%d %H:%M}"
+    local = time.astimezone(HOME_TIME)
+    return f"{local:%H:%M}" if local.date() == now.astimezone(HOME_TIME).date() else f"{local:%m-%d %H:%M}"
 
 
 def span(seconds: float) -> Words:

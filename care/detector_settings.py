@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from care.calendar import HOME_TIME
 from care.db import Connection, queries, translated_errors
 from care.errors import CareError, ConflictError, InvalidError, NotFoundError
 from care.model import Record
@@ -20,7 +20,6 @@ from gateway.model import AlarmKind
 
 _sql = queries("care", "sql/detector_settings.sql")
 
-HOME_TIME = ZoneInfo("Asia/Shanghai")
 REASON_LENGTH_MAX = 500
 CHANGES_MAX = 100
 HOURS_SHARE_MIN = 0.5

@@ -9,13 +9,13 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from care import history
+from care.calendar import HOME_TIME
 from care.db import Connection, queries
 from care.history import RAW_ROWS_MAX
 from care.model import Alarm, SiteKind
 from dashboard import curves
 from dashboard.curves import POINTS_MAX, SIGNS, Band, Event, Fitted, Range
 from dashboard.evidence import BATTERY, Chart, Source
-from dashboard.languages import HOME_TIME
 from dashboard.queries import Resident, room_names
 from gateway.model import ActivityEvent, to_epoch_ms
 

@@ -8,18 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
+from care.calendar import HOME_TIME
+
 FIRST_LANGUAGE = "zh_CN"
 CODES = (FIRST_LANGUAGE, "en")
 DOMAIN = "dashboard"
-HOME_TIME = ZoneInfo("Asia/Shanghai")
-"""Days begin here, whatever the clock of the server says."""
 
 FAR_DAYS = 300
 """A day so far away is told with its year."""

@@ -7,8 +7,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from care.calendar import HOME_TIME
 from care.detector_settings import (
-    HOME_TIME,
     HOURS_SHARE_MIN,
     REASON_LENGTH_MAX,
     RULES,

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from care.calendar import HOME_TIME
 from care.db import Connection, queries
 from care.leader import LOCK_CLASS, DutyLock
 
@@ -25,7 +25,6 @@ _sql = queries("ingest", "sql/rollups.sql")
 
 HOURS_MAX = 2_000
 """Hours of devices that one transaction makes anew."""
-DAYS_BEGIN_IN = ZoneInfo("Asia/Shanghai")
 _DAY = timedelta(days=1)
 
 
@@ -74,7 +73,7 @@ def _roll_up_day(connection: Connection, source: str, begin: datetime, marks: Se
     cursor = connection.execute(_sql[source], hours)
     if source == "vitals":
         changed = {
-            (row["resident_id"], row["hour"].astimezone(DAYS_BEGIN_IN).date())
+            (row["resident_id"], row["hour"].astimezone(HOME_TIME).date())
             for row in cursor
             if row["resident_id"] is not None
         }
@@ -100,4 +99,4 @@ def _utc_day(time: datetime) -> datetime:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=DAYS_BEGIN_IN)
+    return datetime(day.year, day.month, day.day, tzinfo=HOME_TIME)

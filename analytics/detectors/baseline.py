@@ -21,6 +21,7 @@ from analytics.evidence import chart, contribution, evidence
 from analytics.history import PERSISTENT_SIGNS, History, Residents
 from analytics.news2 import Flags, Floats
 from analytics.settings import AnalyticsSettings
+from care.calendar import HOME_TIME
 from care.model import AlarmPriority
 from gateway.model import AlarmKind
 
@@ -165,7 +166,7 @@ class Baseline:
         self, history: History, baseline: VitalBaseline, scored: Scored, row: int, held_h: int, site_id: int
     ) -> Finding:
         since = history.hour - timedelta(hours=held_h)
-        hour = (since.astimezone(wording.LOCAL).hour + held_h - 1) % features.HOURS
+        hour = (since.astimezone(HOME_TIME).hour + held_h - 1) % features.HOURS
         parts, seen, expected = [], {}, {}
         for sign, direction in ILL_WHEN.items():
             if np.isnan(scored.off[sign][row, -1]) or np.isnan(baseline.spread[sign, STEP_H][row]):

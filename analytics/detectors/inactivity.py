@@ -27,6 +27,7 @@ from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
 from analytics.history import LEAVING, LIFE_SIGNS_S, History
 from analytics.settings import AnalyticsSettings
+from care.calendar import HOME_TIME
 from care.model import AlarmPriority, RoomKind, SiteKind
 from gateway.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
 
@@ -89,7 +90,7 @@ class Inactivity:
         usual = in_bathroom.map(
             {True: float(settings.inactivity_bathroom_s), False: float(settings.inactivity_s)}
         )
-        night = is_night(people["last_at"].dt.tz_convert(wording.LOCAL).dt.hour, settings)
+        night = is_night(people["last_at"].dt.tz_convert(HOME_TIME).dt.hour, settings)
         leaving = people["event"].isin([str(event) for event in LEAVING])
         keys = pd.MultiIndex.from_arrays([people["resident_id"], in_bathroom, leaving, night])
         rhythm = self._baselines.rhythm(history)["limit_s"].reindex(keys).to_numpy(float)
@@ -114,7 +115,7 @@ class Inactivity:
 
     def _is_night(self, now: datetime) -> bool:
         begins, ends = self._settings.night_begins_h, self._settings.night_ends_h
-        hour = now.astimezone(wording.LOCAL).hour
+        hour = now.astimezone(HOME_TIME).hour
         return begins <= hour < ends if begins < ends else hour >= begins or hour < ends
 
     def _finding(self, history: History, row: Mapping[Any, Any]) -> Finding:

@@ -17,6 +17,7 @@ from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
+from care.calendar import HOME_TIME
 from care.model import AlarmPriority, SiteKind
 from gateway.model import ActivityEvent, AlarmKind, DeviceKind
 
@@ -266,7 +267,7 @@ class Turning:
 
 def _night_since(now: datetime, begins_h: int, ends_h: int) -> datetime | None:
     """When the night that still lasts began; None by day."""
-    local = now.astimezone(wording.LOCAL)
+    local = now.astimezone(HOME_TIME)
     begin = local.replace(hour=begins_h, minute=0, second=0, microsecond=0)
     if begin > local:
         begin -= timedelta(days=1)

@@ -22,6 +22,7 @@ from analytics.models import isolation
 from analytics.models.isolation import RareDays
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
+from care.calendar import HOME_TIME
 from care.model import AlarmPriority
 from gateway.model import AlarmKind
 
@@ -181,7 +182,7 @@ def last_evening(now: datetime) -> datetime:
 
 def day_number(ends_at: datetime) -> int:
     """The number, as in `History.habits`, of the day that ends at `ends_at`."""
-    return (ends_at.astimezone(wording.LOCAL).date() - datetime(2000, 1, 1).date()).days  # noqa: DTZ001
+    return (ends_at.astimezone(HOME_TIME).date() - datetime(2000, 1, 1).date()).days  # noqa: DTZ001
 
 
 def daily(habits: pd.DataFrame, beds: pd.DataFrame, residents: Ints, last_day: int) -> Floats:

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from care import alarms, feedback
 from care.alarms import NOTE_LENGTH_MAX, legal_steps
+from care.calendar import HOME_TIME
 from care.feedback import Verdict
 from care.model import AlarmStep
 from care.sessions import actor_of
@@ -15,7 +16,6 @@ from dashboard import evidence, queries
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
-from dashboard.languages import HOME_TIME
 from dashboard.pages.feedback import feedback_values
 from dashboard.params import AlarmId
 from dashboard.render import page, step_taken

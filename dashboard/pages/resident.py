@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from care import detector_settings
+from care.calendar import HOME_TIME
 from care.model import Ability
 from dashboard import queries, watching
 from dashboard.context import session_of
 from dashboard.curves import Range
-from dashboard.languages import HOME_TIME
 from dashboard.params import ResidentId
 from dashboard.queries import age_years
 from dashboard.render import page

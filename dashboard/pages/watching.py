@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from care import detector_settings
-from care.detector_settings import HOME_TIME, Part, Problem, Watch, WishError
+from care.calendar import HOME_TIME
+from care.detector_settings import Part, Problem, Watch, WishError
 from dashboard import queries, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_

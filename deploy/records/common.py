@@ -7,17 +7,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from care import db
+from care.calendar import HOME_TIME
 from care.db import Connection
 from deploy.local import instance
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the running installation.")
@@ -77,5 +75,5 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+        return value.astimezone(HOME_TIME).strftime("%Y-%m-%d %H:%M")
     return str(value)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from analytics import features
-from analytics.wording import LOCAL
+from care.calendar import HOME_TIME
 
-BEGIN = datetime(2025, 3, 1, tzinfo=LOCAL)
+BEGIN = datetime(2025, 3, 1, tzinfo=HOME_TIME)
 values = st.one_of(st.just(math.nan), st.integers(-50, 50).map(float))
 
 
@@ -199,4 +199,4 @@ def test_personal_scores(days: Any) -> None:
 @pytest.mark.parametrize(("hour", "day"), [(15, 1), (16, 2), (23, 2)])
 def test_days_begin_in_the_homes_time_zone(hour: int, day: int) -> None:
     now = datetime(2025, 3, 1, hour, tzinfo=UTC)
-    assert features.midnight(now) == datetime(2025, 3, day, tzinfo=LOCAL)
+    assert features.midnight(now) == datetime(2025, 3, day, tzinfo=HOME_TIME)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from care import db, detector_settings
+from care.calendar import HOME_TIME
 from care.db import Connection
 from care.detector_settings import (
-    HOME_TIME,
     REASON_LENGTH_MAX,
     RULES,
     MayNotSetError,

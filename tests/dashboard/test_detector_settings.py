@@ -6,8 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from care import detector_settings
+from care.calendar import HOME_TIME
 from care.db import Connection
-from care.detector_settings import HOME_TIME, RULES, Part, Problem, Watch
+from care.detector_settings import RULES, Part, Problem, Watch
 from care.model import StaffRole
 from dashboard.languages import languages
 from dashboard.words import PROBLEM, WATCH, WATCH_DOES

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import psycopg
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from care import db
+from care.calendar import HOME_TIME
 from care.db import Connection
 from gateway.model import SIGNS
 from ingest import rollups
@@ -38,7 +38,6 @@ from ingest.store import prepare, store
 from tests.ingest.conftest import eventually
 from tests.servers import Database
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 RHYTHM = Rhythm(delay_s=0)
 EVER = datetime(9999, 1, 1, tzinfo=UTC)
 # Half an hour before midnight in Shanghai, so that hours, UTC days and Chinese days are crossed.
@@ -147,7 +146,7 @@ def assert_history_is_right(connection: Connection) -> None:
         lambda row: (
             None
             if row["resident_id"] is None
-            else (row["resident_id"], row["time"].astimezone(SHANGHAI).date())
+            else (row["resident_id"], row["time"].astimezone(HOME_TIME).date())
         ),
     )
     seen = defaultdict(list)

@@ -19,8 +19,9 @@ from analytics.judge import Policy, Raise, decide
 from analytics.rounds import CADENCES, Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
 from care import db, registry
+from care.calendar import HOME_TIME
 from care.db import Connection
-from care.detector_settings import HOME_TIME, RULES, Values, Watch, span_of
+from care.detector_settings import RULES, Values, Watch, span_of
 from care.model import AlarmPriority, StaffRole
 from dashboard.app import create_app
 from dashboard.settings import Settings
