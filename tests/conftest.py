@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -15,6 +16,10 @@ from care import db
 from care.db import Connection
 from tests import servers
 from tests.machine import Machine, machine_of_its_own
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 DESK_SIZE = {"width": 1440, "height": 900}
 PHONE_SIZE = {"width": 390, "height": 844}
