@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics import behaviour
@@ -56,7 +56,6 @@ def as_dict(habits: pd.DataFrame) -> dict[Any, dict[str, float]]:
     }
 
 
-@settings(deadline=None)
 @given(events=EVENTS)
 def test_days_equal_a_loop_over_events(events: list[tuple[str, str, int]]) -> None:
     habits = behaviour.daily(frame(events))
@@ -65,7 +64,6 @@ def test_days_equal_a_loop_over_events(events: list[tuple[str, str, int]]) -> No
     assert habits.index.is_monotonic_increasing
 
 
-@settings(deadline=None)
 @given(events=EVENTS, days=st.integers(1, 3))
 def test_what_comes_later_changes_no_earlier_day(events: list[tuple[str, str, int]], days: int) -> None:
     all_events = frame(events)

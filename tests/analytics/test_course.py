@@ -78,7 +78,7 @@ def naive(row: list[float]) -> dict[str, float]:
     return answer
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=st.lists(ROW, min_size=1, max_size=3))
 def test_statistics_equal_a_loop(rows: list[list[float]]) -> None:
     found = course.statistics(np.array(rows))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -158,7 +158,6 @@ def test_no_day_teaches_nothing() -> None:
         restlessness.fit(habits.iloc[:0])
 
 
-@settings(deadline=None)
 @given(data=st.data())
 def test_past_alarms_equal_a_loop_over_earlier_days(data: st.DataObject) -> None:
     days = {

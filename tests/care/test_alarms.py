@@ -230,7 +230,7 @@ def test_no_order_of_steps_leaves_the_machine(steps: list[AlarmStep], priority: 
         assert all(step in remaining for step in taken), "high priority closes only the whole way"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.sampled_from(sorted(alarms.STATE_AFTER)), max_size=6))
 def test_the_database_agrees_with_the_machine(
     county: County, service: Connection, steps: list[AlarmStep]

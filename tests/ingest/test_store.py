@@ -62,7 +62,7 @@ def vitals_in(connection: Connection) -> list[dict[str, Any]]:
     return connection.execute("SELECT * FROM readings.vitals ORDER BY device_id, time").fetchall()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(vitals_rows, min_size=1, max_size=40, unique_by=lambda row: row[:2]))
 def test_packed_rows_are_what_the_driver_would_write(ingest_role: Connection, rows: list[VitalsRow]) -> None:
     columns = ", ".join(["time", *VitalsRow._fields[1:]])
@@ -88,7 +88,7 @@ def naive_store(rows: list[VitalsRow]) -> dict[tuple[int, int], list[float | Non
     return stored
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(vitals_rows, min_size=1, max_size=40), cuts=st.lists(st.integers(0, 40), max_size=4))
 def test_any_batches_with_repeats_store_what_the_naive_twin_does(
     ingest_role: Connection, rows: list[VitalsRow], cuts: list[int]

@@ -162,14 +162,14 @@ def check_understood(dialect: Dialect, played: list[tuple[str, bytes, bool]]) ->
     assert all(topic for topic in dialect.filters(known))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 @pytest.mark.parametrize("name", DIALECTS)
 def test_nothing_that_a_device_sends_does_harm(name: str, data: st.DataObject) -> None:
     check_understood(DIALECTS[name], data.draw(messages(name)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 @pytest.mark.parametrize("name", DIALECTS)
 def test_knowledge_of_another_shape_does_no_harm(name: str, data: st.DataObject) -> None:
@@ -179,7 +179,7 @@ def test_knowledge_of_another_shape_does_no_harm(name: str, data: st.DataObject)
         DIALECTS[name].understand(topic, payload, retained=retained, known=known)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 @pytest.mark.parametrize("name", DIALECTS)
 def test_saying_all_of_it_again_as_a_replay_raises_nothing(name: str, data: st.DataObject) -> None:
