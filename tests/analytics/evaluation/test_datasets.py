@@ -102,6 +102,15 @@ def test_folders_and_archives_open_alike(tihm_folder: Path, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(unpacked.alerts, tihm.read(tihm_folder).alerts)
 
 
+@pytest.mark.parametrize("name", ["../outside.csv", "/tmp/../outside.csv"])
+def test_an_archive_writes_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
+    archive = tmp_path / "bad.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    with pytest.raises(DatasetError, match="leads out of its folder"), datasets.opened(archive):
+        pass
+
+
 def test_neither_folder_nor_archive(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="There is no data set"), datasets.opened(tmp_path / "nowhere"):
         pass
