@@ -132,7 +132,8 @@ def step_taken(request: Request, session: Session, text: str, *, about: str) -> 
         request,
         "_notice.html",
         session,
-        headers={"HX-Trigger": "step-taken"},
+        # After the swap, htmx tells the body where the button has been replaced meanwhile; before, nobody.
+        headers={"HX-Trigger-After-Swap": "step-taken"},
         severity="success",
         text=text,
         about=about,

@@ -60,7 +60,7 @@ def test_changed_seen_by_the_caregiver_and_restored(
 ) -> None:
     answers = {"switch": "off", "off_through": today(2), "tolerance": "1.5", "reason": "<b>住院"}
     answer = leader.post(path(county), headers=HTMX, data=answers)
-    assert (answer.status_code, answer.headers["HX-Trigger"]) == (200, "step-taken")
+    assert (answer.status_code, answer.headers["HX-Trigger-After-Swap"]) == (200, "step-taken")
     assert "夜间离床 · 已保存" in answer.text
 
     sign_in(leader, "wang")

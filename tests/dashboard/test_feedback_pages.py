@@ -38,7 +38,7 @@ def test_one_tap_then_why_then_another_mind(
     assert "这次报警准不准？" in page
     assert "为什么？" not in page, "first whether, then why"
     answer = caregiver.post(f"/alarms/{done.id}/feedback", headers=HTMX, data={"verdict": "true"})
-    assert (answer.status_code, answer.headers["HX-Trigger"]) == (200, "step-taken")
+    assert (answer.status_code, answer.headers["HX-Trigger-After-Swap"]) == (200, "step-taken")
     page = caregiver.get(f"/alarms/{done.id}").text
     assert "身体不适" in page
     assert "测得不准" not in page, "reasons fit the answer"

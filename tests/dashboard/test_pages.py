@@ -60,7 +60,7 @@ def test_the_whole_way_by_the_pages(
     }
     for step, data in words.items():
         answer = caregiver.post(f"/alarms/{alarm.id}/steps/{step}", headers=HTMX, data=data)
-        assert (answer.status_code, answer.headers["HX-Trigger"]) == (200, "step-taken")
+        assert (answer.status_code, answer.headers["HX-Trigger-After-Swap"]) == (200, "step-taken")
     lines = alarms.timeline(owner, alarm.id)
     assert [(line.step, line.actor) for line in lines[1:]] == [(step, "王护理") for step in words]
     assert lines[3].note == "滑倒，无外伤"

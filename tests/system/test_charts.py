@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from care import alarms, feedback
 from care.alarms import take_step
@@ -172,6 +172,52 @@ def test_one_tap_says_whether_it_was_right(
     said = feedback.of_alarm(owner, found.id)
     assert [one.verdict for one in said] == ["true", "true", "unsure", "false"]
     assert complaints.found == []
+
+
+def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+) -> None:
+    page = browser_page
+    for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
+        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+    enter(page, dashboard, path=f"/alarms/{found.id}")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route(f"**/alarms/{found.id}", hold_the_first)
+    page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
+    for _ in range(500):
+        if held:
+            break
+        page.wait_for_timeout(20)
+    assert held, "the page did not ask for itself"
+    with page.expect_response("**/feedback"):
+        page.get_by_role("button", name="是，报得对").click()
+    page.wait_for_timeout(300)  # the tap asks for the page while the older answer is still on its way
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    expect(page.get_by_role("button", name="是，报得对")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_note_half_written_stays_when_the_page_changes(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+) -> None:
+    page = browser_page
+    enter(page, dashboard, path=f"/alarms/{found.id}")
+    field = page.get_by_label("添加备注")
+    field.press_sequentially("量了体温")
+    alarms.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+    expect(page.locator(".timeline")).to_contain_text("我去看看")
+    expect(field).to_have_value("量了体温")
+    expect(field).to_be_focused()
+    field.press("Enter")
+    expect(page.locator(".timeline")).to_contain_text("量了体温")
+    expect(field).to_have_value("")
 
 
 def test_steps_that_ask_for_words_work_on_the_alarm_s_page_too(

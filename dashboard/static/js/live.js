@@ -13,6 +13,7 @@ const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
 
 const FRESH_MS = 10_000;
+const TOLD_MS = 1_000;
 const list = document.getElementById("alarms");
 const isDesk = document.body.dataset.live === "desk" && list !== null;
 const seen = new Set();
@@ -25,6 +26,8 @@ let connected = false;
 let lostSince = null;
 let retryMs = RETRY_MS_MIN;
 let retryTimer = null;
+let toldAt = -TOLD_MS;
+let toldTimer = null;
 
 export function startLive() {
   if (isDesk) {
@@ -145,7 +148,7 @@ function signIn() {
 // The list at once, after a button was pressed: also when the live connection is away.
 async function refresh() {
   if (!isDesk) {
-    document.body.dispatchEvent(new Event("alarms-changed"));
+    tellOfChange();
     return;
   }
   const query = list.dataset.site ? `?site=${list.dataset.site}` : "";
@@ -155,6 +158,15 @@ async function refresh() {
   } catch {
     lost();
   }
+}
+
+// At once, but once a second at most; the last change is always told.
+function tellOfChange() {
+  toldTimer ??= setTimeout(() => {
+    toldTimer = null;
+    toldAt = performance.now();
+    document.body.dispatchEvent(new Event("alarms-changed"));
+  }, Math.max(0, toldAt + TOLD_MS - performance.now()));
 }
 
 // The cards that the page came with, before any clock ticks in them: later they are compared as rendered.
@@ -176,7 +188,7 @@ function show(html) {
     remember();
     tick(list);
   }
-  document.body.dispatchEvent(new Event("alarms-changed"));
+  tellOfChange();
 }
 
 function reconcile(fresh) {
