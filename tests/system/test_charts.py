@@ -18,7 +18,7 @@ from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past
 from tests.dashboard.running import Dashboard
 from tests.dashboard.ward import Ward
-from tests.system.test_desk import NewContext, county, dashboard, enter, ward
+from tests.system.test_desk import NewContext, county, dashboard, enter, of_each, ward
 
 __all__ = ["county", "dashboard", "ward"]
 
@@ -78,10 +78,8 @@ def assert_fits(page: Page) -> None:
 
 def clipped(page: Page, selector: str) -> list[str]:
     """Texts that stick out of their buttons."""
-    texts: list[str] = page.locator(selector).evaluate_all(
-        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
-    )
-    return texts
+    found = of_each(page, selector, "[e.scrollWidth > e.clientWidth + 1, e.textContent]")
+    return [text for sticks_out, text in found if sticks_out]
 
 
 def test_the_range_is_switched_in_place(browser_page: Page, dashboard: Dashboard, past: int) -> None:
@@ -264,9 +262,8 @@ def test_dealing_with_it_on_a_phone_asks_too(
         expect(page.locator(ready)).to_be_visible()
         assert_fits(page)
         assert clipped(page, ".verdict, .chip, .ranges a, .also a") == []
-        heights = page.locator(".verdict, .chip, .ranges a, .also a, .small-print summary").evaluate_all(
-            "all => all.map(e => e.offsetHeight)"
-        )
+        touched = ".verdict, .chip, .ranges a, .also a, .small-print summary"
+        heights = of_each(page, touched, "e.offsetHeight")
         assert min(heights, default=THUMB_PX) >= THUMB_PX, path
     assert page.viewport_size == PHONE_SIZE
     assert complaints.found == []
