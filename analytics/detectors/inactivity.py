@@ -11,6 +11,9 @@ limits hold: 4 hours in a bathroom, 10 hours elsewhere.
 In a home the sensors see only beds and rooms of one's own, so somebody who has left those is out of sight
 and not judged. Nobody is judged whose site does not get through to the centre, nor at night in bed. Who has
 no sensor in the bed is taken to be in bed at night, unless last seen in a bathroom.
+
+While the system itself stood still (no pulses), nobody could be seen. To go and look is right all the more,
+but the sentence says so: a caregiver who is told of 14 silent hours must know that 6 of them mean nothing.
 """
 
 from collections.abc import Mapping
@@ -26,6 +29,7 @@ from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
 from analytics.history import LEAVING, LIFE_SIGNS_S, History
+from analytics.listening import Listening
 from analytics.settings import AnalyticsSettings
 from care.calendar import HOME_TIME
 from care.model import AlarmPriority, RoomKind, SiteKind
@@ -79,6 +83,11 @@ class Inactivity:
         bed = history.beds.set_index("resident_id")["in_bed"].reindex(people["resident_id"])
         asleep = bed.isna() | bed.eq(True)
         resting = self._is_night(history.now) & pd.Series(asleep.to_numpy(), people.index) & ~in_bathroom
+        at = history.pulses.loc[history.pulses["heard"] > 0, "at"].to_numpy("datetime64[us]")
+        people["missed_s"] = Listening(at).seconds_missed(
+            people["last_at"].to_numpy("datetime64[us]"),
+            np.datetime64(history.now.replace(tzinfo=None), "us"),
+        )
         people["judged"] = self._gets_through(history, people) & ~out_of_sight & ~resting
         return people
 
@@ -135,10 +144,17 @@ class Inactivity:
         usual_zh, usual_en = (
             ("按本人平时，", ", by this person's own rhythm") if row["personal"] else ("", "")
         )
+        missed_zh, missed_en = "", ""
+        if row["missed_s"] >= self._settings.offline_mains_s:
+            missed = wording.span(row["missed_s"])
+            missed_zh = f"其中 {missed.zh_cn}系统停顿，可能漏看。"
+            missed_en = f" For {missed.en} of that the system stood still and may have missed something."
         made = evidence(
             wording.sentence(
-                f"已 {span.zh_cn}没有活动（{usual_zh}上限 {limit.zh_cn}）。{seen_zh}请马上去看或打电话。",
-                f"No activity for {span.en} (limit {limit.en}{usual_en}). {seen_en} Please look or call now.",
+                f"已 {span.zh_cn}没有活动（{usual_zh}上限 {limit.zh_cn}）。{missed_zh}{seen_zh}"
+                "请马上去看或打电话。",
+                f"No activity for {span.en} (limit {limit.en}{usual_en}).{missed_en} {seen_en} "
+                "Please look or call now.",
             ),
             since,
             history.now,
@@ -149,6 +165,7 @@ class Inactivity:
             last_event=row["event"] if row["saw_something"] else None,
             room_kind=row["room_kind"] if row["saw_something"] else None,
             silence_s=round(row["silence_s"]),
+            missed_s=round(row["missed_s"]),
             limit_s=int(row["limit_s"]),
             personal=bool(row["personal"]),
         )

@@ -8,12 +8,10 @@ and not fifty; the time of that outage is not held against its devices afterward
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from analytics import wording
@@ -21,32 +19,16 @@ from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import evidence
 from analytics.history import ON_DEMAND, History
+from analytics.listening import Listening, Times
 from analytics.settings import AnalyticsSettings
 from care.alarms import PRIORITY_OF
 from gateway.model import AlarmKind, DeviceKind, PowerSource
 
-PULSE_S = 60
 COLLAPSE_COUNT_MIN = 5
 """So many silent devices of one site, if they are at least `COLLAPSE_SHARE_MIN` of it, are one finding."""
 COLLAPSE_SHARE_MIN = 0.5
 NAMES_COUNT_MAX = 20
 """So many silent devices of a site are named in the evidence; the rest only counted."""
-
-Times = npt.NDArray[np.datetime64]
-
-
-@dataclass(frozen=True)
-class Listening:
-    """Minutes in which the county was listened to; counts them after given times."""
-
-    minutes: Times
-
-    def seconds_after(self, begin: Times, end: Times) -> npt.NDArray[np.float64]:
-        """For each pair of times how long was listened in (begin, end]; 0 where end comes before begin."""
-        count = np.searchsorted(self.minutes, end, side="right") - np.searchsorted(
-            self.minutes, begin, side="right"
-        )
-        return np.asarray(PULSE_S * np.maximum(count, 0), np.float64)
 
 
 class Offline:

@@ -85,6 +85,32 @@ def test_the_finding_explains_itself(home: Household, history: History, settings
     }
 
 
+def test_the_finding_says_how_long_the_system_itself_stood_still(
+    home: Household, service: Connection, settings: AnalyticsSettings
+) -> None:
+    home.world.activity(home.motion, 14 * HOUR_S)
+    home.world.pulses(20 * HOUR_S, 9 * HOUR_S)
+    home.world.pulses(3 * HOUR_S)
+    (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(History(service, NOW)).findings
+    assert finding.evidence["sentence"] == {
+        "zh_CN": "已 14小时没有活动（上限 10小时）。其中 5小时59分钟系统停顿，可能漏看。"
+        "最后一次活动：00:00，卧室。请马上去看或打电话。",
+        "en": "No activity for 14 h (limit 10 h). For 5 h 59 min of that the system stood still and may have "
+        "missed something. Last seen at 00:00, bedroom. Please look or call now.",
+    }
+    assert finding.evidence["missed_s"] == 6 * HOUR_S - 60
+
+
+def test_a_minute_that_was_missed_is_not_worth_a_word(
+    home: Household, service: Connection, settings: AnalyticsSettings
+) -> None:
+    home.world.activity(home.motion, 14 * HOUR_S)
+    home.world.pulses(20 * HOUR_S, HOUR_S)
+    home.world.pulses(HOUR_S - 300)
+    (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(History(service, NOW)).findings
+    assert "stood still" not in finding.evidence["sentence"]["en"]
+
+
 def test_sensors_that_never_saw_anything(
     home: Household, history: History, settings: AnalyticsSettings
 ) -> None:
