@@ -349,7 +349,7 @@ def _integers(column: "pd.Series[Any]") -> list[int | None]:
 
 
 def _sql_body(query: str) -> sql.SQL:
-    """A named query without its closing semicolon, so that it can stand inside COPY."""
+    """A named query without its closing semicolon, so that it can stand inside another."""
     return sql.SQL(_sql[query].as_string().rstrip().removesuffix(";"))
 
 
