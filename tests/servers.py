@@ -6,6 +6,7 @@ is shared: a test keeps to sites of its own.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import signal
@@ -147,10 +148,27 @@ class DatabaseServer:
             )
 
 
+def _in_memory() -> Path | None:
+    """The machine's file system in memory, if it has room to spare: the data of tests need not reach a disk.
+
+    Cloning a database copies some seven hundred files; on a disk that takes ten times as long.
+    """
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK | os.X_OK) or not Path("/proc/meminfo").exists():
+        return None
+    meminfo = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+    available_bytes = int(meminfo["MemAvailable"].removesuffix(" kB")) * 1024
+    room_bytes = min(available_bytes, shutil.disk_usage(folder).free)
+    return folder if room_bytes >= MEMORY_BYTES_MIN else None
+
+
+MEMORY_BYTES_MIN = 6 * 2**30
+
+
 @contextmanager
 def server_folder() -> Iterator[Path]:
     """A temporary folder that the servers can reach when the tests run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="anshou-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="anshou-test-", dir=_in_memory()))
     folder.chmod(0o711)
     try:
         yield folder
