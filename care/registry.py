@@ -164,10 +164,13 @@ def add_device(
     resident_id: int | None = None,
     room_id: int | None = None,
     since: datetime | None = None,
+    added_at: datetime | None = None,
 ) -> NewDevice:
     """Record a device with a new secret, and whom or which room it watches.
 
     Without a `name` it gets its kind and a number. ConflictError when the name is taken.
+
+    `since`: from when it watches them; `added_at`: from when it is missed if it does not speak; default: now.
     """
     if name is None:
         stem = kind.replace("_", "-")
@@ -183,6 +186,7 @@ def add_device(
         kind=kind,
         model=model,
         power=power or usual_power(kind),
+        added_at=added_at,
         **hash_device_secret(secret)._asdict(),
     )
     if resident_id is not None or room_id is not None:

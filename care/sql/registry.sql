@@ -42,8 +42,10 @@ INSERT INTO care.residence (resident_id, site_id, bed_id, during)
 VALUES (%(resident_id)s, %(site_id)s, %(bed_id)s, tstzrange(%(at)s, NULL));
 
 -- name: add_device
-INSERT INTO care.device (site_id, name, kind, model, power, secret_sha512, secret_salt, secret_iterations)
-VALUES (%(site_id)s, %(name)s, %(kind)s, %(model)s, %(power)s, %(sha512)s, %(salt)s, %(iterations)s)
+INSERT INTO care.device
+    (site_id, name, kind, model, power, secret_sha512, secret_salt, secret_iterations, added_at)
+VALUES (%(site_id)s, %(name)s, %(kind)s, %(model)s, %(power)s, %(sha512)s, %(salt)s, %(iterations)s,
+    coalesce(%(added_at)s::timestamptz, now()))
 RETURNING *;
 
 -- name: next_device_number

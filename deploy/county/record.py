@@ -56,13 +56,15 @@ def is_written(connection: Connection) -> bool:
 def write(connection: Connection, county: County, step: Step, since: datetime | None = None) -> Written:
     """Write operators, sites, rooms, residents and devices. The caller commits.
 
-    `since`: when the devices began to watch whom they watch; default: `ASSIGNED_FOR` ago.
+    `since`: when the devices were added and began to watch whom they watch; default: they are added now, and
+    what they tell of the last `ASSIGNED_FOR` is believed too.
     """
     sites = _write_sites(connection, county, step)
     rooms, beds = _write_rooms(connection, county, sites)
-    since = since or datetime.now(UTC) - ASSIGNED_FOR
+    now = datetime.now(UTC)
+    added_at, since = since or now, since or now - ASSIGNED_FOR
     residents = _write_residents(connection, county, sites, beds, since, step)
-    _write_devices(connection, county, sites, rooms, residents, since, step)
+    _write_devices(connection, county, sites, rooms, residents, since, added_at, step)
     return Written([site.id for site in sites], rooms, residents)
 
 
@@ -147,6 +149,7 @@ def _write_devices(
     rooms: list[int],
     residents: list[int],
     since: datetime,
+    added_at: datetime,
     step: Step,
 ) -> None:
     for device in county.devices:
@@ -160,6 +163,7 @@ def _write_devices(
             resident_id=None if device.subject is None else residents[device.subject],
             room_id=room if device.subject is None else None,
             since=since,
+            added_at=added_at,
         )
         step("devices", device.index + 1, len(county.devices))
 

@@ -1,7 +1,10 @@
 """A small county lives a day in a real database, through the production code."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from analytics.history import History
 from care import db
 from deploy import replay
 from deploy.replay import Order
@@ -47,6 +50,10 @@ def test_all_that_is_received_is_stored_and_each_signal_is_an_alarm_in_its_time(
         end_s = lived.end_ms // 1000
         after = f"SELECT count(*) AS n FROM care.alarm_event WHERE at > to_timestamp({end_s})"
         assert count(after) == 0, "no step is taken after the last round"
+
+        first_round = datetime.fromtimestamp(lived.begin_ms / 1000, UTC)
+        devices = History(connection, first_round).devices
+        assert len(devices) == len(lived.county.devices), "each is known, and missed, from the first round on"
 
     said = [message for _, _, message in events.messages(came[events.is_said(came, Said.ALARM)])]
     raised = [one for one in said if isinstance(one, AlarmSignal) and one.state is SignalState.RAISED]
