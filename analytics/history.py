@@ -158,6 +158,12 @@ class History:
         return self._rows("measurements", params, times=("time",))
 
     @cached_property
+    def visits(self) -> pd.DataFrame:
+        """resident_id, visited_at: when staff last came because of an alarm, in `LIFE_SIGNS_S`."""
+        params = {"begin": self.now - timedelta(seconds=LIFE_SIGNS_S)}
+        return self._rows("visits", params, times=("visited_at",))
+
+    @cached_property
     def beds(self) -> pd.DataFrame:
         """resident_id, in_bed, in_bed_at: who has a bed that knows, and whether they lie in it."""
         return self._rows("beds", times=("in_bed_at",))
@@ -176,14 +182,14 @@ class History:
         params = {"begin": self.now - timedelta(seconds=PULSES_S)}
         return self._rows("site_outages", params, times=("began_at", "ended_at"))
 
-    def standing_alarms(self, kinds: Collection[AlarmKind]) -> pd.DataFrame:
+    def standing_alarms(self, kinds: Collection[AlarmKind], ended_within_s: float = ALARMS_S) -> pd.DataFrame:
         """id, site_id, subject, kind, priority, state, detector, resolved_at, ended_at and more.
 
         Also condition_ended_at, and grade from the evidence.
-        Alarms of these kinds that have not ended, or did in the last `ALARMS_S`. Never kept: always as the
-        database has them now.
+        Alarms of these kinds that have not ended, or did in the last `ended_within_s`. Never kept: always as
+        the database has them now.
         """
-        params = {"kinds": _values(kinds), "ended_after": self.now - timedelta(seconds=ALARMS_S)}
+        params = {"kinds": _values(kinds), "ended_after": self.now - timedelta(seconds=ended_within_s)}
         return self._rows("standing_alarms", params, times=("resolved_at", "ended_at", "condition_ended_at"))
 
     @property

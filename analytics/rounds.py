@@ -25,7 +25,7 @@ from analytics.detectors.night import BedExit, Turning, Wandering, WeakBreathing
 from analytics.detectors.offline import Offline
 from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.routine import PooledHabits, Routine
-from analytics.history import History, record_pulse, record_run
+from analytics.history import ALARMS_S, History, record_pulse, record_run
 from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
 from analytics.settings import AnalyticsSettings
 from care import alarms
@@ -117,7 +117,7 @@ def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
         AlarmKind.OUTBREAK: slow,
         AlarmKind.FAULT: slow,
         AlarmKind.LOW_BATTERY: slow,
-        AlarmKind.ABSENCE: slow,
+        AlarmKind.ABSENCE: Policy(silence_s=settings.absence_silence_s),
         AlarmKind.ROUTINE_CHANGE: slow,
     }
 
@@ -203,8 +203,8 @@ class Rounds:
         self, connection: Connection, detector: Detector, history: History, known_at: datetime | None
     ) -> None:
         assessment = detector.score(history)
-        standing = history.standing_alarms([detector.kind])
         policy = self._policies[detector.kind]
+        standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.silence_s))
         for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
             try:
                 done = carry_out(connection, proposal, known_at)

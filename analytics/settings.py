@@ -85,6 +85,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         offline_silence_s: So for devices.
         slow_silence_s: So for what is looked at once an hour or a day.
         inactivity_silence_s: So for inactivity.
+        absence_silence_s: So for those who hardly live where they are said to live.
     """
 
     database_url: str
@@ -152,3 +153,4 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     offline_silence_s: SilenceS = 6 * 3_600
     slow_silence_s: SilenceS = 86_400
     inactivity_silence_s: SilenceS = 3_600
+    absence_silence_s: Annotated[int, Meta(ge=0, le=40 * 86_400)] = 7 * 86_400

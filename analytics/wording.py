@@ -101,6 +101,7 @@ HABITS: Mapping[str, Words] = {
 """Habits by their names in analytics.history.HABITS and `in_bed`: events a day, readings of a mattress."""
 BED = Words("床上", "bed")
 SOMEWHERE = Words("室内", "room")
+MEASURING = Words("测量体征时", "taking a measurement")
 
 
 def clock(time: datetime, now: datetime) -> str:

@@ -51,8 +51,6 @@ Progress = Callable[[int, int], None]
 
 _AT_ONCE = Rhythm(delay_s=0, running_hour_s=0)
 _WHENEVER_DUE = datetime(9999, 1, 1, tzinfo=UTC)
-_SETTLED_BEFORE = timedelta(days=30)
-"""The devices were there so long before the first day."""
 _STAFF = Actor("replay")
 _FAMILY_TOLD = "told by telephone"
 _TOOK: Mapping[AlarmPriority, Sequence[tuple[AlarmStep, timedelta]]] = {
@@ -103,7 +101,7 @@ def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> 
     county = county_of(order.seed, order.residents)
     story = Story(county, incident_rate=order.rate, ordeal_rate=order.rate)
     first = day_of(int(datetime.now(UTC).timestamp() * 1000)) - order.days
-    since = _time(day_start_ms(first)) - _SETTLED_BEFORE
+    since = _time(day_start_ms(first))
     settings = AnalyticsSettings(database_url=service_url)
     ingest = IngestSettings(database_url=owner_url, mqtt_url="mqtt://nobody@127.0.0.1")
     labels: list[Label] = []

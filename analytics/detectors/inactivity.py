@@ -12,6 +12,9 @@ In a home the sensors see only beds and rooms of one's own, so somebody who has 
 and not judged. Nobody is judged whose site does not get through to the centre, nor at night in bed. Who has
 no sensor in the bed is taken to be in bed at night, unless last seen in a bathroom.
 
+Whom staff have come to see because of an alarm has been seen: silence that is too long begins anew with their
+arrival, so that one is not called to the same sleeper every hour. The arrival ends no alarm; people do.
+
 While the system itself stood still (no pulses), nobody could be seen. To go and look is right all the more,
 but the sentence says so: a caregiver who is told of 14 silent hours must know that 6 of them mean nothing.
 """
@@ -40,6 +43,9 @@ OBSERVERS = frozenset(
 )
 """Devices that would have seen something if there had been anything to see."""
 
+MEASURED = "measured"
+"""Stands where an event would, for a measurement."""
+
 
 class Inactivity:
     """Alarms of kind `inactivity`."""
@@ -54,7 +60,7 @@ class Inactivity:
     def score(self, history: History) -> Assessment:
         """Residents silent for too long, and those who have been seen since."""
         people = self._judged(history)
-        silent = people[people["judged"] & (people["silence_s"] >= people["limit_s"])]
+        silent = people[people["judged"] & (people["unseen_s"] >= people["limit_s"])]
         seen = people[people["saw_something"] & (people["silence_s"] < people["limit_s"])]
         return Assessment(
             detector=self.name,
@@ -69,15 +75,23 @@ class Inactivity:
         )
 
     def _judged(self, history: History) -> pd.DataFrame:
-        """One row for each resident who has an observer: last activity, silence, limit, does it count?"""
+        """One row for each resident who has an observer: last activity, silence, limit, does it count?
+
+        `silence_s`: since a sensor last saw them; `unseen_s`: since a sensor or somebody of the staff did.
+        """
         residents = history.residents
         residents = residents[residents["site_kind"] != str(SiteKind.DAY_CENTRE)]
         people = residents.merge(_last_activity(history), on="resident_id")
         people["silence_s"] = (pd.Timestamp(history.now) - people["last_at"]).dt.total_seconds()
+        visits = history.visits.set_index("resident_id")["visited_at"].reindex(people["resident_id"])
+        people["visited_at"] = pd.Series(visits.array, people.index)
+        people["visited_at"] = people["visited_at"].where(people["visited_at"] > people["last_at"])
+        unvisited_s = (pd.Timestamp(history.now) - people["visited_at"]).dt.total_seconds()
+        people["unseen_s"] = people["silence_s"].where(people["visited_at"].isna(), unvisited_s)
         in_bathroom = people["saw_something"] & (people["room_kind"] == str(RoomKind.BATHROOM))
         people["limit_s"], people["personal"] = self._limits(history, people, in_bathroom)
         in_home = people["site_kind"] == str(SiteKind.CARE_HOME)
-        gone = ~people["saw_something"] | people["event"].isin([str(event) for event in LEAVING])
+        gone = people["sensed"].isna() | people["sensed"].isin([str(event) for event in LEAVING])
         out_of_sight = in_home & gone
         # Without a sensor in the bed nothing says that they are not asleep.
         bed = history.beds.set_index("resident_id")["in_bed"].reindex(people["resident_id"])
@@ -129,11 +143,11 @@ class Inactivity:
 
     def _finding(self, history: History, row: Mapping[Any, Any]) -> Finding:
         since: datetime = row["last_at"].to_pydatetime()
-        high = row["silence_s"] >= row["limit_s"] * self._settings.inactivity_high_factor
+        high = row["unseen_s"] >= row["limit_s"] * self._settings.inactivity_high_factor
         at, span = wording.clock(since, history.now), wording.span(row["silence_s"])
         limit = wording.span(row["limit_s"])
         room = wording.ROOMS.get(str(row["room_kind"]), wording.SOMEWHERE)
-        place = wording.BED if row["event"] == ActivityEvent.IN_BED else room
+        place = {ActivityEvent.IN_BED: wording.BED, MEASURED: wording.MEASURING}.get(row["event"], room)
         if row["saw_something"]:
             seen_zh, seen_en = f"最后一次活动：{at}，{place.zh_cn}。", f"Last seen at {at}, {place.en}."
         else:
@@ -141,6 +155,10 @@ class Inactivity:
                 f"自 {at} 起传感器没有记录到任何活动。",
                 f"The sensors have seen nothing since {at}.",
             )
+        if not pd.isna(row["visited_at"]):
+            visited = wording.clock(row["visited_at"].to_pydatetime(), history.now)
+            seen_zh += f"护理人员 {visited} 去看过。"
+            seen_en += f" Staff went to look at {visited}."
         usual_zh, usual_en = (
             ("按本人平时，", ", by this person's own rhythm") if row["personal"] else ("", "")
         )
@@ -165,6 +183,7 @@ class Inactivity:
             last_event=row["event"] if row["saw_something"] else None,
             room_kind=row["room_kind"] if row["saw_something"] else None,
             silence_s=round(row["silence_s"]),
+            visited_at=None if pd.isna(row["visited_at"]) else row["visited_at"].isoformat(),
             missed_s=round(row["missed_s"]),
             limit_s=int(row["limit_s"]),
             personal=bool(row["personal"]),
@@ -180,17 +199,18 @@ class Inactivity:
 
 
 def _last_activity(history: History) -> pd.DataFrame:
-    """For each resident who has an observer: resident_id, last_at, event, room_kind, saw_something.
+    """For each resident who has an observer: resident_id, last_at, event, room_kind, saw_something, sensed.
 
     Where nothing was seen, `last_at` is since when somebody has been looking, at most `LIFE_SIGNS_S` ago.
+    `sensed` is the last event of a sensor: a measurement shows that somebody lives, but not that they came
+    back to where the sensors see them.
     """
     signs = history.life_signs
     seen = signs[signs["time"].notna()][["resident_id", "time", "event", "room_kind"]]
-    measured = history.measurements.assign(event="measured", room_kind=None)
+    sensed = _last(seen)[["resident_id", "event"]].rename(columns={"event": "sensed"})
+    measured = history.measurements.assign(event=MEASURED, room_kind=None)
     seen = pd.concat([seen, measured[list(seen.columns)]], ignore_index=True) if len(measured) else seen
-    last = seen.sort_values(["resident_id", "time"], kind="stable").drop_duplicates(
-        "resident_id", keep="last"
-    )
+    last = _last(seen).merge(sensed, on="resident_id", how="left")
     observers = signs[signs["device_kind"].isin([str(kind) for kind in OBSERVERS])]
     looking = observers.groupby("resident_id")["since"].min().rename("looking_since").reset_index()
     people = looking.merge(last, on="resident_id", how="left")
@@ -199,3 +219,9 @@ def _last_activity(history: History) -> pd.DataFrame:
     looking_since = people["looking_since"].where(people["looking_since"] > horizon, horizon)
     people["last_at"] = people["time"].fillna(looking_since)
     return people.drop(columns=["time", "looking_since"])
+
+
+def _last(seen: pd.DataFrame) -> pd.DataFrame:
+    """The last of each resident's rows."""
+    ordered = seen.sort_values(["resident_id", "time"], kind="stable")
+    return ordered.drop_duplicates("resident_id", keep="last")

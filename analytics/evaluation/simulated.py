@@ -58,7 +58,9 @@ FINDERS: Mapping[LabelKind, frozenset[AlarmKind]] = {
 _LINGERS_MS: Mapping[LabelKind, int] = {
     # Six-hour means, and what is looked at once a day, still show what is over.
     **dict.fromkeys(_ILL, DAY_MS),
-    **dict.fromkeys(_GONE, DAY_MS),
+    LabelKind.GHOST_RESIDENT: DAY_MS,
+    # Their label ends some day; they do not come back.
+    LabelKind.DEAD: 10 * 365 * DAY_MS,
     LabelKind.CARER_ABSENT: DAY_MS,
     LabelKind.OUTBREAK: 3 * DAY_MS,
 }

@@ -85,6 +85,16 @@ GROUP BY vitals.resident_id ORDER BY vitals.resident_id;
 SELECT resident_id, in_bed, in_bed_at FROM readings.resident_state
 WHERE in_bed IS NOT NULL AND in_bed_at <= %(now)s ORDER BY resident_id;
 
+-- name: visits
+-- When staff last came to each resident because of an alarm: one that still stands, or ended since.
+SELECT resident_id, max(arrived_at) AS visited_at FROM (
+    SELECT resident_id, arrived_at FROM care.alarm WHERE state NOT IN ('closed', 'cancelled', 'cleared')
+    UNION ALL
+    SELECT resident_id, arrived_at FROM care.alarm WHERE ended_at > %(begin)s
+) AS alarm
+WHERE resident_id IS NOT NULL AND arrived_at > %(begin)s AND arrived_at <= %(now)s
+GROUP BY resident_id ORDER BY resident_id;
+
 -- name: record_pulse
 -- Devices whose last word is of this minute or the one before were heard now.
 INSERT INTO analytics.pulse (at, heard)

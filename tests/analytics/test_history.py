@@ -59,6 +59,7 @@ def test_every_frame_can_be_had_from_an_empty_county(service: Connection) -> Non
         "beds": history.beds,
         "pulses": history.pulses,
         "site_outages": history.site_outages,
+        "visits": history.visits,
         "standing_alarms": history.standing_alarms([AlarmKind.VITALS]),
     }
     assert {name: len(frame) for name, frame in frames.items()} == dict.fromkeys(frames, 0)

@@ -10,8 +10,10 @@ from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.inactivity import Inactivity
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
+from care import alarms
+from care.alarms import Actor
 from care.db import Connection
-from care.model import AlarmPriority, RoomKind, SiteKind
+from care.model import AlarmPriority, AlarmStep, RoomKind, SiteKind
 from gateway.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
@@ -83,6 +85,21 @@ def test_the_finding_explains_itself(home: Household, history: History, settings
         "en": "No activity for 4 h 30 min (limit 4 h). Last seen at 09:30, bathroom. "
         "Please look or call now.",
     }
+
+
+def test_in_a_home_a_measurement_elsewhere_brings_nobody_back_into_sight(
+    world: World, service: Connection, settings: AnalyticsSettings
+) -> None:
+    resident_id = world.resident(world.home)
+    mattress = world.device(world.home, DeviceKind.SMART_MATTRESS, resident_id=resident_id)
+    cuff = world.device(world.home, DeviceKind.BP_CUFF, resident_id=resident_id)
+    world.activity(mattress, 13 * HOUR_S, ActivityEvent.OUT_OF_BED)
+    world.vitals(cuff, resident_id, 12 * HOUR_S, sbp=120)
+    detector = Inactivity(settings, HistoryBaselines(settings))
+    assert detector.score(History(service, NOW)).findings == ()
+    world.activity(mattress, 12.5 * HOUR_S, ActivityEvent.IN_BED)
+    (finding,) = detector.score(History(service, NOW)).findings
+    assert "Last seen at 02:00, taking a measurement." in finding.evidence["sentence"]["en"]
 
 
 def test_the_finding_says_how_long_the_system_itself_stood_still(
@@ -304,3 +321,42 @@ def test_a_wider_tolerance(home: Household, history: History, settings: Analytic
     home.world.activity(home.motion, 12 * HOUR_S)
     home.world.setting(home.resident_id, "inactivity", tolerance=1.5)
     assert Inactivity(settings, HistoryBaselines(settings)).score(history).findings == ()
+
+
+def test_whom_staff_have_gone_to_see_is_asked_for_again_only_after_another_silence(
+    home: Household, owner: Connection, service: Connection, settings: AnalyticsSettings
+) -> None:
+    home.world.activity(home.bathroom, 5 * HOUR_S)
+    home.world.device(home.world.household, DeviceKind.GATEWAY, seen_s=-5 * HOUR_S)
+    detector = Inactivity(settings, HistoryBaselines(settings))
+    (first,) = detector.score(History(service, NOW)).findings
+    with owner.transaction():
+        raised = alarms.raise_alarm(
+            owner,
+            site_id=first.site_id,
+            kind=first.kind,
+            raised_at=first.since,
+            actor=Actor("inactivity"),
+            source="detector",
+            resident_id=home.resident_id,
+            detector="inactivity",
+            evidence=first.evidence,
+            known_at=NOW,
+        )
+    carer = Actor("wang")
+    alarms.take_step(owner, raised.alarm.id, AlarmStep.ACKNOWLEDGED, carer, at=NOW + timedelta(minutes=2))
+    later = detector.score(History(service, NOW + timedelta(minutes=3)))
+    assert len(later.findings) == 1, "to acknowledge is not to go"
+    alarms.take_step(owner, raised.alarm.id, AlarmStep.ARRIVED, carer, at=NOW + timedelta(minutes=10))
+    later = detector.score(History(service, NOW + timedelta(minutes=11)))
+    assert (later.findings, later.fine) == ((), {}), "that somebody is there does not end the alarm"
+
+    seen_at = NOW + timedelta(minutes=10)
+    later = detector.score(History(service, seen_at + timedelta(seconds=BATHROOM_S - 60)))
+    assert later.findings == ()
+    (again,) = detector.score(History(service, seen_at + timedelta(seconds=BATHROOM_S))).findings
+    assert (again.since, again.priority) == (first.since, AlarmPriority.MEDIUM)
+    assert "Staff went to look at 14:10." in again.evidence["sentence"]["en"]
+    home.world.activity(home.motion, -4.5 * HOUR_S)
+    later = detector.score(History(service, NOW + timedelta(hours=5)))
+    assert (later.findings, set(later.fine)) == ((), {home.subject})
