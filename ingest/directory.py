@@ -103,16 +103,20 @@ class Directory:
         """What is known now; replaced, never changed, when the register changes."""
         return self._entries
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether the register is being read beside the work."""
+        return self._loading is not None and self._loading.is_alive()
+
     def refresh(self) -> bool:
         """Hear whether the register has changed, and if so load it; False while the database is away.
 
         What changes is loaded beside the work: it takes a second for a hundred thousand devices, and an alarm
         does not wait that long. Only the first load is waited for.
         """
-        if self._loading is not None:
-            if self._loading.is_alive():
-                return True
-            self._loading = None
+        if self.is_loading:
+            return True
+        self._loading = None
         connection = self._database.connection()
         if connection is None:
             return False
@@ -137,7 +141,10 @@ class Directory:
         """In a thread that has the connection for itself until it ends."""
         try:
             self._load(connection)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
+            # Closed under the query, by a stop or a failure elsewhere, it fails as whatever was half read.
+            if not (connection.closed or isinstance(error, psycopg.OperationalError)):
+                raise
             log.warning("the register could not be read, trying again: %s", str(error).strip())
             self._connection = None
 

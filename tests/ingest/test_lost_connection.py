@@ -103,3 +103,26 @@ def test_the_directory_hears_of_changes_again(
         assert time.monotonic() < deadline_s
         directory.refresh()
         time.sleep(0.05)
+
+
+def test_a_connection_closed_under_the_load_of_the_directory_is_replaced(database: servers.Database) -> None:
+    reached = Database(database.ingest_url, "closed", ANSWER_S_MAX * 10)
+    directory = Directory(reached)
+    assert directory.refresh()
+    assert directory.refresh()
+    with db.connect(database.owner_url) as owner:
+        site = registry.add_site(owner, code="s", kind=SiteKind.CARE_HOME, name="s", township="t")
+        registry.add_device(owner, site=site, kind=DeviceKind.SOS_BUTTON, name="button")
+    with db.connect(database.owner_url) as owner:
+        owner.execute("LOCK care.device IN ACCESS EXCLUSIVE MODE")
+        time.sleep(0.2)
+        assert directory.refresh()
+        assert directory.is_loading, "the register is locked"
+        time.sleep(0.1)
+        reached.close()
+    deadline_s = time.monotonic() + 10 * ANSWER_S_MAX
+    while not len(directory):
+        assert time.monotonic() < deadline_s
+        directory.refresh()
+        time.sleep(0.05)
+    reached.close()
