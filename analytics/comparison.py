@@ -17,7 +17,8 @@ from analytics import features
 from analytics.baselines import WINDOWS_H, VitalBaseline, count_min, is_night, personal_limit_s
 from analytics.features import Cube
 from analytics.models.isolation import RareDays
-from analytics.news2 import Floats, Ints
+from analytics.models.restlessness import RestlessDays
+from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from care.calendar import HOME_TIME
 
@@ -33,6 +34,8 @@ ALARMS_MARGIN = 0.01
 LONGER_MAX = 1.25
 """Quiet must not be bought with deafness: limits may not grow by more than this at once."""
 RARE_MARGIN = 0.005
+RESTLESS_MARGIN = 0.015
+"""Wider than that of rare habits: one restless person makes half of a month's days restless."""
 KNOWN_SHARE_MIN = 0.8
 """A version that knows fewer than this share of what is known now has lost people or readings."""
 
@@ -107,6 +110,7 @@ def new_tally(name: str) -> Tally:
         "vitals": ("nats for a reading", LOSS_MARGIN),
         "rhythm": ("alarms for a person and day", ALARMS_MARGIN),
         "routine": ("rare days off their share", RARE_MARGIN),
+        "restlessness": ("restless days off their share", RESTLESS_MARGIN),
     }[name]
     return Tally(figure=figure, margin=margin)
 
@@ -182,11 +186,24 @@ def add_routine(
     tally: Tally, days: Floats, rehearsal: RareDays, live: RareDays, settings: AnalyticsSettings
 ) -> None:
     """Add how far the share of (n, habits) days that the two call rare is from what it should be."""
-    for_rehearsal, for_live = (
-        abs(float(model.are_rare(days).mean()) - settings.routine_rare_share) for model in (rehearsal, live)
-    )
-    tally.add(for_rehearsal * len(days), for_live * len(days), len(days))
-    tally.events += settings.routine_rare_share * len(days)
+    _add_shares(tally, rehearsal.are_rare(days), live.are_rare(days), settings.routine_rare_share)
+
+
+def add_restlessness(
+    tally: Tally,
+    habits: pd.DataFrame,
+    rehearsal: RestlessDays,
+    live: RestlessDays,
+    settings: AnalyticsSettings,
+) -> None:
+    """Add how far the share of `behaviour.daily` that the two call restless is from what it should be."""
+    _add_shares(tally, rehearsal.are_restless(habits), live.are_restless(habits), settings.restlessness_share)
+
+
+def _add_shares(tally: Tally, rehearsal: Flags, live: Flags, share: float) -> None:
+    off, live_off = (abs(float(called.mean()) - share) for called in (rehearsal, live))
+    tally.add(off * len(rehearsal), live_off * len(live), len(live))
+    tally.events += share * len(live)
 
 
 def known_days(hours: pd.DataFrame) -> "pd.Series[int]":

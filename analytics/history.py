@@ -43,6 +43,8 @@ HEARD_S = 120
 
 PERSISTENT_SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "weight")
 """Signs that have a personal baseline, in the order of the columns of `vitals_hours`."""
+SPOT_SIGNS = ("sbp", "dbp", "hr")
+"""Signs that `spot_readings` has, in the order of its columns."""
 DEVICE_SIGNS = ("hr", "spo2", "temp")
 """Signs that several devices of one person can tell, in the order of `device_hours`."""
 HABITS = (
@@ -63,6 +65,9 @@ LEAVING = frozenset(
     {ActivityEvent.OUT_OF_BED, ActivityEvent.ABSENCE, ActivityEvent.DOOR_OPEN, ActivityEvent.DOOR_CLOSED}
 )
 """Events after which somebody may be where no sensor is."""
+MOTION_SENSORS = frozenset({DeviceKind.MOTION, DeviceKind.FALL_RADAR, DeviceKind.DOOR_CONTACT})
+MOVING = frozenset({ActivityEvent.MOTION, ActivityEvent.PRESENCE, ActivityEvent.DOOR_OPEN})
+"""Events of these sensors that tell where somebody is."""
 SLICE_COUNT = 2_000
 """Residents whose long history is read at once: bounds memory and the time of one statement."""
 DAY = timedelta(days=1)
@@ -157,6 +162,21 @@ class History:
         }
         return self._rows("measurements", params, times=("time",))
 
+    def spot_readings(self, window: timedelta) -> pd.DataFrame:
+        """resident_id, time, SPOT_SIGNS: what somebody measured on purpose in the last `window`.
+
+        By resident, then time.
+        """
+        params = {
+            "begin": self.now - window,
+            "now": self.now,
+            "on_demand": _values(SPOT_INSTRUMENTS),
+        }
+        shape = {"resident_id": INTEGER, "time": TIME, **dict.fromkeys(SPOT_SIGNS, REAL)}
+        frame = columns.fetch(self._connection, _sql_body("spot_readings"), params, shape)
+        # By value as well: two instruments may speak at the same time, and each round must see the same.
+        return frame.sort_values(["resident_id", "time", *SPOT_SIGNS], ignore_index=True)
+
     @cached_property
     def visits(self) -> pd.DataFrame:
         """resident_id, visited_at: when staff last came because of an alarm, in `LIFE_SIGNS_S`."""
@@ -228,6 +248,27 @@ class History:
         shape = {"day": INTEGER, "resident_id": INTEGER, **dict.fromkeys(HABITS, REAL)}
         more = {"not_of_the_person": _values(NOT_OF_THE_PERSON)}
         return self._columns("habits", shape, part, begin, end, more)
+
+    def room_events(
+        self, part: Residents, begin: datetime, end: datetime, rooms_min: int, people_max: int = 2**31 - 1
+    ) -> pd.DataFrame:
+        """resident_id, time, place: what moved where in [begin, end), of at most `people_max` in `part`.
+
+        Only of residents who live alone in a household where at least `rooms_min` rooms are watched; `place`
+        is a number for each room and for each room's door. In no order.
+        """
+        shape = {"time": TIME, "resident_id": INTEGER, "place": INTEGER}
+        params = {
+            "now": self.now,
+            "begin": begin,
+            "end": end,
+            **part._asdict(),
+            "rooms_min": rooms_min,
+            "people_max": people_max,
+            "sensors": _values(MOTION_SENSORS),
+            "moving": _values(MOVING),
+        }
+        return columns.fetch(self._connection, _sql_body("room_events"), params, shape)
 
     def bed_days(self, part: Residents, begin: datetime, end: datetime) -> pd.DataFrame:
         """day, resident_id, in_bed: a measure of the time in bed by the same days."""

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analytics import baselines, features
+from analytics import baselines, behaviour, features
 from analytics.baselines import WINDOWS_H, VitalBaseline
-from analytics.detectors import routine
+from analytics.detectors import restlessness, routine
 from analytics.history import PERSISTENT_SIGNS
 from analytics.models.isolation import RareDays
+from analytics.models.restlessness import MEASURES, RestlessDays
 from analytics.models.storage import ModelFormatError
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
@@ -21,7 +22,8 @@ from analytics.settings import AnalyticsSettings
 VITALS: Final = "vitals"
 RHYTHM: Final = "rhythm"
 ROUTINE: Final = "routine"
-NAMES: Final = (VITALS, RHYTHM, ROUTINE)
+RESTLESSNESS: Final = "restlessness"
+NAMES: Final = (VITALS, RHYTHM, ROUTINE, RESTLESSNESS)
 FORMAT = 1
 """To be counted up when a form below, or the meaning of a number in it, changes."""
 
@@ -173,8 +175,32 @@ class RareHabits:
         return self.days.day_count
 
 
-Model = VitalUsual | SilenceRhythm | RareHabits
-KINDS: Mapping[str, type[Model]] = {VITALS: VitalUsual, RHYTHM: SilenceRhythm, ROUTINE: RareHabits}
+@dataclass(frozen=True, kw_only=True)
+class RestlessHomes:
+    """How restless days are in households of people who live alone."""
+
+    days: RestlessDays
+
+    def check(self) -> None:
+        """ModelFormatError where the numbers do not fit the habits."""
+        cohort, habits = self.days.cohort, len(behaviour.HABITS)
+        _demand(cohort.centre.shape == (habits,), "centre")
+        _demand(cohort.scale.shape == (habits,) and bool((cohort.scale > 0).all()), "scale")
+        _demand(bool(np.isfinite(self.days.limit)), "limit")
+
+    @property
+    def known_count(self) -> int:
+        """From how many days it was learnt."""
+        return self.days.cohort.days
+
+
+Model = VitalUsual | SilenceRhythm | RareHabits | RestlessHomes
+KINDS: Mapping[str, type[Model]] = {
+    VITALS: VitalUsual,
+    RHYTHM: SilenceRhythm,
+    ROUTINE: RareHabits,
+    RESTLESSNESS: RestlessHomes,
+}
 
 
 def recipe(name: str, settings: AnalyticsSettings) -> str:
@@ -208,6 +234,14 @@ def recipe(name: str, settings: AnalyticsSettings) -> str:
             "floor": routine.FLOOR,
             "clip": routine.CLIP,
             "routine_rare_share": settings.routine_rare_share,
+        },
+        RESTLESSNESS: {
+            "days": restlessness.COHORT_DAYS,
+            "people_max": restlessness.COHORT_PEOPLE_MAX,
+            "rooms_min": restlessness.ROOMS_MIN,
+            "habits": behaviour.HABITS,
+            "measures": MEASURES,
+            "restlessness_share": settings.restlessness_share,
         },
     }
     return json.dumps(chosen[name], sort_keys=True)

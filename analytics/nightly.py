@@ -17,7 +17,17 @@ from datetime import datetime, timedelta
 from analytics import features, training, versions
 from analytics.errors import AlreadyRunningError
 from analytics.history import History, record_run
-from analytics.learnt import NAMES, RHYTHM, ROUTINE, VITALS, RareHabits, SilenceRhythm, VitalUsual
+from analytics.learnt import (
+    NAMES,
+    RESTLESSNESS,
+    RHYTHM,
+    ROUTINE,
+    VITALS,
+    RareHabits,
+    RestlessHomes,
+    SilenceRhythm,
+    VitalUsual,
+)
 from analytics.rounds import Cadence
 from analytics.settings import AnalyticsSettings
 from analytics.training import Progress, Rivals, untold
@@ -146,9 +156,12 @@ def train_now(
 
 
 def _rivals(incumbents: Mapping[str, Incumbent]) -> Rivals:
-    vitals, rhythm, routine = (incumbents[name].model for name in (VITALS, RHYTHM, ROUTINE))
+    vitals, rhythm, routine, restless = (
+        incumbents[name].model for name in (VITALS, RHYTHM, ROUTINE, RESTLESSNESS)
+    )
     return Rivals(
         vitals=vitals if isinstance(vitals, VitalUsual) else None,
         rhythm=rhythm if isinstance(rhythm, SilenceRhythm) else None,
         routine=routine if isinstance(routine, RareHabits) else None,
+        restlessness=restless if isinstance(restless, RestlessHomes) else None,
     )

@@ -1,7 +1,8 @@
 """One round: detectors that are due look once at the county, the judge decides, care.alarms carries it out.
 
-Most detectors are due every minute. Those that need weeks of history are due once an hour or a day; when they
-last ran is in the database, so that a restart neither repeats nor forgets them.
+Most detectors are due every minute. What somebody measures is looked at every ten minutes, and what needs
+weeks of history once an hour or a day; when those last ran is in the database, so that a restart neither
+repeats nor forgets them.
 """
 
 import logging
@@ -9,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import psycopg
 
@@ -21,9 +22,11 @@ from analytics.detectors.device import Battery, DeviceDrift, DeviceFault
 from analytics.detectors.early_warning import EarlyWarning
 from analytics.detectors.fall import Fall
 from analytics.detectors.inactivity import Inactivity
+from analytics.detectors.limits import OutOfLimits
 from analytics.detectors.night import BedExit, Turning, Wandering, WeakBreathing
 from analytics.detectors.offline import Offline
 from analytics.detectors.outbreak import Outbreak
+from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
 from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
@@ -57,10 +60,13 @@ class Cadence(NamedTuple):
 _FIRST_MIDNIGHT = datetime(2000, 1, 1, tzinfo=HOME_TIME)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 CADENCES: Mapping[str, Cadence] = {
+    # Nobody is in danger within minutes that the early warning does not see.
+    OutOfLimits.name: Cadence(timedelta(minutes=10), timedelta(0)),
     # An hour is whole in the rollups some minutes after its end.
     Baseline.name: Cadence(_HOUR, timedelta(minutes=15)),
     DeviceFault.name: Cadence(_HOUR, timedelta(minutes=20)),
     Outbreak.name: Cadence(6 * _HOUR, timedelta(minutes=25)),
+    Restlessness.name: Cadence(_HOUR, timedelta(minutes=40)),
     # By daylight, when somebody is there to change a battery or to go and see.
     Battery.name: Cadence(_DAY, timedelta(hours=8)),
     DeviceDrift.name: Cadence(_DAY, timedelta(hours=8, minutes=10)),
@@ -73,8 +79,12 @@ SLOW_AFTER_S_MAX = 20.0
 """So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
 
 
+class Pooled(PooledHabits, PooledRestlessness, Protocol):
+    """What is learnt from the days of everybody together."""
+
+
 def detectors_of(
-    settings: AnalyticsSettings, baselines: Baselines | None = None, pooled: PooledHabits | None = None
+    settings: AnalyticsSettings, baselines: Baselines | None = None, pooled: Pooled | None = None
 ) -> tuple[Detector, ...]:
     """Every detector there is, the most urgent first; by default what is usual is learnt from the history."""
     usual = baselines or HistoryBaselines(settings)
@@ -87,6 +97,7 @@ def detectors_of(
         Offline(settings),
         Turning(settings),
         Inactivity(settings, usual),
+        OutOfLimits(settings),
         Baseline(settings, usual),
         Outbreak(settings, usual),
         DeviceFault(settings),
@@ -94,6 +105,7 @@ def detectors_of(
         DeviceDrift(settings),
         Absence(settings),
         Routine(settings, pooled),
+        Restlessness(settings, pooled),
     )
 
 
@@ -114,11 +126,13 @@ def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
         AlarmKind.DEVICE_OFFLINE: Policy(silence_s=settings.offline_silence_s),
         AlarmKind.INACTIVITY: Policy(silence_s=settings.inactivity_silence_s),
         AlarmKind.HEALTH_CHANGE: slow,
+        AlarmKind.OUT_OF_LIMITS: slow,
         AlarmKind.OUTBREAK: slow,
         AlarmKind.FAULT: slow,
         AlarmKind.LOW_BATTERY: slow,
         AlarmKind.ABSENCE: Policy(silence_s=settings.absence_silence_s),
         AlarmKind.ROUTINE_CHANGE: slow,
+        AlarmKind.RESTLESSNESS: slow,
     }
 
 

@@ -4,12 +4,20 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from analytics.models.restlessness import ALARM_SHARE
+
 Share = Annotated[float, Meta(ge=0, lt=1)]
 SpanS = Annotated[int, Meta(ge=60, le=30 * 86_400)]
 SignAgeS = Annotated[int, Meta(ge=60, le=86_400)]
 InactivityS = Annotated[int, Meta(ge=600, le=86_400)]
 SilenceS = Annotated[int, Meta(ge=300, le=86_400)]
 HourOfDay = Annotated[int, Meta(ge=0, le=23)]
+SystolicLow = Annotated[float, Meta(ge=40, le=120)]
+SystolicHigh = Annotated[float, Meta(ge=130, le=300)]
+DiastolicLow = Annotated[float, Meta(ge=20, le=70)]
+DiastolicHigh = Annotated[float, Meta(ge=80, le=200)]
+PulseLow = Annotated[float, Meta(ge=20, le=60)]
+PulseHigh = Annotated[float, Meta(ge=80, le=300)]
 
 
 class AnalyticsSettings(Struct, frozen=True, kw_only=True):
@@ -44,6 +52,12 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         inactivity_personal_bathroom_s_min: or this in a bathroom,
         inactivity_personal_s_max: and never later than this (in a bathroom: `inactivity_bathroom_s`).
         inactivity_high_factor: At so many times this silence the priority becomes high.
+        limits_sbp_mmhg_low: A measured systolic pressure of at most so much is told,
+        limits_sbp_mmhg_high: or of at least so much;
+        limits_dbp_mmhg_low: so for diastolic pressure,
+        limits_dbp_mmhg_high: likewise;
+        limits_hr_bpm_low: and for the pulse,
+        limits_hr_bpm_high: likewise.
         baseline_score: Combined personal deviations from which on signs have left what is usual.
         baseline_trend_deviations: Personal deviations of one sign over three days that are a trend.
         baseline_persistence_h: For how many hours that must hold.
@@ -75,6 +89,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         outbreak_chance_max: And no more likely than this by the home's own background.
         routine_distance: How far, in personal deviations, habits must be from the past.
         routine_rare_share: And rarer than this share of all days of all people.
+        restlessness_share: So large a share of all days of people living alone is restless enough to be told.
         models_age_days_max: What was learnt at night is used for so many days after its last reading; then
             it is learnt anew from the history until a training succeeds.
         training_s_max: After how long a nightly training is given up.
@@ -83,7 +98,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         vitals_repeated_silence_s_max: It doubles with each such alarm of a day that somebody has resolved, up
             to this; not for high priority.
         offline_silence_s: So for devices.
-        slow_silence_s: So for what is looked at once an hour or a day.
+        slow_silence_s: So for what is not looked at every minute.
         inactivity_silence_s: So for inactivity.
         absence_silence_s: So for those who hardly live where they are said to live.
     """
@@ -114,6 +129,12 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     inactivity_personal_bathroom_s_min: InactivityS = 5_400
     inactivity_personal_s_max: InactivityS = 12 * 3_600
     inactivity_high_factor: Annotated[float, Meta(ge=1, le=10)] = 1.5
+    limits_sbp_mmhg_low: SystolicLow = 90.0
+    limits_sbp_mmhg_high: SystolicHigh = 160.0
+    limits_dbp_mmhg_low: DiastolicLow = 54.0
+    limits_dbp_mmhg_high: DiastolicHigh = 100.0
+    limits_hr_bpm_low: PulseLow = 50.0
+    limits_hr_bpm_high: PulseHigh = 100.0
     baseline_score: Annotated[float, Meta(gt=0, le=100)] = 2.75
     baseline_trend_deviations: Annotated[float, Meta(gt=0, le=100)] = 5.0
     baseline_persistence_h: Annotated[int, Meta(ge=1, le=24)] = 2
@@ -145,6 +166,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     outbreak_chance_max: Share = 0.001
     routine_distance: Annotated[float, Meta(gt=0, le=10)] = 4.0
     routine_rare_share: Share = 0.005
+    restlessness_share: Share = ALARM_SHARE
     models_age_days_max: Annotated[int, Meta(ge=3, le=60)] = 14
     training_s_max: Annotated[int, Meta(ge=60, le=6 * 3_600)] = 3_600
     training_statement_s_max: Annotated[float, Meta(gt=0, le=3_600)] = 300.0

@@ -15,8 +15,19 @@ import pandas as pd
 from analytics import features, versions
 from analytics.baselines import HistoryBaselines, VitalBaseline, residents_in
 from analytics.history import History, Residents
-from analytics.learnt import RHYTHM, ROUTINE, VITALS, Model, RareHabits, SilenceRhythm, VitalUsual
+from analytics.learnt import (
+    RESTLESSNESS,
+    RHYTHM,
+    ROUTINE,
+    VITALS,
+    Model,
+    RareHabits,
+    RestlessHomes,
+    SilenceRhythm,
+    VitalUsual,
+)
 from analytics.models.isolation import RareDays
+from analytics.models.restlessness import RestlessDays
 from analytics.settings import AnalyticsSettings
 
 log = logging.getLogger(__name__)
@@ -25,13 +36,14 @@ _Prepared = TypeVar("_Prepared")
 
 
 class StoredBaselines:
-    """`Baselines`, and `routine.PooledHabits`, from the live versions."""
+    """`Baselines`, `routine.PooledHabits` and `restlessness.PooledRestlessness`, from the live versions."""
 
     def __init__(self, settings: AnalyticsSettings) -> None:
         self._anew = HistoryBaselines(settings)
         self._vitals = _InUse(VITALS, settings, _vitals)
         self._rhythm = _InUse(RHYTHM, settings, _rhythm)
         self._rare_days = _InUse(ROUTINE, settings, _rare_days)
+        self._restless_days = _InUse(RESTLESSNESS, settings, _restless_days)
 
     def vitals(self, history: History, part: Residents) -> VitalBaseline:
         """Of the signs of the residents in `part`; of whom the version does not know, nothing is known."""
@@ -48,6 +60,10 @@ class StoredBaselines:
     def rare_days(self, history: History) -> RareDays | None:
         """Which days of habits are rare among those of everybody; None: not learnt."""
         return self._rare_days.at(history)
+
+    def restless_days(self, history: History) -> RestlessDays | None:
+        """How restless days are in households of people who live alone; None: not learnt."""
+        return self._restless_days.at(history)
 
 
 class _InUse(Generic[_Prepared]):
@@ -86,4 +102,9 @@ def _rhythm(model: Model) -> pd.DataFrame:
 
 def _rare_days(model: Model) -> RareDays:
     assert isinstance(model, RareHabits), "versions.load gives the kind of its name"
+    return model.days
+
+
+def _restless_days(model: Model) -> RestlessDays:
+    assert isinstance(model, RestlessHomes), "versions.load gives the kind of its name"
     return model.days

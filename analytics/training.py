@@ -25,13 +25,26 @@ from analytics.baselines import (
     rhythm_of,
 )
 from analytics.comparison import JUDGED_DAYS, Tally, Verdict
-from analytics.detectors import routine
+from analytics.detectors import restlessness, routine
+from analytics.detectors.restlessness import COHORT_DAYS, COHORT_DAYS_MIN
 from analytics.detectors.routine import ALL_HABITS, FOREST_DAYS_MAX, FOREST_DAYS_MIN
 from analytics.history import PERSISTENT_SIGNS, History, Residents
-from analytics.learnt import RHYTHM, ROUTINE, VITALS, Model, RareHabits, SilenceRhythm, VitalUsual
+from analytics.learnt import (
+    NAMES,
+    RESTLESSNESS,
+    RHYTHM,
+    ROUTINE,
+    VITALS,
+    Model,
+    RareHabits,
+    RestlessHomes,
+    SilenceRhythm,
+    VitalUsual,
+)
 from analytics.models import isolation
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
+from care.calendar import HOME_TIME
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +89,7 @@ class Rivals:
     vitals: VitalUsual | None = None
     rhythm: SilenceRhythm | None = None
     routine: RareHabits | None = None
+    restlessness: RestlessHomes | None = None
 
 
 def train(
@@ -110,7 +124,7 @@ class _Course:
         self._settings = settings
         self._rivals = rivals
         self._resident_count = resident_count
-        self._tallies = {name: comparison.new_tally(name) for name in (VITALS, RHYTHM, ROUTINE)}
+        self._tallies = {name: comparison.new_tally(name) for name in NAMES}
         self._vitals: list[VitalBaseline] = []
         self._rhythms: list[pd.DataFrame] = []
         self._days: dict[str, list[Floats]] = {"candidate": [], "rehearsal": [], "judged": []}
@@ -135,6 +149,9 @@ class _Course:
         if habits := self._rare_habits():
             begin = end - timedelta(days=routine.DAYS)
             yield from self._candidate(ROUTINE, habits, self._rivals.routine, begin, end)
+        if homes := self._restless_homes():
+            begin = midnight - timedelta(days=COHORT_DAYS)
+            yield from self._candidate(RESTLESSNESS, homes, self._rivals.restlessness, begin, midnight)
 
     def _candidate(
         self, name: str, model: Model, rival: Model | None, begin: datetime, end: datetime
@@ -163,7 +180,7 @@ class _Course:
             return int((~np.isnan(rival.spread[np.isin(rival.residents, here), :, 0])).sum())
         if isinstance(rival, SilenceRhythm):
             return int(np.isin(rival.residents, here).sum())
-        return min(rival.known_count, FOREST_DAYS_MIN)
+        return min(rival.known_count, FOREST_DAYS_MIN if isinstance(rival, RareHabits) else COHORT_DAYS_MIN)
 
     def _learn_vitals(self, part: Residents, residents: Ints) -> None:
         midnight = self._history.now
@@ -246,6 +263,21 @@ class _Course:
             tally: Tally = self._tallies[ROUTINE]
             comparison.add_routine(tally, days["judged"], rehearsal.days, rival.days, self._settings)
         return self._grown(days["candidate"]) if len(days["candidate"]) >= FOREST_DAYS_MIN else None
+
+    def _restless_homes(self) -> RestlessHomes | None:
+        """From days of some people, whose rehearsal has been tried; None: too few days."""
+        midnight, rival = self._history.now, self._rivals.restlessness
+        begin = midnight - timedelta(days=COHORT_DAYS)
+        habits = restlessness.past_habits(self._history, begin - JUDGED if rival else begin, midnight)
+        day = pd.DatetimeIndex(habits.index.get_level_values("day")).tz_localize(HOME_TIME)
+        days = restlessness.learn_from(habits[day >= pd.Timestamp(begin)], self._settings)
+        if rival is not None:
+            is_judged = day >= pd.Timestamp(midnight - JUDGED)
+            rehearsal = restlessness.learn_from(habits[~is_judged], self._settings)
+            if rehearsal is not None and is_judged.any():
+                tally = self._tallies[RESTLESSNESS]
+                comparison.add_restlessness(tally, habits[is_judged], rehearsal, rival.days, self._settings)
+        return None if days is None else RestlessHomes(days=days)
 
     def _grown(self, days: Floats) -> RareHabits:
         return RareHabits(days=isolation.grow(days, ALL_HABITS, self._settings.routine_rare_share))

@@ -44,6 +44,12 @@ PERSONAL_SIGNS: Mapping[str, SignWords] = {
     "weight": SignWords("体重", "weight", "千克", "kg", 1),
 }
 """Signs that have a personal baseline."""
+SPOT_SIGNS: Mapping[str, SignWords] = {
+    "sbp": SIGNS["sbp"],
+    "dbp": SignWords("舒张压", "diastolic pressure", "mmHg", "mmHg", 0),
+    "hr": SIGNS["hr"],
+}
+"""Signs that somebody measures on purpose, as in analytics.history.SPOT_SIGNS."""
 CONSCIOUSNESS = Words("意识", "consciousness")
 
 NORMAL: Mapping[str, str] = {

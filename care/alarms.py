@@ -45,6 +45,8 @@ PRIORITY_OF: Mapping[AlarmKind, AlarmPriority] = {
     AlarmKind.NO_TURNING: AlarmPriority.LOW,
     AlarmKind.OUTBREAK: AlarmPriority.MEDIUM,
     AlarmKind.ABSENCE: AlarmPriority.LOW,
+    AlarmKind.RESTLESSNESS: AlarmPriority.LOW,
+    AlarmKind.OUT_OF_LIMITS: AlarmPriority.LOW,
 }
 """Usual priority by kind, after IEC 60601-1-8; a detector may raise it by what it saw."""
 

@@ -41,6 +41,8 @@ class Watch(StrEnum):
     BASELINE = "baseline"
     ROUTINE = "routine"
     ABSENCE = "absence"
+    RESTLESSNESS = "restlessness"
+    LIMITS = "limits"
 
 
 class Rule(NamedTuple):
@@ -90,6 +92,9 @@ RULES: Mapping[Watch, Rule] = {
     Watch.BASELINE: Rule(AlarmKind.HEALTH_CHANGE, 30, tolerances=(0.75, 1.25, 1.5, 2)),
     Watch.ROUTINE: Rule(AlarmKind.ROUTINE_CHANGE, 30, tolerances=(0.75, 1.25, 1.5, 2)),
     Watch.ABSENCE: Rule(AlarmKind.ABSENCE, 30, tolerances=(2,), limit_s=3 * 86_400),
+    Watch.RESTLESSNESS: Rule(AlarmKind.RESTLESSNESS, 30, tolerances=(0.75, 1.25, 1.5, 2)),
+    # How far the limits lie from their middle: at 1.25 the upper pressure's are 81 and 169, not 90 and 160.
+    Watch.LIMITS: Rule(AlarmKind.OUT_OF_LIMITS, 30, tolerances=(0.75, 1.25, 1.5)),
 }
 """Figures: docs/detectors.md. Hours can be chosen only for what looks all the time: a detector that is due
 once a day would be off for ever."""

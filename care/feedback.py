@@ -48,6 +48,7 @@ class Reason(StrEnum):
     WENT_ASTRAY = "went_astray"
     DANGER = "danger"
     HABITS_CHANGED = "habits_changed"
+    RESTLESS = "restless"
     NOT_HERE = "not_here"
     DEVICE_BROKEN = "device_broken"
     BATTERY_EMPTY = "battery_empty"
@@ -98,6 +99,10 @@ _HABITS = _Reasons(
     (Reason.NEEDED_HELP, Reason.ILL, Reason.HABITS_CHANGED),
     (Reason.USUAL_FOR_THEM, Reason.AWAY_AS_KNOWN, Reason.SOMEBODY_WITH_THEM, Reason.DEVICE_FAULT),
 )
+_RESTLESS = _Reasons(
+    (Reason.RESTLESS, Reason.ILL, Reason.NEEDED_HELP, Reason.HABITS_CHANGED),
+    (Reason.USUAL_FOR_THEM, Reason.SOMEBODY_WITH_THEM, Reason.DEVICE_FAULT),
+)
 _ABSENCE = _Reasons((Reason.NOT_HERE, Reason.WENT_ASTRAY), (Reason.AWAY_AS_KNOWN, Reason.DEVICE_FAULT))
 _DEVICE = _Reasons(
     (Reason.DEVICE_BROKEN, Reason.BATTERY_EMPTY, Reason.NO_POWER_OR_NETWORK),
@@ -123,6 +128,8 @@ _REASONS: Mapping[AlarmKind, _Reasons] = {
     AlarmKind.NO_TURNING: _HABITS,
     AlarmKind.OUTBREAK: _BODY,
     AlarmKind.ABSENCE: _ABSENCE,
+    AlarmKind.RESTLESSNESS: _RESTLESS,
+    AlarmKind.OUT_OF_LIMITS: _BODY,
 }
 _UNSURE = (Reason.OVER_ON_ARRIVAL, Reason.NOT_LOOKED)
 

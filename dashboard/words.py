@@ -54,6 +54,8 @@ ALARM_KIND: Mapping[StrEnum, str] = {
     AlarmKind.NO_TURNING: N_("Not turned in bed"),
     AlarmKind.OUTBREAK: N_("Several people ill"),
     AlarmKind.ABSENCE: N_("No sign of living here"),
+    AlarmKind.RESTLESSNESS: N_("Restless"),
+    AlarmKind.OUT_OF_LIMITS: N_("Blood pressure or pulse off"),
 }
 ALARM_ICON: Mapping[StrEnum, str] = {
     AlarmKind.SOS: "sos",
@@ -75,6 +77,8 @@ ALARM_ICON: Mapping[StrEnum, str] = {
     AlarmKind.NO_TURNING: "emergency-bed",
     AlarmKind.OUTBREAK: "users-group",
     AlarmKind.ABSENCE: "user-off",
+    AlarmKind.RESTLESSNESS: "walk",
+    AlarmKind.OUT_OF_LIMITS: "activity",
 }
 PRIORITY: Mapping[StrEnum, str] = {
     AlarmPriority.HIGH: N_("Urgent"),
@@ -298,6 +302,7 @@ REASON: Mapping[StrEnum, str] = {
     Reason.WENT_ASTRAY: N_("Had gone astray"),
     Reason.DANGER: N_("There was real danger"),
     Reason.HABITS_CHANGED: N_("Lives differently now"),
+    Reason.RESTLESS: N_("Was restless or upset"),
     Reason.NOT_HERE: N_("Does not live here"),
     Reason.DEVICE_BROKEN: N_("Device was broken"),
     Reason.BATTERY_EMPTY: N_("Battery was empty"),
@@ -333,6 +338,8 @@ DETECTOR: Mapping[str, str] = {
     "device_drift": N_("devices compared with each other"),
     "battery": N_("days that batteries last"),
     "absence": N_("signs of living"),
+    "restlessness": N_("walking about, compared with other homes"),
+    "limits": N_("limits of blood pressure and pulse"),
 }
 """Detectors by their names in care.alarm.detector; one that is not here is shown by its name."""
 WATCH: Mapping[StrEnum, str] = {
@@ -345,6 +352,8 @@ WATCH: Mapping[StrEnum, str] = {
     Watch.BASELINE: N_("Changes in health"),
     Watch.ROUTINE: N_("Changes in habits"),
     Watch.ABSENCE: N_("Signs of living here"),
+    Watch.RESTLESSNESS: N_("Restlessness"),
+    Watch.LIMITS: N_("Blood pressure and pulse"),
 }
 """What stands above a detector where it is set for somebody."""
 WATCH_DOES: Mapping[StrEnum, str] = {
@@ -367,6 +376,13 @@ WATCH_DOES: Mapping[StrEnum, str] = {
     ),
     Watch.ROUTINE: N_("Tells in the evening when their days have become unlike their own past weeks."),
     Watch.ABSENCE: N_("Tells when there was no sign of life for days, or the bed stays unused for a week."),
+    Watch.RESTLESSNESS: N_(
+        "Tells when they walk from room to room on a day much more than people in such homes do: pain, "
+        "fear or an infection often begin like that."
+    ),
+    Watch.LIMITS: N_(
+        "Tells when a blood pressure or pulse that somebody has measured is too high or too low."
+    ),
 }
 PROBLEM: Mapping[StrEnum, str] = {
     Problem.NO_DATE: N_("Choose the last day on which it is off."),
@@ -399,6 +415,8 @@ HABIT: Mapping[str, str] = {
     "meals": N_("Meals and check-ins"),
     "active_hours": N_("Hours with activity"),
     "in_bed": N_("Time in bed"),
+    "moves": N_("Changes of room"),
+    "busiest_quarter": N_("Changes of room in the busiest six hours"),
 }
 """Habits by their names in evidence, counted a day; one that is not here is shown by its name."""
 FACT: Mapping[str, str] = {

@@ -52,7 +52,10 @@ def train(data: DataOption = None) -> None:
 @analytics_app.command()
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only those of this name: vitals, rhythm, routine.")
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Only those of this name: vitals, rhythm, routine, restlessness."
+        ),
     ] = None,
     data: DataOption = None,
 ) -> None:

@@ -82,6 +82,8 @@ class AlarmKind(StrEnum):
     NO_TURNING = "no_turning"
     OUTBREAK = "outbreak"
     ABSENCE = "absence"
+    RESTLESSNESS = "restlessness"
+    OUT_OF_LIMITS = "out_of_limits"
 
 
 class SignalState(StrEnum):

@@ -24,8 +24,8 @@ WEEKS = 5
 WEEK_DAYS = 7
 HOME_GROUPS = 5
 SEED = 7
-ALARM_SHARE = 0.05
-"""The operating point: as many alarms as one in twenty of the days learnt from would have raised."""
+ALARM_SHARE = restlessness.ALARM_SHARE
+"""The operating point, that of production: as many alarms as this share of the days learnt from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,8 @@ def replay(days: Days, method: Method) -> Replay:
 
 def without_labels(days: Days, before: Flags, now: Flags) -> tuple[Floats, Floats]:
     """How restless each day was, against days of these homes."""
-    cohort = restlessness.fit(days.habits[before])
-    scores = np.asarray(cohort.restlessness(days.habits), np.float64)
+    usual = restlessness.learn(days.habits[before], ALARM_SHARE)
+    scores = np.asarray(usual.cohort.restlessness(days.habits), np.float64)
     return scores[now], scores[before]
 
 
@@ -239,8 +239,7 @@ def hours_after_alert(record: Tihm, days: Days) -> Floats:
         if verified.empty:
             continue
         before = days.number < days.number[week == number].min()
-        cohort = restlessness.fit(days.habits[before])
-        limit = np.quantile(cohort.restlessness(days.habits[before]), 1 - ALARM_SHARE)
+        usual = restlessness.learn(days.habits[before], ALARM_SHARE)
         events = record.events[
             record.events["person"].isin(verified.get_level_values("person"))
             & record.events["time"].between(
@@ -250,7 +249,7 @@ def hours_after_alert(record: Tihm, days: Days) -> Floats:
         raised_at = pd.Series(np.nan, index=verified)
         for hours in range(1, 25):
             habits = behaviour.daily(events[events["time"].dt.hour < hours]).reindex(verified, fill_value=0.0)
-            new = raised_at.isna() & (cohort.restlessness(habits) > limit)
+            new = raised_at.isna() & usual.are_restless(habits)
             raised_at[new] = hours
         clock = told_at.reindex(verified)
         told_hour = clock.dt.hour + clock.dt.minute / 60

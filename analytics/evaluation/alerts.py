@@ -1,9 +1,11 @@
 """Blood pressure and pulse alerts of TIHM: does a rule of limits say what the clinical team was told?
 
-Each reading is judged alone, when it comes; a day counts as alerted if one of its readings is. Days with a
-verified alert but without any reading count as missed.
+Each reading is judged alone, when it comes, by the function that the detector `limits` calls; a day counts
+as alerted if one of its readings is. Days with a verified alert but without any reading count as missed.
+Readings that the detector leaves to the early warning count here: by whichever of the two, the team is told.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,9 @@ from analytics.evaluation.metrics import Interval
 from analytics.evaluation.tihm import Tihm
 from analytics.models.limits import Limits
 from analytics.news2 import Flags, Ints
+
+SIGNS_OF: Mapping[str, tuple[str, ...]] = {"blood_pressure": ("sbp", "dbp"), "pulse": ("hr",)}
+"""The signs that each kind of alert is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +40,10 @@ class Conformance:
 
 
 def conformance(record: Tihm, kind: str, limits: Limits) -> Conformance:
-    """The rule on the whole record; `kind` is `blood_pressure` or `pulse`."""
-    signs = list(getattr(limits, kind))
-    readings = record.readings[record.readings["sign"].isin(signs)]
+    """The rule on the whole record; `kind` is one of SIGNS_OF."""
+    readings = record.readings[record.readings["sign"].isin(SIGNS_OF[kind])]
     measured = pd.MultiIndex.from_frame(tihm.person_days(readings))
-    said = pd.MultiIndex.from_frame(tihm.person_days(readings[limits.passed(readings, kind)]))
+    said = pd.MultiIndex.from_frame(tihm.person_days(readings[limits.passed(readings)]))
     of_kind = record.alerts[record.alerts["kind"] == kind]
     verified = pd.MultiIndex.from_frame(tihm.person_days(of_kind))
     days = measured.union(verified)

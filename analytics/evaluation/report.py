@@ -32,7 +32,7 @@ def write_homes(homes: Homes, results: Sequence[Result], folder: Path) -> Path:
             "test_days": test.sum(),
             "test_alarms": days.alarm[test].sum(),
             "resamples": metrics.RESAMPLES,
-            "alarm_every": round(1 / agitation.ALARM_SHARE),
+            "alarm_percent": f"{100 * agitation.ALARM_SHARE:g}",
             "asked": _asked(results),
             "methods": _methods(homes),
             "points": _points(homes),

@@ -36,10 +36,12 @@ TRUE_OF: Mapping[AlarmKind, frozenset[LabelKind]] = {
     AlarmKind.FALL: _LYING,
     AlarmKind.VITALS: _ILL | _LYING | {LabelKind.WEAK_BREATHING},
     AlarmKind.HEALTH_CHANGE: _ILL | _LYING,
+    AlarmKind.OUT_OF_LIMITS: _ILL | _LYING,
     AlarmKind.WEAK_BREATHING: frozenset({LabelKind.WEAK_BREATHING, LabelKind.DYING}),
     AlarmKind.INACTIVITY: _LYING | _ILL | _GONE,
     AlarmKind.BED_EXIT: _LYING | {LabelKind.BED_EXIT, LabelKind.WANDERING, LabelKind.URINARY_INFECTION},
     AlarmKind.WANDERING: frozenset({LabelKind.WANDERING}),
+    AlarmKind.RESTLESSNESS: frozenset({LabelKind.WANDERING}),
     AlarmKind.OUTBREAK: frozenset({LabelKind.OUTBREAK}),
     AlarmKind.ROUTINE_CHANGE: _ILL | _GONE | _LYING | {LabelKind.CARER_ABSENT},
     AlarmKind.ABSENCE: _GONE,
@@ -50,8 +52,12 @@ TRUE_OF: Mapping[AlarmKind, frozenset[LabelKind]] = {
     AlarmKind.TAMPER: frozenset({LabelKind.TAMPER}),
 }
 """What makes an alarm of a kind true. Kinds that are not here tell of devices only, with low priority."""
+_FIND_NOTHING = frozenset({AlarmKind.OUT_OF_LIMITS})
+"""Said of some people every few days, ill or well: it would find falls and illnesses by chance."""
 FINDERS: Mapping[LabelKind, frozenset[AlarmKind]] = {
-    label: frozenset(kind for kind, labels in TRUE_OF.items() if label in labels)
+    label: frozenset(
+        kind for kind, labels in TRUE_OF.items() if label in labels and kind not in _FIND_NOTHING
+    )
     for label in sorted({label for labels in TRUE_OF.values() for label in labels})
 }
 """The kinds of alarm that find a thing."""

@@ -80,6 +80,16 @@ FROM care.device CROSS JOIN LATERAL (
 WHERE device.kind = ANY (%(on_demand)s) AND vitals.resident_id IS NOT NULL
 GROUP BY vitals.resident_id ORDER BY vitals.resident_id;
 
+-- name: spot_readings
+-- Pressure and pulse that somebody measured on purpose, in a window.
+SELECT vitals.resident_id, vitals.time,
+    coalesce(sbp, 'NaN') AS sbp, coalesce(dbp, 'NaN') AS dbp, coalesce(hr, 'NaN') AS hr
+FROM care.device CROSS JOIN LATERAL (
+    SELECT * FROM readings.vitals
+    WHERE vitals.device_id = device.id AND vitals.time > %(begin)s AND vitals.time <= %(now)s OFFSET 0
+) AS vitals
+WHERE device.kind = ANY (%(on_demand)s) AND vitals.resident_id IS NOT NULL AND num_nonnulls(sbp, dbp, hr) > 0;
+
 -- name: beds
 -- Who was last seen in bed or out of it.
 SELECT resident_id, in_bed, in_bed_at FROM readings.resident_state
@@ -191,6 +201,36 @@ CROSS JOIN LATERAL (
 LEFT JOIN care.room ON room.id = seen.room_id
 WHERE shown.resident_id BETWEEN %(first_id)s AND %(last_id)s
 GROUP BY shown.resident_id, 1;
+
+-- name: room_events
+-- What moved in which room, of people who live alone in a household where enough rooms are watched; at most so many
+-- people, spread over all. A door is a place of its own beside its room.
+WITH alone AS (
+    SELECT min(resident.id) AS resident_id
+    FROM care.resident JOIN care.site ON site.id = resident.site_id
+    WHERE site.kind = 'household' AND (resident.left_on IS NULL OR resident.left_on > (%(now)s AT TIME ZONE 'Asia/Shanghai')::date)
+    GROUP BY resident.site_id HAVING count(*) = 1
+), watched AS (
+    SELECT shown.resident_id, shown.device_id, shown.since, place.room_id
+    FROM analytics.observers(%(now)s) AS shown
+    JOIN alone ON alone.resident_id = shown.resident_id
+    JOIN care.device ON device.id = shown.device_id AND device.kind = ANY (%(sensors)s)
+    JOIN care.device_assignment AS place ON place.device_id = shown.device_id AND place.during @> %(now)s
+    WHERE place.room_id IS NOT NULL
+), home AS (
+    SELECT resident_id, row_number() OVER (ORDER BY resident_id) AS number, count(*) OVER () AS homes
+    FROM watched GROUP BY resident_id HAVING count(DISTINCT room_id) >= %(rooms_min)s
+)
+SELECT seen.time, watched.resident_id, 2 * watched.room_id + (seen.event = 'door_open')::int AS place
+FROM home
+JOIN watched ON watched.resident_id = home.resident_id
+CROSS JOIN LATERAL (
+    SELECT time, event FROM readings.activity
+    WHERE activity.device_id = watched.device_id AND activity.time >= %(begin)s AND activity.time < %(end)s
+      AND activity.event = ANY (%(moving)s) OFFSET 0
+) AS seen
+WHERE home.resident_id BETWEEN %(first_id)s AND %(last_id)s AND seen.time >= watched.since
+  AND home.number %% greatest(1, (home.homes + %(people_max)s - 1) / %(people_max)s) = 0;
 
 -- name: bed_days
 -- Readings of respiration by the same days: only a mattress takes them, while somebody lies in it.

@@ -6,6 +6,7 @@ from analytics import features
 from care.model import RoomKind, SiteKind
 from gateway.model import DeviceKind
 from tests.analytics.conftest import NOW, World
+from tests.analytics.walkers import walk_daily
 
 MIDNIGHT = features.midnight(NOW)
 MIDNIGHT_H = 14
@@ -13,7 +14,7 @@ MIDNIGHT_H = 14
 
 
 class LivedCounty:
-    """Elders at home, each with a wristband, a motion sensor in the hall and one in the bathroom."""
+    """Elders at home, each with a wristband and motion sensors in hall, bathroom and kitchen."""
 
     def __init__(self, world: World, people: int = 9, days: int = 50) -> None:
         self.world = world
@@ -38,6 +39,10 @@ class LivedCounty:
         motion = world.device(site, DeviceKind.MOTION, room_id=hall)
         washroom = world.device(site, DeviceKind.MOTION, room_id=bathroom)
         self.residents.append(resident_id)
+        kitchen = world.room(site, "厨房", RoomKind.KITCHEN)
+        stove = world.device(site, DeviceKind.MOTION, room_id=kitchen)
+        sensors = [(motion, hall), (washroom, bathroom), (stove, kitchen)]
+        walk_daily(world, sensors, MIDNIGHT, [30 + (7 * day + 3 * number) % 20 for day in range(days)])
         self.bands.append(band)
         self.halls.append((motion, hall))
         self.measure(number, days * 24 + MIDNIGHT_H, 0)

@@ -18,6 +18,7 @@ from care.db import Connection
 from care.model import RoomKind, SiteKind
 from gateway.model import SIGNS, ActivityEvent, AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
+from tests.analytics.walkers import Walker, calm_homes
 from tests.servers import Database
 
 NAMES = [
@@ -43,6 +44,8 @@ class Misfortune:
         self._fallen()
         self._devices()
         self._away()
+        calm_homes(world, MIDNIGHT)
+        Walker(world, "restless").walk(MIDNIGHT - timedelta(minutes=59), 200, 0.9)
 
     @staticmethod
     def ago(minutes: float) -> float:
@@ -126,6 +129,9 @@ class Misfortune:
         button = world.device(home, DeviceKind.SOS_BUTTON, resident_id=resident_id, seen_s=self.ago(1))
         for day in range(12):
             world.status(button, self.ago(day * 1440), battery=20 + day)
+
+        cuff = world.device(home, DeviceKind.BP_CUFF, resident_id=resident_id, seen_s=self.ago(90))
+        world.vitals(cuff, resident_id, self.ago(90), sbp=172, dbp=96, hr=78)
 
     def _away(self) -> None:
         site = self.world.site("house-5", SiteKind.HOUSEHOLD)

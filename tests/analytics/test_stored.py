@@ -19,10 +19,12 @@ from analytics import features, training, versions
 from analytics.baselines import WINDOWS_H, HistoryBaselines
 from analytics.detectors.baseline import Baseline
 from analytics.detectors.inactivity import Inactivity
+from analytics.detectors.restlessness import COHORT_DAYS, learn_from, past_habits
 from analytics.detectors.routine import Routine
 from analytics.errors import AlreadyRunningError, ModelVersionError
 from analytics.history import History
 from analytics.learnt import NAMES
+from analytics.models import storage
 from analytics.nightly import CADENCE, Nightly, train_alone, train_now
 from analytics.settings import AnalyticsSettings
 from analytics.stored import StoredBaselines
@@ -94,14 +96,17 @@ def test_stored_equals_learnt_by_day(
     rhythm = expected.rhythm(history)
     assert np.isfinite(before[0].spread["hr", WINDOWS_H[0]]).all()
     assert len(rhythm)
+    restless = learn_from(past_habits(history, MIDNIGHT - COHORT_DAYS * DAY, MIDNIGHT), settings)
     # Without the history nothing can be learnt: what is answered comes from the versions.
     owner.execute("DELETE FROM readings.vitals_hourly")
     owner.execute("DELETE FROM readings.activity_hourly")
+    owner.execute("DELETE FROM readings.activity")
     later = StoredBaselines(settings)
     for part, baseline in zip(history.slices(), before, strict=True):
         assert_same_baseline(later.vitals(history, part), baseline)
     pd.testing.assert_frame_equal(later.rhythm(history), rhythm)
     assert later.rare_days(history) is not None
+    assert storage.dump(later.restless_days(history)) == storage.dump(restless)
 
 
 def test_detectors_find_the_same_with_either(
@@ -207,14 +212,17 @@ def test_without_any_version_it_is_learnt_anew(
 def test_what_is_too_old_or_learnt_otherwise_is_not_used(
     train: Train, service: Connection, settings: AnalyticsSettings
 ) -> None:
-    (vitals, rhythm, routine) = (train()[name] for name in NAMES)
-    other = msgspec.structs.replace(settings, inactivity_personal_factor=2.0, routine_rare_share=0.1)
+    (vitals, rhythm, routine, restlessness) = (train()[name] for name in NAMES)
+    other = msgspec.structs.replace(
+        settings, inactivity_personal_factor=2.0, routine_rare_share=0.1, restlessness_share=0.1
+    )
     assert vitals.unusable(other, NOW) is None
-    for version in (rhythm, routine):
+    for version in (rhythm, routine, restlessness):
         assert version.unusable(settings, NOW) is None
         assert version.unusable(other, NOW) == "it was learnt with other settings than those that hold now"
     assert_as_learnt_anew(service, other)
     assert StoredBaselines(other).rare_days(History(service, NOW)) is None
+    assert StoredBaselines(other).restless_days(History(service, NOW)) is None
     late = vitals.window_end + settings.models_age_days_max * DAY
     assert versions.load(service, "vitals", settings, late) is not None
     assert versions.load(service, "vitals", settings, late + timedelta(seconds=1)) is None
@@ -244,7 +252,9 @@ def test_a_worse_version_is_rejected_and_said_why(
 def test_restoring(train: Train, owner: Connection, service: Connection) -> None:
     with pytest.raises(ModelVersionError, match="'vitals' is stored: nothing has been learnt yet"):
         versions.restore(service, "vitals", None, "test")
-    with pytest.raises(ModelVersionError, match="'vital' is stored: there are vitals, rhythm, routine"):
+    with pytest.raises(
+        ModelVersionError, match="'vital' is stored: there are vitals, rhythm, routine, restlessness"
+    ):
         versions.restore(service, "vital", None, "test")
     train(NOW - 2 * DAY)
     with pytest.raises(ModelVersionError, match="no earlier version of vitals"):

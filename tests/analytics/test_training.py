@@ -1,5 +1,6 @@
 """What is learnt at night: the same as by day, whatever the parts; stored, read back, and put to the test."""
 
+import dataclasses
 import hashlib
 import math
 from datetime import timedelta
@@ -14,14 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.ensemble import IsolationForest
 
-from analytics import baselines, comparison, features, learnt, training, versions
+from analytics import baselines, behaviour, comparison, features, learnt, training, versions
 from analytics.baselines import HistoryBaselines, VitalBaseline
 from analytics.comparison import Tally, Verdict
 from analytics.detectors import routine
 from analytics.detectors.routine import ALL_HABITS
 from analytics.history import PERSISTENT_SIGNS, History
-from analytics.learnt import RareHabits, SilenceRhythm, VitalUsual
-from analytics.models import isolation, storage
+from analytics.learnt import RareHabits, RestlessHomes, SilenceRhythm, VitalUsual
+from analytics.models import isolation, restlessness, storage
 from analytics.models.storage import ModelFormatError
 from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate, Rivals
@@ -393,6 +394,41 @@ def test_forests_come_back_from_bytes_and_equal_scikit_learn() -> None:
     np.testing.assert_allclose(model.days.score(unseen), twin.score_samples(unseen), rtol=1e-9)
 
 
+def test_restless_days_come_back_from_bytes_and_must_fit() -> None:
+    model = RestlessHomes(days=restlessness.learn(some_days(4), 0.03))
+    again = read_back("restlessness", model)
+    assert isinstance(again, RestlessHomes)
+    assert again.days.limit == model.days.limit
+    np.testing.assert_array_equal(
+        again.days.are_restless(some_days(5)), model.days.are_restless(some_days(5))
+    )
+    cohort = dataclasses.replace(model.days.cohort, scale=model.days.cohort.scale * 0)
+    wrong = RestlessHomes(days=dataclasses.replace(model.days, cohort=cohort))
+    with pytest.raises(ModelFormatError, match="scale"):
+        read_back("restlessness", wrong)
+
+
+def test_of_two_limits_the_one_that_calls_as_many_days_as_meant_is_better(
+    settings: AnalyticsSettings,
+) -> None:
+    right = restlessness.learn(some_days(4), settings.restlessness_share)
+    deaf = dataclasses.replace(right, limit=right.limit + 9)
+    shrill = dataclasses.replace(right, limit=right.limit - 1)
+    for worse, better, no_worse in ((shrill, right, False), (right, shrill, True), (deaf, right, False)):
+        tally = comparison.new_tally("restlessness")
+        comparison.add_restlessness(tally, some_days(6, 3_000), worse, better, settings)
+        verdict = tally.verdict()
+        assert verdict.no_worse is no_worse, verdict.reason
+        assert tally.count == 3_000
+    twin = np.mean(right.cohort.restlessness(some_days(6, 3_000)) > right.limit)
+    assert right.are_restless(some_days(6, 3_000)).mean() == twin == pytest.approx(0.03, abs=0.01)
+
+
+def some_days(seed: int, count: int = 1_000) -> pd.DataFrame:
+    counts = np.random.default_rng(seed).poisson(9.0, (count, len(behaviour.HABITS)))
+    return pd.DataFrame(counts, columns=list(behaviour.HABITS), dtype=np.float64)
+
+
 CONTENT = storage.dump(table_of({(1, True, False, True): 3, (2, False, False, False): 5}))
 
 
@@ -440,6 +476,7 @@ def test_a_model_of_another_kind_or_shape_is_refused() -> None:
         ("rhythm", "inactivity_personal_factor", 3.0),
         ("rhythm", "night_begins_h", 21),
         ("routine", "routine_rare_share", 0.01),
+        ("restlessness", "restlessness_share", 0.01),
     ],
 )
 def test_the_recipe_names_what_decides(name: str, setting: str, value: float) -> None:

@@ -94,7 +94,7 @@ def test_what_cannot_be_brought_back_is_said_in_one_line(learnt: None, anshou: A
     assert anshou("restore", "vitals", "2") == "!anshou: vitals version 2 is live already\n"
     assert (
         anshou("restore", "pulse")
-        == "!anshou: no version of 'pulse' is stored: there are vitals, rhythm, routine\n"
+        == "!anshou: no version of 'pulse' is stored: there are vitals, rhythm, routine, restlessness\n"
     )
 
 

@@ -139,6 +139,14 @@ def test_false_alarms_per_person_day() -> None:
     }
 
 
+def test_limits_are_true_of_the_ill_but_find_nobody() -> None:
+    ill = label(LabelKind.URINARY_INFECTION, hours=130)
+    said = alarm(AlarmKind.OUT_OF_LIMITS, AT_MS + HOUR_MS, detector="limits")
+    found = simulated.score([lived((ill,), (said,))])
+    assert (found.false, [event.by for event in found.events]) == ((), [None])
+    assert len(simulated.score([lived((), (said,))]).false) == 1
+
+
 def test_a_county_must_have_lived_long_enough() -> None:
     with pytest.raises(ValueError, match="longer than 40 days"):
         simulated.score([lived((), ())], learning_days=40)

@@ -1,0 +1,220 @@
+"""Blood pressure and pulse that somebody measured, and that are too high or too low.
+
+The latest reading of each sign in a day counts, when an instrument took it that people use on purpose; what
+bands and mattresses feel all day is the matter of the early warning. `analytics.models.limits` judges each
+reading, as it does those of TIHM in the evaluation.
+
+One high pressure is often the cuff, the stairs or the fright of being measured: it is told with low priority,
+and the sentence asks to measure again. Hypertension of grade 3, seen twice in a day, is no longer chance.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analytics import news2, wording
+from analytics.columns import datetimes
+from analytics.detectors import Assessment, Finding, Subject, SubjectKind
+from analytics.detectors.early_warning import RED_WINDOWS_MAX
+from analytics.evidence import chart, contribution, evidence
+from analytics.history import SPOT_SIGNS, History
+from analytics.models.limits import GRADE_3, Limits, grade_3
+from analytics.news2 import Flags
+from analytics.settings import AnalyticsSettings
+from care.model import AlarmPriority
+from gateway.model import AlarmKind
+
+WINDOW = timedelta(days=1)
+"""What was measured before says little of now."""
+GRADE_3_COUNT = 2
+"""So many measurements of the window at grade 3 confirm each other: one alone is often the cuff."""
+CHART_SPAN = timedelta(days=14)
+PRESSURE = ("sbp", "dbp")
+
+
+class OutOfLimits:
+    """Alarms of kind `out_of_limits`."""
+
+    name = "limits"
+    kind = AlarmKind.OUT_OF_LIMITS
+
+    def __init__(self, settings: AnalyticsSettings) -> None:
+        self._limits = limits_of(settings)
+        self._called_within = timedelta(seconds=RED_WINDOWS_MAX * settings.vitals_window_s)
+
+    def score(self, history: History) -> Assessment:
+        """Whose latest pressure or pulse is at or beyond a limit; fine is whose are all inside.
+
+        Who had no pressure measured is not fine: a pulse alone says nothing of a pressure that was too high.
+        """
+        residents = history.residents.set_index("resident_id")
+        readings = by_sign(history.spot_readings(WINDOW))
+        readings = readings[readings["resident_id"].isin(residents.index)]
+        readings = readings.assign(tolerance=history.tolerance(self.name, readings["resident_id"]))
+        latest = judged(readings, self._limits)
+        told = set(latest.loc[latest["out"], "resident_id"]) - self._left_to_early_warning(history, latest)
+        findings = tuple(
+            self._finding(history, residents["site_id"], own)
+            for _, own in latest[latest["resident_id"].isin(told)].groupby("resident_id")
+        )
+        people = latest.groupby("resident_id").agg(out=("out", "any"), at=("time", "max"))
+        measured = people.index.isin(latest.loc[latest["sign"].isin(PRESSURE), "resident_id"])
+        well = people[~people["out"] & measured]
+        fine = {
+            Subject(SubjectKind.RESIDENT, resident_id): at
+            for resident_id, at in zip(well.index.tolist(), datetimes(well["at"]), strict=True)
+        }
+        return Assessment(detector=self.name, kind=self.kind, findings=findings, fine=fine)
+
+    def _left_to_early_warning(self, history: History, latest: pd.DataFrame) -> frozenset[int]:
+        """Residents of whom one latest reading is so bad that the early warning calls for it, or has called.
+
+        What it did not call for in time is told here: it came late, or a band on the wrist spoke against it,
+        or somebody has switched the early warning off.
+        """
+        red = latest[_red(latest)]
+        subjects = [str(Subject(SubjectKind.RESIDENT, one)) for one in red["resident_id"].tolist()]
+        until = _called_until(history).reindex(subjects).set_axis(red.index)
+        left = (red["time"] > history.now - self._called_within) | (until >= red["time"])
+        return frozenset(red.loc[left, "resident_id"].tolist())
+
+    def _finding(self, history: History, site_of: "pd.Series[int]", own: pd.DataFrame) -> Finding:
+        """`own`: the latest readings of one resident, at least one beyond a limit."""
+        resident_id = int(own["resident_id"].iloc[0])
+        out = own[own["out"]]
+        confirmed = out[out["confirmed"]]
+        worst = (out if confirmed.empty else confirmed).sort_values("strength").iloc[-1]
+        since: datetime = out["time"].min().to_pydatetime()
+        rows = own.to_dict("records")
+        made = evidence(
+            _sentence(out, history.now),
+            since,
+            history.now,
+            seen={row["sign"]: row["value"] for row in rows},
+            expected={row["sign"]: f"{row['low']:g}–{row['high']:g}" for row in rows},
+            contributions=[
+                contribution({"sign": row["sign"]}, row["value"], row["low"], row["high"], row["strength"])
+                for row in rows
+                if row["out"]
+            ],
+            chart=chart(
+                "vitals",
+                history.now - CHART_SPAN,
+                history.now,
+                sign=worst["sign"],
+                low=worst["low"],
+                high=worst["high"],
+            ),
+            measured={row["sign"]: row["time"].isoformat() for row in rows},
+            grade_3_count=int(own["grade_3_count"].iloc[0]),
+        )
+        return Finding(
+            subject=Subject(SubjectKind.RESIDENT, resident_id),
+            site_id=int(site_of[resident_id]),
+            kind=self.kind,
+            priority=AlarmPriority.LOW if confirmed.empty else AlarmPriority.MEDIUM,
+            since=since,
+            evidence=made,
+        )
+
+
+def limits_of(settings: AnalyticsSettings) -> Limits:
+    """What the county has chosen."""
+    return Limits(
+        sbp=(settings.limits_sbp_mmhg_low, settings.limits_sbp_mmhg_high),
+        dbp=(settings.limits_dbp_mmhg_low, settings.limits_dbp_mmhg_high),
+        hr=(settings.limits_hr_bpm_low, settings.limits_hr_bpm_high),
+    )
+
+
+def by_sign(spot: pd.DataFrame) -> pd.DataFrame:
+    """resident_id, time, sign, value of `History.spot_readings`: one row a value; by resident, then time."""
+    rows = spot.melt(["resident_id", "time"], SPOT_SIGNS, var_name="sign", value_name="value")
+    rows = rows.dropna(subset="value")
+    return rows.sort_values(["resident_id", "time"], kind="stable", ignore_index=True)
+
+
+def judged(readings: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """The latest reading of each resident and sign.
+
+    Args:
+        readings: resident_id, time, sign, value, tolerance, of a day; by time for each resident.
+        limits: for a tolerance of 1.
+
+    Returns:
+        `readings` of which there is no later one, with `low` and `high`: the person's own limits; `out`:
+        whether it is at or beyond one; `strength`: how far it is from their middle, 1 at a limit;
+        `grade_3_count`: in how many measurements of the resident a pressure was out and at grade 3;
+        `confirmed`: whether this reading is one of them and they are GRADE_3_COUNT or more.
+    """
+    low, high = limits.bands(readings)
+    rows = readings.assign(
+        low=low,
+        high=high,
+        out=limits.passed(readings),
+        strength=np.abs(readings["value"] - (low + high) / 2) / ((high - low) / 2),
+    )
+    # Who bears more by agreement with a doctor is not told of less than that.
+    grave = rows["out"] & grade_3(rows)
+    # Both numbers of one measurement are one measurement.
+    count = rows[grave].groupby("resident_id")["time"].nunique()
+    rows["grade_3_count"] = rows["resident_id"].map(count).fillna(0).astype(np.int64)
+    rows["confirmed"] = grave & (rows["grade_3_count"] >= GRADE_3_COUNT)
+    return rows.groupby(["resident_id", "sign"]).tail(1)
+
+
+def _red(latest: pd.DataFrame) -> Flags:
+    """(n,) which readings have 3 points in NEWS2, and so call by themselves."""
+    signs = {sign: latest["value"].where(latest["sign"] == sign).to_numpy(np.float64) for sign in news2.SIGNS}
+    # Oxygen is none of these signs: neither its scale nor who breathes it matters.
+    scale, on_oxygen = np.ones(len(latest), np.int64), np.zeros(len(latest), np.bool_)
+    return np.asarray(news2.score(signs, scale, on_oxygen).red.any(axis=1))
+
+
+def _called_until(history: History) -> "pd.Series[Any]":
+    """By subject until when an alarm of vital signs called somebody: now, or when it was dealt with."""
+    alarms = history.standing_alarms([AlarmKind.VITALS], WINDOW.total_seconds())
+    until = alarms["resolved_at"].fillna(alarms["ended_at"]).fillna(pd.Timestamp(history.now))
+    return until.groupby(alarms["subject"]).max()
+
+
+def _sentence(out: pd.DataFrame, now: datetime) -> wording.Sentence:
+    """`out`: as in `_finding`, only what is beyond a limit."""
+    measured_zh, measured_en = [], []
+    for _, rows in out.groupby("time"):
+        at = wording.clock(rows["time"].iloc[0].to_pydatetime(), now)
+        told = [_told(row) for row in rows.to_dict("records")]
+        measured_zh.append(f"{at} 测得{'，'.join(one.zh_cn for one in told)}")
+        measured_en.append(f"{at}: {', '.join(one.en for one in told)}")
+    seen_zh, seen_en = "；".join(measured_zh), "; ".join(measured_en)
+    if not out["confirmed"].any():
+        return wording.sentence(
+            f"{seen_zh}。请静坐五分钟后复测；仍然如此请告诉医生。",
+            f"Measured at {seen_en}. Measure again after five minutes of rest; "
+            "if it stays so, tell the doctor.",
+        )
+    count, highest = int(out["grade_3_count"].iloc[0]), "/".join(f"{value:g}" for value in GRADE_3.values())
+    return wording.sentence(
+        f"{seen_zh}。24 小时内已有 {count} 次血压很高（达到 {highest}）。请静坐五分钟后复测，"
+        "仍然如此请马上联系医生；如有胸痛、气喘、说话不清或手脚无力，请立即拨打 120。",
+        f"Measured at {seen_en}. Very high {count} times within 24 h (from {highest} up). Measure again "
+        "after five minutes of rest; if it stays so, call the doctor now. With chest pain, shortness of "
+        "breath, slurred speech or weak limbs call an ambulance at once.",
+    )
+
+
+def _told(row: Mapping[Any, Any]) -> wording.Words:
+    words = wording.SPOT_SIGNS[row["sign"]]
+    shown, low, high = f"{row['value']:.{words.decimals}f}", f"{row['low']:g}", f"{row['high']:g}"
+    limit_zh, limit_en = (
+        (f"达到 {high} 即提醒", f"told from {high} up")
+        if row["value"] >= row["high"]
+        else (f"降到 {low} 即提醒", f"told from {low} down")
+    )
+    return wording.Words(
+        f"{words.zh_cn} {shown} {words.unit_zh_cn}（{limit_zh}）",
+        f"{words.en} {shown} {words.unit_en} ({limit_en})",
+    )
