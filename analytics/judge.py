@@ -24,6 +24,10 @@ from care.model import AlarmPriority, AlarmState, AlarmStep
 ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
 """States in which a new signal joins the alarm instead of opening another (care.alarm, alarm_one_active)."""
 
+REPEATS_S = 72 * 3_600
+"""So far back it counts how often somebody has looked at the same."""
+WORSE_POINTS = 2
+"""By so many points more NEWS2 is worse, also within the same priority."""
 _RANK = {priority: rank for rank, priority in enumerate(AlarmPriority)}
 
 
@@ -33,8 +37,8 @@ class Policy:
 
     Attributes:
         silence_s: For how long after the end of an alarm the same is not raised again, unless it is worse.
-        repeated_silence_s_max: With each alarm of the last day that somebody resolved the silence doubles, up
-            to this; never for high priority. 0: it stays the same.
+        repeated_silence_s_max: With each alarm of the last REPEATS_S that somebody resolved the silence
+            doubles, up to this; never for high priority. 0: it stays the same.
         persistence_s: How long a finding must have held before it is raised.
         clear_after_s: How long its subject must have been fine before an alarm is cleared.
     """
@@ -43,6 +47,11 @@ class Policy:
     repeated_silence_s_max: float = 0
     persistence_s: float = 0
     clear_after_s: float = 0
+
+    @property
+    def remembered_s(self) -> float:
+        """How long ago an alarm may have ended that still counts."""
+        return max(self.silence_s, REPEATS_S if self.repeated_silence_s_max else 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,14 +193,19 @@ def _worth_raising(
     if now - finding.since < timedelta(seconds=policy.persistence_s):
         return False
     quiet_after = now - timedelta(seconds=_silence_s(finding, ended, policy))
-    return not any(
-        _over_at(alarm) > quiet_after and _RANK[finding.priority] <= _RANK[AlarmPriority(alarm["priority"])]
-        for alarm in ended
-    )
+    return not any(_over_at(alarm) > quiet_after and not _is_worse(finding, alarm) for alarm in ended)
+
+
+def _is_worse(finding: Finding, alarm: Mapping[str, Any]) -> bool:
+    """Whether it is worse now than it was when that alarm was told."""
+    if _RANK[finding.priority] != _RANK[AlarmPriority(alarm["priority"])]:
+        return _RANK[finding.priority] > _RANK[AlarmPriority(alarm["priority"])]
+    known = finding.severity is not None and not pd.isna(alarm["severity"])
+    return known and finding.severity >= alarm["severity"] + WORSE_POINTS
 
 
 def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], policy: Policy) -> float:
-    """Who has looked at the same for the third time today need not be called every half hour (ISA-18.2)."""
+    """Who has looked at the same for the third time need not be called every half hour (ISA-18.2)."""
     looked = sum(not pd.isna(alarm["resolved_at"]) for alarm in ended)
     if finding.priority is AlarmPriority.HIGH or not looked:
         return policy.silence_s

@@ -218,7 +218,7 @@ class Rounds:
     ) -> None:
         assessment = detector.score(history)
         policy = self._policies[detector.kind]
-        standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.silence_s))
+        standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.remembered_s))
         for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
             try:
                 done = carry_out(connection, proposal, known_at)

@@ -95,8 +95,8 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         training_s_max: After how long a nightly training is given up.
         training_statement_s_max: So for one query of it.
         vitals_silence_s: For how long after an alarm's end the same is not raised again, unless it is worse.
-        vitals_repeated_silence_s_max: It doubles with each such alarm of a day that somebody has resolved, up
-            to this; not for high priority.
+        vitals_repeated_silence_s_max: It doubles with each such alarm of three days that somebody has
+            resolved, up to this; not for high priority, nor for two points of NEWS2 more.
         offline_silence_s: So for devices.
         slow_silence_s: So for what is not looked at every minute.
         inactivity_silence_s: So for inactivity.
@@ -135,7 +135,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     limits_dbp_mmhg_high: DiastolicHigh = 100.0
     limits_hr_bpm_low: PulseLow = 50.0
     limits_hr_bpm_high: PulseHigh = 100.0
-    baseline_score: Annotated[float, Meta(gt=0, le=100)] = 2.75
+    baseline_score: Annotated[float, Meta(gt=0, le=100)] = 3.0
     baseline_trend_deviations: Annotated[float, Meta(gt=0, le=100)] = 5.0
     baseline_persistence_h: Annotated[int, Meta(ge=1, le=24)] = 2
     night_begins_h: HourOfDay = 20
@@ -171,7 +171,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     training_s_max: Annotated[int, Meta(ge=60, le=6 * 3_600)] = 3_600
     training_statement_s_max: Annotated[float, Meta(gt=0, le=3_600)] = 300.0
     vitals_silence_s: SilenceS = 1_800
-    vitals_repeated_silence_s_max: SilenceS = 6 * 3_600
+    vitals_repeated_silence_s_max: SilenceS = 12 * 3_600
     offline_silence_s: SilenceS = 6 * 3_600
     slow_silence_s: SilenceS = 86_400
     inactivity_silence_s: SilenceS = 3_600

@@ -47,6 +47,8 @@ class Finding:
         since: Since when it holds, by the clock of the readings.
         evidence: JSON: what was seen and what was expected. `evidence["sentence"]` says so to a caregiver, in
             Chinese (`zh_CN`) and English (`en`), without naming a person. Its shape: docs/detectors.md.
+        severity: How bad it is, where its detector counts that (NEWS2); told of alarms as `score` of the
+            evidence.
         grade: Not a finding of its own, but how sure an alarm is that somebody else has raised; it adds to
             that alarm and opens none.
     """
@@ -57,6 +59,7 @@ class Finding:
     priority: AlarmPriority
     since: datetime
     evidence: Mapping[str, Any]
+    severity: float | None = None
     grade: str | None = None
 
 

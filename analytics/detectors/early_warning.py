@@ -151,6 +151,7 @@ class EarlyWarning:
             priority=AlarmPriority.HIGH if row["high"] else AlarmPriority.MEDIUM,
             since=since,
             evidence=made,
+            severity=float(scored["score"]),
         )
 
 

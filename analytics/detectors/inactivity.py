@@ -13,7 +13,9 @@ and not judged. Nobody is judged whose site does not get through to the centre, 
 no sensor in the bed is taken to be in bed at night, unless last seen in a bathroom.
 
 Whom staff have come to see because of an alarm has been seen: silence that is too long begins anew with their
-arrival, so that one is not called to the same sleeper every hour. The arrival ends no alarm; people do.
+arrival, so that one is not called to the same sleeper every hour. The arrival ends no alarm; people do. When
+nothing was seen of somebody for three days, and staff came in these days, no more is said here: they are away,
+or their sensors are blind, and `absence` and `offline` say so without calling twice a day.
 
 While the system itself stood still (no pulses), nobody could be seen. To go and look is right all the more,
 but the sentence says so: a caregiver who is told of 14 silent hours must know that 6 of them mean nothing.
@@ -60,7 +62,10 @@ class Inactivity:
     def score(self, history: History) -> Assessment:
         """Residents silent for too long, and those who have been seen since."""
         people = self._judged(history)
-        silent = people[people["judged"] & (people["unseen_s"] >= people["limit_s"])]
+        too_long = people["judged"] & (people["unseen_s"] >= people["limit_s"])
+        # Nothing is seen for days, though staff came: `absence` tells of it, without calling twice a day.
+        absent = (people["silence_s"] >= LIFE_SIGNS_S) & people["visited_at"].notna()
+        silent = people[too_long & ~absent]
         seen = people[people["saw_something"] & (people["silence_s"] < people["limit_s"])]
         return Assessment(
             detector=self.name,

@@ -133,11 +133,15 @@ FROM care.site CROSS JOIN LATERAL (
 -- name: standing_alarms
 -- Alarms that have not ended, or did lately.
 SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at,
-    condition_ended_at, evidence ->> 'grade' AS grade FROM care.alarm
+    condition_ended_at, evidence ->> 'grade' AS grade,
+    CASE WHEN jsonb_typeof(evidence -> 'score') = 'number' THEN (evidence ->> 'score')::double precision END AS severity
+FROM care.alarm
 WHERE kind = ANY (%(kinds)s) AND state NOT IN ('closed', 'cancelled', 'cleared')
 UNION ALL
 SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at,
-    condition_ended_at, evidence ->> 'grade' AS grade FROM care.alarm
+    condition_ended_at, evidence ->> 'grade' AS grade,
+    CASE WHEN jsonb_typeof(evidence -> 'score') = 'number' THEN (evidence ->> 'score')::double precision END AS severity
+FROM care.alarm
 WHERE kind = ANY (%(kinds)s) AND ended_at > %(ended_after)s
 ORDER BY id;
 

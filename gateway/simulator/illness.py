@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from gateway.simulator.chance import generator
-from gateway.simulator.clock import DAY_MS, HOUR_MS, day_start_ms
+from gateway.simulator.clock import DAY_MS, HOUR_MS, day_of, day_start_ms
 from gateway.simulator.person import Condition, Medication, Sex, Traits
 
 WINDOW_DAYS = 30
@@ -153,6 +153,12 @@ def dying_by(seed: int, subject: int, traits: Traits, day: int, rate: float) -> 
             if onset_ms < begin_ms + DAY_MS:
                 return Course(kind=IllnessKind.DYING, onset_ms=onset_ms, severity=1.0)
     return None
+
+
+def empty_until_ms(dying: Course) -> int:
+    """Until when the place of somebody who died of this course stays empty; then another person has it."""
+    window = day_of(dying.onset_ms) // WINDOW_DAYS
+    return day_start_ms((window + _DEATHS_REMEMBERED + 1) * WINDOW_DAYS)
 
 
 @lru_cache(maxsize=65_536)

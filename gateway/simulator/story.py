@@ -22,7 +22,7 @@ from gateway.simulator.clock import (
 from gateway.simulator.contagion import Outbreak, course_of, outbreaks_on
 from gateway.simulator.events import Events
 from gateway.simulator.fleet import Batteries
-from gateway.simulator.illness import LONGEST_COURSE_DAYS, WINDOW_DAYS, Course, courses_on, dying_by
+from gateway.simulator.illness import LONGEST_COURSE_DAYS, Course, courses_on, dying_by, empty_until_ms
 from gateway.simulator.labels import Label, LabelKind
 from gateway.simulator.person import Condition
 from gateway.simulator.plan import County, PlannedSite, SiteSort, Subject
@@ -221,7 +221,7 @@ class Story:
                 site=subject.site,
                 subject=subject.index,
                 begin_ms=dying.end_ms,
-                end_ms=dying.end_ms + WINDOW_DAYS * DAY_MS,
+                end_ms=empty_until_ms(dying),
             )
         if self.county.sites[subject.site].sort is SiteSort.CARE_HOME:
             ghost = spell_on(self.county.seed, LabelKind.GHOST_RESIDENT, subject.index, day, self._ordeals)

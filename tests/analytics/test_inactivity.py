@@ -360,3 +360,32 @@ def test_whom_staff_have_gone_to_see_is_asked_for_again_only_after_another_silen
     home.world.activity(home.motion, -4.5 * HOUR_S)
     later = detector.score(History(service, NOW + timedelta(hours=5)))
     assert (later.findings, set(later.fine)) == ((), {home.subject})
+
+
+@pytest.mark.parametrize(("unseen_h", "expected"), [(71, 1), (73, 0)])
+def test_of_whom_nothing_is_seen_for_days_though_staff_came_absence_tells(
+    home: Household,
+    owner: Connection,
+    service: Connection,
+    settings: AnalyticsSettings,
+    unseen_h: int,
+    expected: int,
+) -> None:
+    home.world.activity(home.motion, unseen_h * HOUR_S)
+    home.world.device(home.world.household, DeviceKind.GATEWAY)
+    detector = Inactivity(settings, HistoryBaselines(settings))
+    (first,) = detector.score(History(service, NOW)).findings
+    with owner.transaction():
+        raised = alarms.raise_alarm(
+            owner,
+            site_id=first.site_id,
+            kind=first.kind,
+            raised_at=first.since,
+            actor=Actor("inactivity"),
+            source="detector",
+            resident_id=home.resident_id,
+            known_at=NOW - timedelta(hours=13),
+        )
+    for step, hours in ((AlarmStep.ACKNOWLEDGED, 13), (AlarmStep.ARRIVED, 12)):
+        alarms.take_step(owner, raised.alarm.id, step, Actor("wang"), at=NOW - timedelta(hours=hours))
+    assert len(detector.score(History(service, NOW)).findings) == expected

@@ -45,6 +45,7 @@ def alarm(
     subject: str = "resident:7",
     over_s: float | None = None,
     grade: str | None = None,
+    severity: float | None = None,
 ) -> dict[str, Any]:
     def ago(age_s: float | None) -> datetime | None:
         return None if age_s is None else NOW - timedelta(seconds=age_s)
@@ -61,6 +62,7 @@ def alarm(
         "ended_at": ago(ended_s),
         "condition_ended_at": ago(over_s),
         "grade": grade,
+        "severity": severity,
     }
 
 
@@ -231,6 +233,21 @@ def test_who_has_looked_again_and_again_is_called_less_often_unless_it_is_worse(
         for number in range(looked)
     ]
     assert bool(decide(seen(finding(priority)), standing(*earlier), policy, NOW)) == expected
+
+
+@pytest.mark.parametrize(("severity", "expected"), [(None, False), (3, False), (4, False), (5, True)])
+def test_two_points_more_are_worse_and_never_held_back(severity: float | None, expected: bool) -> None:
+    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    earlier = [alarm(AlarmState.CLOSED, resolved_s=600 * number, ended_s=0, severity=3) for number in (1, 9)]
+    found = dataclasses.replace(finding(), severity=severity)
+    assert bool(decide(seen(found), standing(*earlier), policy, NOW)) == expected
+    unknown = [alarm(AlarmState.CLOSED, resolved_s=600, ended_s=0)]
+    assert decide(seen(found), standing(*unknown), policy, NOW) == ()
+
+
+def test_three_days_are_remembered_where_silence_grows() -> None:
+    assert Policy(silence_s=1800).remembered_s == 1800
+    assert Policy(silence_s=1800, repeated_silence_s_max=3600).remembered_s == 72 * 3600
 
 
 def test_nobody_has_looked_at_what_ended_by_itself() -> None:

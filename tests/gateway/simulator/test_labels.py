@@ -167,6 +167,28 @@ def test_dying_ends_in_death_and_nothing_follows(county: County, hard_times: Sto
     assert all(label.end_ms <= death.begin_ms for label in ill)
 
 
+def test_who_died_long_ago_is_still_dead_until_somebody_else_has_the_place(
+    county: County, hard_times: Story
+) -> None:
+    subject, course = next(
+        (subject, course)
+        for subject in county.subjects
+        if (course := dying_by(county.seed, subject.index, subject.traits, DAY, 25)) is not None
+        and day_of(course.end_ms) < DAY - 60
+    )
+    here = range(subject.site, subject.site + 1)
+
+    def dead_on(day: int) -> list[Label]:
+        told = hard_times.tell(day, sites=here, opening=True)
+        return [one for one in of(list(told.labels), LabelKind.DEAD) if one.subject == subject.index]
+
+    (label,) = dead_on(DAY)
+    assert label.begin_ms == course.end_ms
+    last = day_of(label.end_ms - 1)
+    assert [one.begin_ms for one in dead_on(last)] == [course.end_ms]
+    assert all(one.begin_ms > course.end_ms for one in dead_on(last + 1))
+
+
 @pytest.mark.parametrize("portion", [1, 7])
 def test_a_county_in_portions_is_the_whole_county(county: County, hard_times: Story, portion: int) -> None:
     whole = hard_times.tell(DAY + 1, opening=True)
