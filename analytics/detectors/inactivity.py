@@ -14,8 +14,8 @@ no sensor in the bed is taken to be in bed at night, unless last seen in a bathr
 
 Whom staff have come to see because of an alarm has been seen: silence that is too long begins anew with their
 arrival, so that one is not called to the same sleeper every hour. The arrival ends no alarm; people do. When
-nothing was seen of somebody for three days, and staff came in these days, no more is said here: they are away,
-or their sensors are blind, and `absence` and `offline` say so without calling twice a day.
+nothing was seen of somebody for three days, and staff came in these days, no more is said here: they are
+away, or their sensors are blind, and `absence` and `offline` say so without calling twice a day.
 
 While the system itself stood still (no pulses), nobody could be seen. To go and look is right all the more,
 but the sentence says so: a caregiver who is told of 14 silent hours must know that 6 of them mean nothing.
