@@ -1,9 +1,10 @@
 """`anshou bench analytics`: one round over a county, from SQL to proposals, and slow detectors once.
 
 Each elder wears a wristband that has sent five signs a minute, and has a motion sensor that saw them every
-three minutes. The database makes the rows itself: minutes in full, and 90 days as hourly rollups for the
-detectors that look at weeks. What is usual for each person is learnt before the clock starts: that happens
-once a day. The ceiling is what reading the same quarter of an hour takes without any detector.
+three minutes; one in ten lives alone, with motion sensors in three more rooms. The database makes the rows
+itself: minutes in full, and 90 days as hourly rollups for the detectors that look at weeks. What is usual for
+each person is learnt before the clock starts: that happens once a day. The ceiling is what reading the same
+quarter of an hour takes without any detector.
 
 The nightly training is the process that runs at night, from its start to its end, the second time: then it
 also rehearses, and compares with the version that is live. Its ceiling is reading the same weeks.
@@ -20,7 +21,9 @@ from datetime import UTC, datetime, timedelta
 
 from analytics import features
 from analytics.baselines import GAP_DAYS, LEARN_DAYS, HistoryBaselines
+from analytics.comparison import JUDGED_DAYS
 from analytics.detectors import Detector
+from analytics.detectors.restlessness import COHORT_DAYS, past_habits
 from analytics.detectors.routine import DAYS, last_evening
 from analytics.history import History, record_pulse
 from analytics.judge import decide
@@ -34,6 +37,10 @@ from care import db
 from care.db import Connection
 
 ELDERS_A_HOME = 100
+ALONE_SHARE = 0.1
+WALKED_HOMES = 250
+"""Households with weeks of raw motion: a few more than are learnt from."""
+WALKED_DAYS = COHORT_DAYS + JUDGED_DAYS
 ROUNDS = 7
 ROUND_S_MAX = {5_000: 1.0, 100_000: 20.0}
 SLOW_S_MAX = 60.0
@@ -44,6 +51,39 @@ SINCE = timedelta(days=100)
 TRAINING_S_MAX = {5_000: 300.0}
 BYTES_A_RESIDENT_MAX = 2_000
 
+ALONE = """
+WITH site AS (
+    INSERT INTO care.site (code, kind, name, township)
+    SELECT 'alone-' || n, 'household', 'Household ' || n, 'Town' FROM generate_series(1, %(alone)s) AS n
+    RETURNING id
+), resident AS (
+    INSERT INTO care.resident (site_id, name, sex, born_on, category)
+    SELECT id, 'Resident', 'male', '1941-01-01', 'tekun_dispersed' FROM site RETURNING id, site_id
+), band AS (
+    INSERT INTO care.device (site_id, name, kind, power)
+    SELECT site_id, 'wa-' || site_id, 'wristband', 'battery' FROM resident RETURNING id, site_id
+), worn AS (
+    INSERT INTO care.device_assignment (device_id, resident_id, during)
+    SELECT band.id, resident.id, tstzrange('2020-01-01', NULL) FROM band JOIN resident USING (site_id)
+), room AS (
+    INSERT INTO care.room (site_id, name, kind)
+    SELECT id, kind, kind::care.room_kind FROM site, unnest(ARRAY['bedroom', 'kitchen', 'bathroom']) AS kind
+    RETURNING id, site_id
+), sensor AS (
+    INSERT INTO care.device (site_id, name, kind, power)
+    SELECT site_id, 'r-' || id, 'motion', 'battery' FROM room RETURNING id, name
+)
+INSERT INTO care.device_assignment (device_id, room_id, during)
+SELECT id, substring(name FROM 3)::int, tstzrange('2020-01-01', NULL) FROM sensor
+"""
+WALKS = """
+INSERT INTO readings.activity (time, device_id, room_id, event)
+SELECT at + random() * interval '4 minutes', device_id, room_id, 'motion'
+FROM (SELECT device_id, room_id, dense_rank() OVER (ORDER BY site_id) AS home FROM care.device_assignment
+      JOIN care.device ON device.id = device_id WHERE room_id IS NOT NULL) AS sensor
+CROSS JOIN generate_series(%(begin)s, %(end)s, interval '45 minutes') AS at
+WHERE home <= %(homes)s
+"""
 MOTION = """
 WITH seen AS (
     INSERT INTO care.device (site_id, name, kind, power)
@@ -143,14 +183,25 @@ def run(*, elders: int = 5_000, weeks: int = 1) -> list[Figure]:
 
 
 def _fill(connection: Connection, elders: int, now: datetime, *, with_weeks: bool) -> None:
-    add_fleet(connection, elders // ELDERS_A_HOME, ELDERS_A_HOME)
+    alone = round(elders * ALONE_SHARE)
+    add_fleet(connection, (elders - alone) // ELDERS_A_HOME, ELDERS_A_HOME)
+    connection.execute(ALONE, {"alone": alone})
     connection.execute("UPDATE care.resident SET admitted_on = current_date - 100")
     connection.execute("UPDATE care.device SET added_at = %s", (now - SINCE,))
     hour = now.replace(minute=0, second=0)
     times = {"now": now, "hour": hour, "hours": WEEKS_H}
     for statement in (MOTION, ROOMS, HOMES, MINUTES, STATE, HEARD, SEEN):
         connection.execute(statement, times)
+    midnight = features.midnight(now)
+    today = {"begin": midnight, "end": now - timedelta(minutes=5), "homes": alone}
+    past = {
+        "begin": midnight - timedelta(days=WALKED_DAYS),
+        "end": midnight - timedelta(minutes=5),
+        "homes": WALKED_HOMES,
+    }
+    connection.execute(WALKS, today)
     if with_weeks:
+        connection.execute(WALKS, past)
         for statement in (HOURS, ACTIVE_HOURS):
             connection.execute(statement, times)
 
@@ -238,6 +289,7 @@ def _bare_weeks(connection: Connection, now: datetime) -> float:
         history.activity_hours(part, end - timedelta(days=LEARN_DAYS) - JUDGED, end)
         history.habits(part, evening - timedelta(days=DAYS) - JUDGED, evening)
         history.bed_days(part, evening - timedelta(days=DAYS) - JUDGED, evening)
+    past_habits(history, end - timedelta(days=COHORT_DAYS) - JUDGED, end)
     return time.perf_counter() - began_s
 
 
