@@ -202,6 +202,31 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
     expect(page.get_by_role("button", name="是，报得对")).to_have_attribute("aria-pressed", "true")
 
 
+def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+) -> None:
+    page = browser_page
+    for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
+        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+    complaints = enter(page, dashboard, path=f"/alarms/{found.id}")
+    right = page.get_by_role("button", name="是，报得对")
+    right.evaluate("e => { e.mark = 'kept'; }")
+    with page.expect_response(f"**/alarms/{found.id}"):
+        page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
+    page.wait_for_timeout(300)
+    assert right.evaluate("e => e.mark") == "kept", "nothing has changed"
+    right.hover()
+    page.mouse.down()
+    with page.expect_response(f"**/alarms/{found.id}"):
+        alarms.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+    page.wait_for_timeout(300)
+    assert right.evaluate("e => e.mark") == "kept", "a finger is on it"
+    page.mouse.up()
+    expect(right).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".timeline")).to_contain_text("我去看看")
+    assert complaints.found == []
+
+
 def test_a_note_half_written_stays_when_the_page_changes(
     browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
 ) -> None:
