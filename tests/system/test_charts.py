@@ -202,6 +202,32 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
     expect(page.get_by_role("button", name="是，报得对")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.parametrize("late", ["htmx.min.js", "js/page.js", "echarts.min.js"])
+def test_a_tap_before_the_scripts_are_there_is_not_lost(
+    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm, late: str
+) -> None:
+    page = browser_page
+    for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
+        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+    enter(page, dashboard)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**/{late}*", hold)
+    page.goto(dashboard.url(f"/alarms/{found.id}"), wait_until="commit")
+    right = page.get_by_role("button", name="是，报得对")
+    right.click()
+    page.wait_for_timeout(300)
+    assert held, "the script was asked for"
+    for route in held:
+        route.continue_()
+    expect(right).to_have_attribute("aria-pressed", "true")
+    assert [one.verdict for one in feedback.of_alarm(owner, found.id)] == ["true"]
+    assert "verdict" not in page.url, "the browser has not sent the form by itself"
+
+
 def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
     browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
 ) -> None:

@@ -18,3 +18,6 @@ if (document.body.dataset.signedIn === "yes") {
   startSound();
   if (document.body.dataset.live !== "no") startLive();
 }
+// Not only when the last script has come: a chart's library takes seconds on an old telephone.
+window.htmx?.process(document.body);
+document.dispatchEvent(new Event("page-listens"));

@@ -2,7 +2,10 @@
 // are never replaced under a finger: a press must reach what was pressed. Marked with data-steady, and an id.
 const shown = new WeakMap();
 const late = new Set();
+// A finger that left the screen unnoticed must not hold up news for longer than this.
+const PRESS_MS_MAX = 3_000;
 let pressed = false;
+let pressTimer = null;
 
 // As the server rendered it, before any clock ticks or chart draws in it.
 export function adoptSteady() {
@@ -10,7 +13,7 @@ export function adoptSteady() {
 }
 
 export function startSteady() {
-  addEventListener("pointerdown", () => (pressed = true), true);
+  addEventListener("pointerdown", press, true);
   for (const over of ["pointerup", "pointercancel"]) addEventListener(over, release, true);
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
@@ -26,8 +29,15 @@ export function startSteady() {
   document.body.addEventListener("htmx:afterRequest", () => setTimeout(fetchLate));
 }
 
+function press() {
+  pressed = true;
+  clearTimeout(pressTimer);
+  pressTimer = setTimeout(release, PRESS_MS_MAX);
+}
+
 // After the click that belongs to it has been heard.
 function release() {
+  clearTimeout(pressTimer);
   setTimeout(() => {
     pressed = false;
     fetchLate();
