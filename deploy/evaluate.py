@@ -1,5 +1,6 @@
 """`anshou evaluate`: replay real records and simulated counties, say what was reached, write reports."""
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -9,11 +10,13 @@ from typing import Annotated
 import typer
 
 from analytics.evaluation import datasets, homes, mortality, physionet2012, report, simulated, tihm
+from analytics.evaluation.datasets import DatasetError
 from analytics.evaluation.results import Result
 from analytics.evaluation.simulated import LEARNING_DAYS, Lived
 from benchmarks import figures
 from benchmarks.stack import DATABASE, running_stack
 from deploy import replay
+from gateway.simulator.clock import DAY_MS
 
 evaluate_app = typer.Typer(
     help="Measure the analytics on public records of real people, and on simulated counties.",
@@ -68,23 +71,44 @@ def evaluate_simulated(
     step_min: Annotated[
         int, typer.Option("--step", min=1, max=15, help="Minutes from one round of analytics to the next.")
     ] = 15,
+    minutes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Begin no further day after so long, and score the days that all counties have lived.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Counties lived through at once.")] = 2,
     as_json: AsJson = False,
     report_folder: ReportFolder = REPORTS,
 ) -> None:
     """Everything that happens in made-up counties, through the production code, day after day."""
+    begins_none_after_s = None if minutes is None else time.time() + 60 * minutes
     orders = [
-        replay.Order(seed=seed, residents=residents, days=days, step_min=step_min)
+        replay.Order(
+            seed=seed,
+            residents=residents,
+            days=days,
+            step_min=step_min,
+            begins_none_after_s=begins_none_after_s,
+        )
         for seed in dict.fromkeys(seeds)
     ]
     with ProcessPoolExecutor(min(workers, len(orders))) as pool:
-        lives = list(pool.map(_live, orders))
+        lives = simulated.together(list(pool.map(_live, orders)))
+    days_lived = (lives[0].end_ms - lives[0].begin_ms) // DAY_MS
+    if days_lived <= LEARNING_DAYS:
+        raise DatasetError(
+            f"In {minutes} min only {days_lived} days were lived through, and the first {LEARNING_DAYS} are "
+            "not scored: give it more time, or fewer residents."
+        )
     found = simulated.score(lives)
     results = simulated.results(found)
     how = {
         "seeds": ", ".join(str(order.seed) for order in orders),
         "residents": residents,
-        "days": days,
+        "days": days_lived,
+        "days_asked": days,
         "step_min": step_min,
     }
     written = report.write_simulated(found, results, how, report_folder)

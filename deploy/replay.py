@@ -6,6 +6,7 @@ take the steps of `care.alarms`. Only the clock is the simulator's: a round sees
 then, and nothing later is in the database. Left out are broker and network, which others measure.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ class Order:
         days: how many; the last ends before today, for a database keeps no future.
         step_min: minutes from one round of analytics to the next (in production: one).
         rate: multiple of ordinary life's incidents, courses and faults.
+        begins_none_after_s: seconds since 1970; then no further day is begun. None: all are lived through.
     """
 
     seed: int
@@ -83,6 +85,11 @@ class Order:
     days: int
     step_min: int = 15
     rate: float = 1.0
+    begins_none_after_s: float | None = None
+
+    def has_time(self, now_s: float) -> bool:
+        """Whether another day may begin at `now_s`."""
+        return self.begins_none_after_s is None or now_s < self.begins_none_after_s
 
 
 class _Hands(NamedTuple):
@@ -97,7 +104,10 @@ class _Hands(NamedTuple):
 
 
 def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> Lived:
-    """Live through all days of the order in an empty, migrated database; `progress(done, of)` counts days."""
+    """Live through the days of the order in an empty, migrated database; `progress(done, of)` counts days.
+
+    Where time runs out, what was lived until then is given back; at least one day.
+    """
     county = county_of(order.seed, order.residents)
     story = Story(county, incident_rate=order.rate, ordeal_rate=order.rate)
     first = day_of(int(datetime.now(UTC).timestamp() * 1000)) - order.days
@@ -125,16 +135,19 @@ def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> 
             heard=Heard(),
             rounds=Rounds(settings, detectors_of(settings), policies_of(settings)),
         )
-        waiting = events.NOTHING
+        waiting, end = events.NOTHING, first
         for day in range(first, first + order.days):
+            if end > first and not order.has_time(time.time()):
+                break
             told = story.tell(day, opening=day == first)
             labels += told.labels
             waiting = _live_day(hands, events.joined([waiting, told.events]), day, order.step_min)
-            progress(day - first + 1, order.days)
+            end = day + 1
+            progress(end - first, order.days)
         return Lived(
             county=county,
             begin_ms=day_start_ms(first),
-            end_ms=day_start_ms(first + order.days),
+            end_ms=day_start_ms(end),
             labels=tuple(labels),
             alarms=_alarms(connection, written),
             failures=sum(n for what, n in hands.rounds.counts.items() if what.startswith("failed:")),

@@ -75,7 +75,7 @@ def write_mortality(found: Mortality, results: Sequence[Result], folder: Path) -
 def write_simulated(found: Found, results: Sequence[Result], how: Mapping[str, object], folder: Path) -> Path:
     """Write `simulated.md` and its plot into the folder, and return its path.
 
-    `how`: what was lived through: `seeds`, `residents`, `days`, `step_min`.
+    `how`: what was lived through: `seeds`, `residents`, `days`, `days_asked`, `step_min`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     plots.infection_delays(found, folder / "simulated-infections.png")

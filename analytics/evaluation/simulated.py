@@ -5,7 +5,7 @@ Pure: labels and alarms in, figures out. How a county lives through production c
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ LEARNING_DAYS = 14
 """What happens in the first days is not scored: the county has just been switched on and knows nobody."""
 FALL_FOUND_WITHIN_MS = 3 * MINUTE_MS
 INFECTION_FOUND_BEFORE_MS = 24 * HOUR_MS
+DECIDED_AFTER_MS = 3 * DAY_MS
+"""Of what lasts longer, and is no infection."""
 REACH_FALLS, REACH_INFECTIONS, REACH_FALSE = 0.95, 0.95, 0.02
 
 INFECTIONS = frozenset({LabelKind.RESPIRATORY_INFECTION, LabelKind.URINARY_INFECTION})
@@ -138,7 +140,7 @@ class Found:
     """All that is scored, of several counties.
 
     Attributes:
-        events: everything labelled that some alarm could find.
+        events: everything labelled that some alarm could find, and could have found before the days ended.
         false: alarms of medium or high priority of which nothing is true, with their county.
         alarm_count: alarms of medium or high priority.
         persons: how many people lived in each county.
@@ -159,6 +161,21 @@ class Found:
         return sum(self.persons) * self.days
 
 
+def together(lives: Sequence[Lived]) -> list[Lived]:
+    """The same counties, each only up to the number of days that all of them have lived."""
+    lasted_ms = min(one.end_ms - one.begin_ms for one in lives)
+    return [_until(one, one.begin_ms + lasted_ms) for one in lives]
+
+
+def _until(lived: Lived, end_ms: int) -> Lived:
+    return replace(
+        lived,
+        end_ms=end_ms,
+        labels=tuple(label for label in lived.labels if label.begin_ms < end_ms),
+        alarms=tuple(alarm for alarm in lived.alarms if alarm.known_ms <= end_ms),
+    )
+
+
 def score(lives: Sequence[Lived], learning_days: int = LEARNING_DAYS) -> Found:
     """Match what was said with what was true, leaving out the first days of each county.
 
@@ -175,7 +192,7 @@ def score(lives: Sequence[Lived], learning_days: int = LEARNING_DAYS) -> Found:
         happened += [
             _found(number, label, lived)
             for label in lived.labels
-            if label.begin_ms >= from_ms and label.kind in FINDERS
+            if label.begin_ms >= from_ms and label.kind in FINDERS and _decided_ms(label) <= lived.end_ms
         ]
         loud = [
             alarm
@@ -192,6 +209,13 @@ def score(lives: Sequence[Lived], learning_days: int = LEARNING_DAYS) -> Found:
         days=days,
         failures=sum(one.failures for one in lives),
     )
+
+
+def _decided_ms(label: Label) -> int:
+    """When it is clear whether it was found in time; what is still open at the end is not scored."""
+    if label.kind in INFECTIONS:
+        return height_middle_ms(label)
+    return min(label.end_ms, label.begin_ms + DECIDED_AFTER_MS)
 
 
 def is_true(alarm: SeenAlarm, lived: Lived) -> bool:

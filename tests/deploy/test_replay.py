@@ -12,13 +12,14 @@ from gateway import wire
 from gateway.errors import WireError
 from gateway.model import AlarmSignal, Message, SignalState
 from gateway.simulator import events
-from gateway.simulator.clock import day_of
+from gateway.simulator.clock import DAY_MS, day_of
 from gateway.simulator.county import county_of
 from gateway.simulator.events import Said
 from gateway.simulator.story import Story
 from tests.servers import Database
 
-ORDER = Order(seed=8, residents=20, days=1, step_min=30, rate=10)
+ORDER = Order(seed=8, residents=20, days=2, step_min=30, rate=10, begins_none_after_s=0)
+"""Of two days there is time for one."""
 
 
 @pytest.mark.slow
@@ -27,7 +28,8 @@ def test_all_that_is_received_is_stored_and_each_signal_is_an_alarm_in_its_time(
     lived = replay.live(
         ORDER, database.owner_url, database.service_url, lambda done, of: days.append((done, of))
     )
-    assert days == [(1, 1)]
+    assert days == [(1, 2)]
+    assert lived.end_ms - lived.begin_ms == DAY_MS
     assert lived.failures == 0
 
     story = Story(county_of(ORDER.seed, ORDER.residents), incident_rate=ORDER.rate, ordeal_rate=ORDER.rate)

@@ -147,6 +147,28 @@ def test_limits_are_true_of_the_ill_but_find_nobody() -> None:
     assert len(simulated.score([lived((), (said,))]).false) == 1
 
 
+def test_what_is_still_open_at_the_end_is_not_scored() -> None:
+    end_ms = BEGIN_MS + DAYS * DAY_MS
+    ill = label(LabelKind.RESPIRATORY_INFECTION, end_ms - 59 * HOUR_MS, hours=204)
+    assert simulated.score([lived((ill,), ())]).events == ()
+    ill = label(LabelKind.RESPIRATORY_INFECTION, end_ms - 61 * HOUR_MS, hours=204)
+    assert len(simulated.score([lived((ill,), ())]).events) == 1
+    dead = label(LabelKind.DEAD, end_ms - 71 * HOUR_MS, hours=5_000)
+    assert simulated.score([lived((dead,), ())]).events == ()
+    dead = label(LabelKind.DEAD, end_ms - 73 * HOUR_MS, hours=5_000)
+    assert len(simulated.score([lived((dead,), ())]).events) == 1
+
+
+def test_counties_that_came_differently_far_are_scored_for_equally_long() -> None:
+    lie, late = label(LabelKind.LONG_LIE), label(LabelKind.LONG_LIE, BEGIN_MS + 25 * DAY_MS)
+    said = tuple(alarm(AlarmKind.FALL, one.begin_ms + MINUTE_MS, detector=None) for one in (lie, late))
+    far, near = lived((lie, late), said), replace(lived((), ()), end_ms=BEGIN_MS + 22 * DAY_MS)
+    both = simulated.together([far, near])
+    assert [one.end_ms for one in both] == [near.end_ms] * 2
+    assert (both[0].labels, both[0].alarms) == ((lie,), said[:1])
+    assert simulated.score(both).days == 22 - simulated.LEARNING_DAYS
+
+
 def test_a_county_must_have_lived_long_enough() -> None:
     with pytest.raises(ValueError, match="longer than 40 days"):
         simulated.score([lived((), ())], learning_days=40)
@@ -156,7 +178,7 @@ def test_the_report_says_it_all(tmp_path: Path) -> None:
     labels = (label(LabelKind.LONG_LIE), label(LabelKind.URINARY_INFECTION, AT_MS + DAY_MS, hours=130))
     alarms = (alarm(AlarmKind.FALL, AT_MS + MINUTE_MS, detector=None), alarm(AlarmKind.WANDERING, AT_MS))
     found = simulated.score([lived(labels, alarms)])
-    how = {"seeds": "5", "residents": PERSONS, "days": DAYS, "step_min": 15}
+    how = {"seeds": "5", "residents": PERSONS, "days": DAYS, "days_asked": DAYS, "step_min": 15}
     written = report.write_simulated(found, simulated.results(found), how, tmp_path)
     text = written.read_text("utf-8")
     assert "| long lie | 1 | 1.000 | 1 min | device 1 |" in text
