@@ -161,9 +161,12 @@ class Directory:
 
     def _look_again(self, device: str) -> Entry | None:
         """It may be so new that its notification has not been read, or (rarely) was not delivered."""
-        self.refresh()
-        if self._loading is not None:
-            self._loading.join()
+        for _ in range(2):  # what was registered while a load was under way is told of after it
+            self.refresh()
+            if self._loading is not None:
+                self._loading.join()
+            if device in self._entries:
+                break
         if device not in self._entries and time.monotonic() - self._loaded_at_s >= UNKNOWN_REFRESH_S_MIN:
             self._connection = None  # forces a load
             self.refresh()
