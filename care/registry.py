@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from argon2 import PasswordHasher
 from psycopg.rows import DictRow
 
 from care.db import Connection, queries, translated_errors
@@ -26,7 +27,7 @@ from care.model import (
     Staff,
     StaffRole,
 )
-from care.secrets import hash_device_secret, hash_password, new_device_secret
+from care.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
 from gateway.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
 
 _sql = queries("care", "sql/registry.sql")
@@ -236,10 +237,12 @@ def add_staff(
     sites: Sequence[str] = (),
     phone: str | None = None,
     language: str = "zh_CN",
+    hasher: PasswordHasher = PASSWORD_HASHER,
 ) -> Staff:
     """Record a member of staff who may sign in and sees what `scope` says.
 
     Scope `township` needs `township`, `operator` the operator's code, `site` the codes of the sites.
+    `hasher` says what each guess at the password costs: nobody but tests has a reason for less.
     """
     needed = {ScopeKind.TOWNSHIP: township, ScopeKind.OPERATOR: operator, ScopeKind.SITE: sites}
     for kind, value in needed.items():
@@ -256,7 +259,7 @@ def add_staff(
         scope=scope,
         township=township,
         operator_id=operator_by_code(connection, operator).id if operator else None,
-        password_argon2=hash_password(password),
+        password_argon2=hash_password(password, hasher),
         language=language,
     )
     for code in sites:
