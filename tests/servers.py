@@ -39,7 +39,7 @@ class Database:
         owner_url: May do everything; for preparing and inspecting.
         web_url: What the dashboard may do: only what the scope set on the connection allows.
         ingest_url: What ingest may do.
-        service_url: What the watch and analytics may do.
+        service_url: What escalation and analytics may do.
     """
 
     name: str
@@ -196,15 +196,15 @@ def cluster_running() -> Iterator[PostgresCluster]:
 @contextmanager
 def database_server_running() -> Iterator[DatabaseServer]:
     """A cluster with a migrated template database."""
-    from care import db
+    from database.migrate import migrate, set_role_passwords
 
     with cluster_running() as cluster:
         cluster.create_database(TEMPLATE)
-        db.migrate(cluster.url(TEMPLATE))
+        migrate(cluster.url(TEMPLATE))
         role_passwords = {
             role: secrets.token_urlsafe(12) for role in ("anshou_web", "anshou_ingest", "anshou_service")
         }
-        db.set_role_passwords(cluster.url(TEMPLATE), role_passwords)
+        set_role_passwords(cluster.url(TEMPLATE), role_passwords)
         server = DatabaseServer(cluster=cluster, role_passwords=role_passwords)
         server.seal_template()
         yield server

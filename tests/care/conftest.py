@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime
 import pytest
 
 from care import registry
-from care.db import Connection
-from care.model import CareCategory, Resident, RoomKind, ScopeKind, Site, SiteKind, Staff, StaffRole
-from gateway.model import DeviceKind
+from care.model import CareCategory, Resident, RoomKind, Site, SiteKind
+from database.connections import Connection
+from identity.model import ScopeKind, Staff, StaffRole
+from protocol.model import DeviceKind
 
 PASSWORD = "correct horse battery"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

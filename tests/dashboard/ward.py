@@ -4,11 +4,13 @@ import math
 import random
 from datetime import UTC, date, datetime, timedelta
 
+from alarms.lifecycle import raise_alarm
+from alarms.model import Alarm, AlarmPriority
 from care import registry
-from care.alarms import Actor, raise_alarm
-from care.db import Connection
-from care.model import Ability, Alarm, AlarmPriority, CareCategory, Resident
-from gateway.model import AlarmKind, DeviceKind
+from care.model import Ability, CareCategory, Resident
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import AlarmKind, DeviceKind
 from tests.care.conftest import SINCE, County
 
 NAMES = (
