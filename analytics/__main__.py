@@ -18,9 +18,9 @@ from analytics.nightly import NICENESS, STOP_S_MAX, Nightly, train_alone
 from analytics.rounds import Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
 from analytics.stored import StoredBaselines
-from care.errors import CareError
-from care.leader import connected, serve, try_to_lead
-from gateway.environment import SettingsError, read_settings
+from database.errors import DomainError
+from database.leases import connected, serve, try_to_lead
+from protocol.environment import SettingsError, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +62,7 @@ def _once(rounds: Rounds) -> int:
             if not try_to_lead(connection, duty.lock):
                 raise AlreadyRunningError("another analytics process is at work, and does this every minute")
             rounds.go(connection)
-    except (AlreadyRunningError, CareError) as error:
+    except (AlreadyRunningError, DomainError) as error:
         print(f"anshou analytics: {error}", file=sys.stderr)
         return 1
     return 1 if any(what.startswith("failed:") for what in rounds.counts) else 0
@@ -72,7 +72,7 @@ def _train(settings: AnalyticsSettings) -> int:
     os.nice(NICENESS)
     try:
         train_alone(settings)
-    except (AnalyticsError, CareError, psycopg.Error) as error:
+    except (AnalyticsError, DomainError, psycopg.Error) as error:
         print(f"anshou analytics: {error}", file=sys.stderr)
         return 1
     return 0

@@ -14,7 +14,7 @@ import pandas as pd
 from psycopg import errors, sql
 
 from analytics.errors import FetchError
-from care.db import Connection
+from database.connections import Connection
 
 TIME, INTEGER, REAL = "timestamptz", "int4", "float4"
 _WIRE = {TIME: ">i8", INTEGER: ">i4", REAL: ">f4"}

@@ -20,7 +20,7 @@ from analytics.models.isolation import RareDays
 from analytics.models.restlessness import RestlessDays
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
-from care.calendar import HOME_TIME
+from protocol.calendar import HOME_TIME
 
 JUDGED_DAYS = 14
 COMPARED_DAYS_MIN = 21

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analytics.news2 import Flags, Floats, Ints
-from care.calendar import HOME_TIME
+from protocol.calendar import HOME_TIME
 
 HOURS = 24
 MAD_TO_SD = 1.4826

@@ -18,8 +18,9 @@ from psycopg.rows import tuple_row
 from analytics import columns
 from analytics.columns import INTEGER, REAL, TIME
 from analytics.news2 import SIGNS
-from care.db import Connection, queries
-from gateway.model import ActivityEvent, AlarmKind, DeviceKind
+from database.connections import Connection
+from database.queries import queries
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind
 
 _sql = queries("analytics", "sql/history.sql")
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pandas as pd
 
+from alarms.detector_settings import Values
+from alarms.lifecycle import legal_steps
+from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from care.alarms import legal_steps
-from care.detector_settings import Values
-from care.model import AlarmPriority, AlarmState, AlarmStep
 
 ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
 """States in which a new signal joins the alarm instead of opening another (care.alarm, alarm_one_active)."""

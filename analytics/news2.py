@@ -80,7 +80,7 @@ def score(signs: Mapping[str, Floats], spo2_scale: Ints, on_oxygen: Flags) -> Sc
     """Score n sets of signs.
 
     Args:
-        signs: for each of `SIGNS` an (n,) array in the units of gateway.model.SIGNS; NaN: not measured.
+        signs: for each of `SIGNS` an (n,) array in the units of protocol.signs.SIGNS; NaN: not measured.
         spo2_scale: (n,) 1, or 2 for confirmed hypercapnic respiratory failure.
         on_oxygen: (n,) whether the person breathes supplementary oxygen.
     """

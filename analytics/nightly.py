@@ -32,8 +32,8 @@ from analytics.rounds import Cadence
 from analytics.settings import AnalyticsSettings
 from analytics.training import Progress, Rivals, untold
 from analytics.versions import Incumbent, Version
-from care.db import Connection
-from care.leader import Duty, DutyLock, connected, try_to_lead
+from database.connections import Connection
+from database.leases import Duty, DutyLock, connected, try_to_lead
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Nightly:
         self._stop = stop
 
     def duty(self) -> Duty:
-        """What `care.leader.serve` needs to do this every night."""
+        """What `database.leases.serve` needs to do this every night."""
         return Duty(
             lock=DutyLock.NIGHTLY,
             database_url=self._settings.database_url,

@@ -1,4 +1,4 @@
-"""One round: detectors that are due look once at the county, the judge decides, care.alarms carries it out.
+"""One round: detectors that are due look once at the county, the judge decides, alarms are opened or ended.
 
 Most detectors are due every minute. What somebody measures is looked at every ten minutes, and what needs
 weeks of history once an hour or a day; when those last ran is in the database, so that a restart neither
@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 
+from alarms import lifecycle
+from alarms.errors import IllegalStepError
 from analytics.baselines import Baselines, HistoryBaselines
 from analytics.detectors import Detector, SubjectKind
 from analytics.detectors.absence import Absence
@@ -31,13 +33,12 @@ from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
 from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
 from analytics.settings import AnalyticsSettings
-from care import alarms
-from care.alarms import Actor
-from care.calendar import HOME_TIME
-from care.db import Connection
-from care.errors import IllegalStepError, NotFoundError
-from care.leader import Duty, DutyLock
-from gateway.model import AlarmKind
+from database.connections import Connection
+from database.errors import NotFoundError
+from database.leases import Duty, DutyLock
+from identity.model import Actor
+from protocol.calendar import HOME_TIME
+from protocol.model import AlarmKind
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class Rounds:
         self.counts: Counter[str] = Counter()
 
     def duty(self) -> Duty:
-        """What `care.leader.serve` needs to go the rounds."""
+        """What `database.leases.serve` needs to go the rounds."""
         return Duty(
             lock=DutyLock.ANALYTICS,
             database_url=self._settings.database_url,
@@ -241,7 +242,7 @@ def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | N
         match proposal:
             case Raise(finding=finding):
                 subject = finding.subject
-                alarms.raise_alarm(
+                lifecycle.raise_alarm(
                     connection,
                     site_id=finding.site_id,
                     kind=finding.kind,
@@ -260,18 +261,18 @@ def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | N
             case Clear(alarm_id=alarm_id, fine_since=fine_since):
                 try:
                     since = {"fine_since": fine_since.isoformat()}
-                    alarms.clear(connection, alarm_id, actor, since, known_at=known_at)
+                    lifecycle.clear(connection, alarm_id, actor, since, known_at=known_at)
                 except (IllegalStepError, NotFoundError):
                     return "too_late"  # somebody took a step at this very moment; theirs counts
                 return "cleared"
             case Ease(alarm_id=alarm_id, fine_since=fine_since):
-                eased = alarms.end_condition_of(
+                eased = lifecycle.end_condition_of(
                     connection, alarm_id, at=fine_since, actor=actor, known_at=known_at
                 )
                 return "too_late" if eased is None else "eased"
             case Amend(alarm_id=alarm_id, finding=finding):
                 detail = {"grade": finding.grade, "sentence": finding.evidence["sentence"]}
-                amended = alarms.amend(
+                amended = lifecycle.amend(
                     connection, alarm_id, actor, finding.evidence, detail, known_at=known_at
                 )
                 return "too_late" if amended is None else "amended"

@@ -44,7 +44,7 @@ from analytics.learnt import (
 from analytics.models import isolation
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
-from care.calendar import HOME_TIME
+from protocol.calendar import HOME_TIME
 
 log = logging.getLogger(__name__)
 

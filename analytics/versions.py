@@ -21,7 +21,8 @@ from analytics.models import storage
 from analytics.models.storage import ModelFormatError
 from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 
 log = logging.getLogger(__name__)
 

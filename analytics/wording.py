@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from care.calendar import HOME_TIME
-from gateway.model import DeviceKind
+from protocol.calendar import HOME_TIME
+from protocol.model import DeviceKind
 
 Sentence = dict[str, str]
 

@@ -24,10 +24,10 @@ from benchmarks.figures import Figure, figure
 from benchmarks.load import Publisher, publish_packet
 from benchmarks.patterns import Pattern
 from benchmarks.stack import Stack, add_fleet, cpu_s, running_stack
-from care import db
-from gateway import wire
-from gateway.model import AlarmKind, AlarmSignal
+from database.connections import Connection, connect
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol import wire
+from protocol.model import AlarmKind, AlarmSignal
 
 HOMES = 100
 RESIDENTS_A_HOME = 50
@@ -68,7 +68,7 @@ def run(*, samples: int = SAMPLES, rows_per_s: float | None = None) -> list[Figu
     """
     figures = []
     with running_stack() as stack:
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             homes = add_fleet(connection, HOMES, RESIDENTS_A_HOME)
             connection.execute(
                 "CREATE TABLE bench_bare (id bigint PRIMARY KEY, at timestamptz DEFAULT now())"
@@ -138,7 +138,7 @@ def _under_load(
         f"load: {reached:,.0f} of {per_s:,.0f} messages/s; alarm process: {share:.0%} of a core",
         file=sys.stderr,
     )
-    with db.connect(stack.owner_url) as connection:
+    with connect(stack.owner_url) as connection:
         events = connection.execute(
             "SELECT id, actor, step,"
             " (extract(epoch FROM (detail ->> 'raised_at')::timestamptz) * 1000)::bigint AS ts_ms"
@@ -288,7 +288,7 @@ def _bare(url: str, database_url: str, ready: "Synchronized[int]") -> None:
 
 def _sustained_per_s(stack: Stack, load: list[Pattern], rows: int) -> float:
     """Messages a second that are stored while they come as fast as the broker takes them."""
-    with db.connect(stack.owner_url, autocommit=True) as connection:
+    with connect(stack.owner_url, autocommit=True) as connection:
         with _publishing(stack, load, None):
             time.sleep(WARM_UP_S)
             before, began_s = _stored(connection), time.monotonic()
@@ -301,7 +301,7 @@ def _sustained_per_s(stack: Stack, load: list[Pattern], rows: int) -> float:
     return stored / elapsed_s / rows
 
 
-def _stored(connection: db.Connection) -> int:
+def _stored(connection: Connection) -> int:
     row = connection.execute("SELECT count(*) AS stored FROM readings.vitals").fetchone()
     assert row is not None
     return int(row["stored"])

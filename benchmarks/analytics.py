@@ -33,8 +33,7 @@ from analytics.training import JUDGED, PART_COUNT
 from analytics.versions import list_versions
 from benchmarks.figures import Figure, figure
 from benchmarks.stack import add_fleet, running_stack
-from care import db
-from care.db import Connection
+from database.connections import Connection, connect
 
 ELDERS_A_HOME = 100
 ALONE_SHARE = 0.1
@@ -171,13 +170,13 @@ def run(*, elders: int = 5_000, weeks: int = 1) -> list[Figure]:
     now = datetime.now(UTC).replace(second=30, microsecond=0)
     with running_stack() as stack:
         print(f"making the history of {elders:,} elders …", file=sys.stderr)
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             _fill(connection, elders, now, with_weeks=bool(weeks))
-        with db.connect(stack.owner_url, autocommit=True) as connection:
+        with connect(stack.owner_url, autocommit=True) as connection:
             connection.execute("ANALYZE")
         service = stack.cluster.url("anshou_bench", "anshou_service", stack.passwords["anshou_service"])
         settings = AnalyticsSettings(database_url=service)
-        with db.connect(service, autocommit=True) as connection:
+        with connect(service, autocommit=True) as connection:
             figures = _measure(connection, settings, elders, now, with_weeks=bool(weeks))
             return [*figures, *_training(connection, settings, elders, now)] if weeks else figures
 

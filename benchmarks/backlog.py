@@ -15,7 +15,7 @@ from benchmarks.figures import Figure, figure
 from benchmarks.load import Publisher
 from benchmarks.patterns import Pattern
 from benchmarks.stack import Stack, add_fleet, resident_mb, running_stack
-from care import db
+from database.connections import connect
 
 HOMES = 100
 RESIDENTS_A_HOME = 50
@@ -28,7 +28,7 @@ POLL_S = 2.0
 def run(*, messages: int = MESSAGES) -> list[Figure]:
     """All figures of this benchmark, from a backlog of so many messages."""
     with running_stack() as stack:
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             homes = add_fleet(connection, HOMES, RESIDENTS_A_HOME)
         with stack.ingest("readings"):
             stack.wait_until_ingest_is_connected(processes=1)
@@ -63,7 +63,7 @@ def _wait_until_stored(stack: Stack, pid: int, messages: int) -> tuple[int, floa
     """Rows stored in the end, memory of ingest when it has just begun in MB, and how long it took in s."""
     stored, began_s = 0, time.monotonic()
     changed_s = began_s
-    with db.connect(stack.owner_url, autocommit=True) as connection:
+    with connect(stack.owner_url, autocommit=True) as connection:
         time.sleep(POLL_S)
         idle_mb = resident_mb(pid)
         while stored < messages and time.monotonic() - changed_s < STALL_S_MAX:

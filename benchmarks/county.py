@@ -25,11 +25,11 @@ from benchmarks.figures import Figure, figure
 from benchmarks.load import Publisher, publish_packet
 from benchmarks.patterns import TS_MS
 from benchmarks.stack import Stack, add_fleet, cpu_s, resident_mb, running_stack
-from care import db
+from database.connections import connect
 from deploy.local import ports
-from gateway import wire
-from gateway.model import Activity, ActivityEvent, DeviceStatus, Message
 from ingest.metrics import LAG_EDGES_S, quantile_s
+from protocol import wire
+from protocol.model import Activity, ActivityEvent, DeviceStatus, Message
 
 ELDERS = 100_000
 ELDERS_A_HOME = 100
@@ -60,9 +60,9 @@ def run(*, minutes: float = 20.0, elders: int = ELDERS) -> list[Figure]:
     """All figures of this benchmark, from that many minutes."""
     with running_stack() as stack:
         print(f"registering {elders:,} elders …", file=sys.stderr)
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             homes = add_fleet(connection, elders // ELDERS_A_HOME, ELDERS_A_HOME)
-        with db.connect(stack.owner_url, autocommit=True) as connection:
+        with connect(stack.owner_url, autocommit=True) as connection:
             connection.execute("ANALYZE")
         return _measure(stack, homes, minutes * 60)
 
@@ -124,7 +124,7 @@ def _cpu(stack: Stack, pids: dict[str, int]) -> dict[str, float]:
 
 def _wal_bytes(stack: Stack) -> int:
     """What the database has written ahead since it was made: all that a replica would be sent."""
-    with db.connect(stack.owner_url) as connection:
+    with connect(stack.owner_url) as connection:
         row = connection.execute("SELECT pg_current_wal_lsn() - '0/0' AS bytes").fetchone()
     assert row is not None
     return int(row["bytes"])
@@ -148,7 +148,7 @@ def _lags(port: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
 def _wait_until_stored(stack: Stack, sent: Sent) -> int:
     """How many rows are missing `KEEP_UP_S_MAX` after the last was sent."""
     deadline_s = time.monotonic() + KEEP_UP_S_MAX
-    with db.connect(stack.owner_url, autocommit=True) as connection:
+    with connect(stack.owner_url, autocommit=True) as connection:
         while True:
             row = connection.execute(
                 """

@@ -22,12 +22,12 @@ from benchmarks.figures import Figure, figure
 from benchmarks.house import GatewayProcess, lan_broker
 from benchmarks.load import Publisher, publish_packet
 from benchmarks.stack import Stack, add_fleet, resident_mb, running_stack
-from care import db
-from gateway import wire
+from database.connections import connect
 from gateway.clock import Clock
-from gateway.model import AlarmKind, AlarmSignal, VitalSigns
 from gateway.outbox import Entry, Outbox
-from gateway.wire import ROOT
+from protocol import wire
+from protocol.model import AlarmKind, AlarmSignal, VitalSigns
+from protocol.wire import ROOT
 
 HOME = 1
 RESIDENTS = 40
@@ -50,7 +50,7 @@ class Latencies(NamedTuple):
 def run(*, messages: int = MESSAGES) -> list[Figure]:
     """All figures of this benchmark, with a backlog of so many messages."""
     with running_stack() as stack:
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             (devices,) = add_fleet(connection, HOME, RESIDENTS)
         data = stack.folder / "outbox"
         bytes_each = _fill(data, devices, messages)
@@ -135,7 +135,7 @@ def _beside_backlog(
 
     def watch() -> None:
         nonlocal ended_s
-        with db.connect(stack.owner_url, autocommit=True) as connection:
+        with connect(stack.owner_url, autocommit=True) as connection:
             while time.monotonic() - began_s < DRAIN_S_MAX:
                 row = connection.execute("SELECT count(*) AS n FROM readings.vitals").fetchone()
                 if row is not None and row["n"] >= messages:
@@ -198,7 +198,7 @@ def _desk(stack: Stack) -> Iterator[dict[int, int]]:
 
 
 def _latencies(stack: Stack, heard: dict[int, int], pressed: dict[tuple[str, int], int]) -> Latencies:
-    with db.connect(stack.owner_url) as connection:
+    with connect(stack.owner_url) as connection:
         rows = connection.execute(
             "SELECT id, actor,"
             " (extract(epoch FROM (detail ->> 'raised_at')::timestamptz) * 1000)::bigint AS ts_ms"
@@ -215,7 +215,7 @@ def _latencies(stack: Stack, heard: dict[int, int], pressed: dict[tuple[str, int
 
 
 def _stored(stack: Stack) -> int:
-    with db.connect(stack.owner_url) as connection:
+    with connect(stack.owner_url) as connection:
         row = connection.execute("SELECT count(*) AS n FROM readings.vitals").fetchone()
     assert row is not None, "a count has one row"
     return int(row["n"])

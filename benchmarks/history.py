@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from benchmarks.figures import Figure, figure
 from benchmarks.stack import Stack, add_fleet, running_stack
-from care import db, history, registry
-from care.db import Connection
-from care.model import ScopeKind, StaffRole
-from care.sessions import scope_of, sign_in
+from care import history, registry
+from database.connections import Connection, connect
+from identity.model import ScopeKind, StaffRole
+from identity.sessions import scope_of, sign_in
 from ingest.rollups import roll_up
 from ingest.settle import Rhythm, settle
 
@@ -63,11 +63,11 @@ def run(*, days: int = 365, homes: int = 2, residents_a_home: int = 50, samples:
     until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     year = Year(until - timedelta(days=days), until, homes * residents_a_home)
     with running_stack() as stack:
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             add_fleet(connection, homes, residents_a_home)
         print(f"filling {year.rows:,} rows …", file=sys.stderr)
         _fill(stack, year)
-        with db.connect(stack.ingest_url, autocommit=True, application="bench settle") as connection:
+        with connect(stack.ingest_url, autocommit=True, application="bench settle") as connection:
             figures = _derive(connection, year)
         figures.append(_bytes(stack, year))
         figures += _questions(stack, year, samples)
@@ -94,13 +94,13 @@ class Year(NamedTuple):
 
 def _fill(stack: Stack, year: Year) -> None:
     def fill(day: datetime) -> None:
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             connection.execute(FILL_DAY, {"day": day})
             connection.execute(NOTE_DAY, {"day": day})
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(fill, (year.since + timedelta(days=n) for n in range(year.days))))
-    with db.connect(stack.owner_url, autocommit=True) as connection:
+    with connect(stack.owner_url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) readings.vitals")
 
 
@@ -121,7 +121,7 @@ def _derive(connection: Connection, year: Year) -> list[Figure]:
 
 
 def _bytes(stack: Stack, year: Year) -> Figure:
-    with db.connect(stack.owner_url, autocommit=True) as connection:
+    with connect(stack.owner_url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE) readings.vitals_hourly")
         connection.execute("VACUUM (ANALYZE) readings.vitals_daily")
         sizes = connection.execute(
@@ -151,7 +151,7 @@ def _bytes(stack: Stack, year: Year) -> Figure:
 def _questions(stack: Stack, year: Year, samples: int) -> list[Figure]:
     """Each as a page asks it: as the web's role, in the transaction of a session, with row security."""
     generator = random.Random(9)
-    with db.connect(stack.owner_url) as owner:
+    with connect(stack.owner_url) as owner:
         registry.add_staff(
             owner,
             username="bench",
@@ -172,7 +172,7 @@ def _questions(stack: Stack, year: Year, samples: int) -> list[Figure]:
     def resident_id() -> int:
         return int(generator.choice(worn)["resident_id"])
 
-    with db.connect(web_url, autocommit=True) as web, db.connect(stack.owner_url, autocommit=True) as owner:
+    with connect(web_url, autocommit=True) as web, connect(stack.owner_url, autocommit=True) as owner:
         token = sign_in(web, "bench", PASSWORD)
 
         @contextmanager

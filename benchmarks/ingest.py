@@ -15,13 +15,13 @@ from psycopg import sql
 from benchmarks.figures import Figure, figure
 from benchmarks.load import Publisher, publish_packet
 from benchmarks.stack import Stack, add_fleet, cpu_s, resident_mb, running_stack
-from care import db
-from gateway import wire
-from gateway.model import VitalSigns
-from gateway.wire import Leaf
+from database.connections import Connection, connect
 from ingest import pgcopy
 from ingest.rows import VitalsRow
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol import wire
+from protocol.model import VitalSigns
+from protocol.wire import Leaf
 
 HOMES = 100
 RESIDENTS_A_HOME = 50
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
 def run() -> list[Figure]:
     """All figures of this benchmark."""
     with running_stack() as stack:
-        with db.connect(stack.owner_url) as connection:
+        with connect(stack.owner_url) as connection:
             homes = add_fleet(connection, HOMES, RESIDENTS_A_HOME)
         return _batches(stack, homes) + _singles(stack, homes)
 
@@ -91,7 +91,7 @@ def _store(stack: Stack, packets: list[Packet], rows_a_packet: int, counted: str
     """
     warm_up = int(len(packets) * WARM_UP)
     with (
-        db.connect(stack.owner_url, autocommit=True) as connection,
+        connect(stack.owner_url, autocommit=True) as connection,
         stack.ingest("readings") as pid,
         _publisher(stack) as publisher,
     ):
@@ -110,7 +110,7 @@ def _store(stack: Stack, packets: list[Packet], rows_a_packet: int, counted: str
         )
 
 
-def _wait_until_connected(connection: db.Connection) -> None:
+def _wait_until_connected(connection: Connection) -> None:
     while not connection.execute(
         "SELECT FROM pg_stat_activity WHERE usename = 'anshou_ingest' AND state = 'idle'"
     ).fetchall():
@@ -118,7 +118,7 @@ def _wait_until_connected(connection: db.Connection) -> None:
     time.sleep(1.0)  # it subscribes right after it has read the register
 
 
-def _wait_until_stored(connection: db.Connection, table: str, rows: int) -> None:
+def _wait_until_stored(connection: Connection, table: str, rows: int) -> None:
     counting = sql.SQL("SELECT count(*) AS stored FROM {}").format(sql.Identifier("readings", table))
     while True:
         row = connection.execute(counting).fetchone()

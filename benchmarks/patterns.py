@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks.load import publish_packet
-from gateway import wire
-from gateway.model import Message, VitalSigns
+from protocol import wire
+from protocol.model import Message, VitalSigns
 
 TS_MS = 1_000_000_000_000
 """Stands in for the time; as wide as any time until the year 2286."""

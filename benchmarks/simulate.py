@@ -13,12 +13,12 @@ from pathlib import Path
 from benchmarks.figures import Figure, figure
 from benchmarks.load import Publisher, publish_packet
 from benchmarks.stack import running_stack
-from gateway import wire
-from gateway.simulator import events
-from gateway.simulator.county import county_of
-from gateway.simulator.export import Order, export
-from gateway.simulator.pour import pour
-from gateway.simulator.story import Story
+from protocol import wire
+from simulator import events
+from simulator.county import county_of
+from simulator.export import Order, export
+from simulator.pour import pour
+from simulator.story import Story
 
 RESIDENTS, DAYS, FIRST_DAY, WORKERS = 300, 6, 20_700, 2
 SAID_RESIDENTS = 60

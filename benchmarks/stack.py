@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from care import db
-from care.db import Connection
+from database.connections import Connection, connect
+from database.migrate import ROLES, migrate, set_role_passwords
 from deploy.local import debian, ports
 from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
@@ -73,7 +73,7 @@ class Stack:
     def wait_until_ingest_is_connected(self, processes: int = 3, timeout_s: float = 120.0) -> None:
         """Until so many processes of ingest have told the database that they are at work."""
         deadline_s = time.monotonic() + timeout_s
-        with db.connect(self.owner_url, autocommit=True) as connection:
+        with connect(self.owner_url, autocommit=True) as connection:
             while time.monotonic() < deadline_s:
                 row = connection.execute(
                     "SELECT count(*) AS ready FROM readings.ingest_health WHERE connected"
@@ -108,7 +108,7 @@ def running_stack() -> Iterator[Stack]:
     prefix = debian.install()
     folder = Path(tempfile.mkdtemp(prefix="anshou-bench-"))
     folder.chmod(0o711)
-    passwords = {name: secrets.token_urlsafe(12) for name in (*ACCOUNTS, *db.ROLES)}
+    passwords = {name: secrets.token_urlsafe(12) for name in (*ACCOUNTS, *ROLES)}
     with ExitStack() as closing:
         closing.callback(shutil.rmtree, folder, ignore_errors=True)
         cluster = PostgresCluster(
@@ -121,8 +121,8 @@ def running_stack() -> Iterator[Stack]:
         postgres = cluster.start(folder / "postgres.log")
         closing.callback(_stop, postgres, signal.SIGINT)
         cluster.create_database(DATABASE)
-        db.migrate(cluster.url(DATABASE))
-        db.set_role_passwords(cluster.url(DATABASE), {role: passwords[role] for role in db.ROLES})
+        migrate(cluster.url(DATABASE))
+        set_role_passwords(cluster.url(DATABASE), {role: passwords[role] for role in ROLES})
         broker = MosquittoBroker(prefix=prefix, folder=folder / "mosquitto", port=ports.any_free())
         broker.make_folder()
         accounts = {account: passwords[account] for account in ACCOUNTS}

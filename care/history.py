@@ -11,7 +11,8 @@ from enum import StrEnum
 from psycopg import sql
 from psycopg.rows import DictRow
 
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 
 _sql = queries("care", "sql/history.sql")
 
@@ -23,7 +24,7 @@ class Through(StrEnum):
     """The schema through which a connection may read."""
 
     SCOPE = "scoped"
-    """In the transaction of a session (`care.sessions.scope_of`): only what that person may see."""
+    """In the transaction of a session (`identity.sessions.scope_of`): only what that person may see."""
     SERVICE = "readings"
     """As one of our own services."""
 

@@ -1,13 +1,10 @@
 """The nouns of the care record. Frozen, keyword-only; times aware, in UTC. Terms: docs/glossary.md."""
 
-from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
-from typing import Any, Self
 
-import msgspec
-
-from gateway.model import AlarmKind, DeviceKind, PowerSource
+from database.record import Record
+from protocol.model import DeviceKind, PowerSource
 
 
 class SiteKind(StrEnum):
@@ -54,73 +51,6 @@ class RoomKind(StrEnum):
     LIVING_ROOM = "living_room"
     HALLWAY = "hallway"
     OTHER = "other"
-
-
-class StaffRole(StrEnum):
-    """The function of a member of staff."""
-
-    COUNTY_SUPERVISOR = "county_supervisor"
-    TOWNSHIP_OFFICER = "township_officer"
-    OPERATOR_MANAGER = "operator_manager"
-    HOME_DIRECTOR = "home_director"
-    SHIFT_LEADER = "shift_leader"
-    CAREGIVER = "caregiver"
-    CARER = "carer"
-    VILLAGE_ASSISTANT = "village_assistant"
-
-
-class ScopeKind(StrEnum):
-    """How far a member of staff can see."""
-
-    COUNTY = "county"
-    TOWNSHIP = "township"
-    OPERATOR = "operator"
-    SITE = "site"
-
-
-class AlarmPriority(StrEnum):
-    """After IEC 60601-1-8."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-class AlarmState(StrEnum):
-    """Where an alarm stands. The machine that moves it is in `care.alarms`."""
-
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    ARRIVED = "arrived"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-    CANCELLED = "cancelled"
-    CLEARED = "cleared"
-
-
-class AlarmStep(StrEnum):
-    """What can happen to an alarm; each is a line of its timeline."""
-
-    RAISED = "raised"
-    REPEATED = "repeated"
-    ACKNOWLEDGED = "acknowledged"
-    ARRIVED = "arrived"
-    RESOLVED = "resolved"
-    CLOSED = "closed"
-    CANCELLED = "cancelled"
-    CLEARED = "cleared"
-    CONDITION_ENDED = "condition_ended"
-    ESCALATED = "escalated"
-    NOTED = "noted"
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of what is read from a row: columns by name, enums and times checked."""
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """The record in `row`; columns it does not know are left aside."""
-        return msgspec.convert(row, cls)
 
 
 class Operator(Record, frozen=True, kw_only=True):
@@ -173,59 +103,3 @@ class Device(Record, frozen=True, kw_only=True):
     model: str | None = None
     resident_id: int | None = None
     room_id: int | None = None
-
-
-class Staff(Record, frozen=True, kw_only=True):
-    """A member of staff, with the scope of what they may see."""
-
-    id: int
-    username: str
-    name: str
-    role: StaffRole
-    scope: ScopeKind
-    township: str | None = None
-    operator_id: int | None = None
-    phone: str | None = None
-    language: str = "zh_CN"
-
-
-class Alarm(Record, frozen=True, kw_only=True):
-    """An alarm as it stands."""
-
-    id: int
-    site_id: int
-    resident_id: int | None
-    room_id: int | None
-    device_id: int | None
-    kind: AlarmKind
-    priority: AlarmPriority
-    state: AlarmState
-    source: str
-    detector: str | None
-    evidence: dict[str, Any]
-    signal_count: int
-    escalation_level: int
-    raised_at: datetime
-    opened_at: datetime
-    last_signal_at: datetime
-    condition_ended_at: datetime | None
-    acknowledged_at: datetime | None
-    acknowledged_by: int | None
-    arrived_at: datetime | None
-    resolved_at: datetime | None
-    ended_at: datetime | None
-    family_notice: str | None
-
-
-class AlarmEvent(Record, frozen=True, kw_only=True):
-    """One line of an alarm's timeline."""
-
-    id: int
-    alarm_id: int
-    at: datetime
-    step: AlarmStep
-    state_after: AlarmState
-    staff_id: int | None
-    actor: str
-    note: str | None
-    detail: dict[str, Any]

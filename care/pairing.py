@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from care.db import Connection, queries, translated_errors
-from care.errors import CareError, InvalidError, NotFoundError
-from care.secrets import hash_device_secret
-from gateway.enrolment import CodeError, PairingCode
+from database.connections import Connection
+from database.errors import DomainError, InvalidError, NotFoundError, translated_errors
+from database.queries import queries
+from identity.secrets import hash_device_secret
+from protocol.enrolment import CodeError, PairingCode
 
 _sql = queries("care", "sql/pairing.sql")
 
@@ -23,19 +24,19 @@ SCRYPT_BLOCK = 8
 """16 MiB and about 40 ms a guess: with the hashes alone, a code is not found within its life."""
 
 
-class PairingRefusedError(CareError):
+class PairingRefusedError(DomainError):
     """The code is wrong, expired or used; or the gateway's secret is wrong or revoked. Which is not said."""
 
     code = "pairing_refused"
 
 
-class PairingLockedError(CareError):
+class PairingLockedError(DomainError):
     """Too many failures in the last minutes; the right code would be refused too."""
 
     code = "pairing_locked"
 
 
-class NotAllowedError(CareError):
+class NotAllowedError(DomainError):
     """Who is signed in does not manage devices."""
 
     code = "not_allowed"

@@ -7,11 +7,12 @@ their own sites. Functions do not commit. Times are aware.
 from collections.abc import Mapping
 from datetime import datetime
 
-from care.db import Connection, queries, translated_errors
-from care.errors import ConflictError, InvalidError, NotFoundError
-from care.model import Record
 from care.pairing import require_manager
-from gateway.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig, usual_power
+from database.connections import Connection
+from database.errors import ConflictError, InvalidError, NotFoundError, translated_errors
+from database.queries import queries
+from database.record import Record
+from protocol.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig, usual_power
 
 _sql = queries("care", "sql/proposals.sql")
 

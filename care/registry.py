@@ -12,23 +12,13 @@ from typing import Any, NamedTuple
 from argon2 import PasswordHasher
 from psycopg.rows import DictRow
 
-from care.db import Connection, queries, translated_errors
-from care.errors import ConflictError, InvalidError, NotFoundError
-from care.model import (
-    Ability,
-    CareCategory,
-    Device,
-    Operator,
-    Resident,
-    RoomKind,
-    ScopeKind,
-    Site,
-    SiteKind,
-    Staff,
-    StaffRole,
-)
-from care.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
-from gateway.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
+from care.model import Ability, CareCategory, Device, Operator, Resident, RoomKind, Site, SiteKind
+from database.connections import Connection
+from database.errors import ConflictError, InvalidError, NotFoundError, translated_errors
+from database.queries import queries
+from identity.model import ScopeKind, Staff, StaffRole
+from identity.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
+from protocol.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
 
 _sql = queries("care", "sql/registry.sql")
 

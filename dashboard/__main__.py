@@ -7,12 +7,12 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from care.errors import CareError
 from dashboard.app import create_app
 from dashboard.errors import DashboardError
 from dashboard.guard import require_bound_role
 from dashboard.settings import Settings
-from gateway.environment import SettingsError, read_settings
+from database.errors import DomainError
+from protocol.environment import SettingsError, read_settings
 
 GRACE_S = 5
 """Open requests get so long to end when the process is asked to stop."""
@@ -37,7 +37,7 @@ def main() -> None:
         require_bound_role(settings.database_url)
     except (SettingsError, DashboardError) as error:
         sys.exit(_complain(error, status=2))
-    except CareError as error:
+    except DomainError as error:
         sys.exit(_complain(error, status=1))
     uvicorn.run(
         "dashboard.__main__:app_from_environment",

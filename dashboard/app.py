@@ -15,7 +15,6 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
-from care.errors import CareError, InvalidError, NotFoundError
 from dashboard import auth
 from dashboard.api import alarms, health, me, signs
 from dashboard.api import gateways as gateways_api
@@ -25,10 +24,11 @@ from dashboard.pages import alarm, county, desk, detectors, feedback, gateways, 
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
 from dashboard.settings import Settings
+from database.errors import DomainError, InvalidError, NotFoundError
 
 GZIP_BYTES_MIN = 1_000
 _HANDLED = (
-    CareError,
+    DomainError,
     DashboardError,
     HTTPException,
     RequestValidationError,
@@ -146,7 +146,7 @@ def _refused(status: int) -> str:
     return json.dumps({"step-refused": {"final": status in (404, 409)}})
 
 
-def _in_our_words(error: Exception) -> CareError | DashboardError | None:
+def _in_our_words(error: Exception) -> DomainError | DashboardError | None:
     if isinstance(error, HTTPException):
         if error.status_code == 405:
             return MethodNotAllowedError(str(error.detail))

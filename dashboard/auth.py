@@ -5,8 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from care import sessions
-from care.sessions import SESSION_LENGTH, SignInError
 from dashboard.context import (
     LANGUAGE_COOKIE,
     SESSION_COOKIE,
@@ -18,6 +16,8 @@ from dashboard.errors import RETRY_AFTER_S, STATUS_OF, BusyError, sentence
 from dashboard.languages import CODES
 from dashboard.render import page
 from dashboard.security import own_path
+from identity import sessions
+from identity.sessions import SESSION_LENGTH, SignInError
 
 router = APIRouter()
 

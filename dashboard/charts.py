@@ -8,16 +8,18 @@ from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from alarms.model import Alarm
 from care import history
-from care.calendar import HOME_TIME
-from care.db import Connection, queries
 from care.history import RAW_ROWS_MAX
-from care.model import Alarm, SiteKind
+from care.model import SiteKind
 from dashboard import curves
 from dashboard.curves import POINTS_MAX, SIGNS, Band, Event, Fitted, Range
 from dashboard.evidence import BATTERY, Chart, Source
 from dashboard.queries import Resident, room_names
-from gateway.model import ActivityEvent, to_epoch_ms
+from database.connections import Connection
+from database.queries import queries
+from protocol.calendar import HOME_TIME
+from protocol.model import ActivityEvent, to_epoch_ms
 
 _sql = queries("dashboard", "sql/resident.sql")
 

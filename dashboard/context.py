@@ -9,13 +9,13 @@ from fastapi import Request
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from care import sessions
-from care.db import Connection
-from care.model import ScopeKind, Staff
-from care.sessions import NoSessionError
 from dashboard.languages import Language, language, preferred
 from dashboard.live import Hub
 from dashboard.settings import Settings
+from database.connections import Connection
+from identity import sessions
+from identity.model import ScopeKind, Staff
+from identity.sessions import NoSessionError
 
 SESSION_COOKIE = "anshou_session"
 LANGUAGE_COOKIE = "anshou_language"

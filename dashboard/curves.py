@@ -10,7 +10,7 @@ from itertools import groupby, pairwise
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from gateway.model import ActivityEvent, to_epoch_ms
+from protocol.model import ActivityEvent, to_epoch_ms
 
 SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "glucose", "weight")
 """In the order in which charts show them."""

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import psycopg
 import psycopg_pool
 
-from care.errors import CareError, DatabaseUnavailableError
-from care.model import AlarmStep
+from alarms.model import AlarmStep
 from dashboard.languages import N_, Language
 from dashboard.words import STEP_DONE
+from database.errors import DatabaseUnavailableError, DomainError
 
 
 class DashboardError(Exception):
@@ -127,21 +127,21 @@ _MISSING: Mapping[str, str] = {
 _UNKNOWN = N_("Something went wrong on our side. It has been logged; please try again.")
 
 
-def known(error: Exception) -> CareError | DashboardError | None:
+def known(error: Exception) -> DomainError | DashboardError | None:
     """`error` in our words, or None when it is a mistake of ours."""
-    if isinstance(error, CareError | DashboardError):
+    if isinstance(error, DomainError | DashboardError):
         return error
     if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg.OperationalError):
         return DatabaseUnavailableError(str(error))
     return None
 
 
-def code_of(error: CareError | DashboardError | None) -> str:
+def code_of(error: DomainError | DashboardError | None) -> str:
     """The error's name for programs."""
     return "internal" if error is None else error.code
 
 
-def sentence(error: CareError | DashboardError | None, language: Language) -> str:
+def sentence(error: DomainError | DashboardError | None, language: Language) -> str:
     """What the person who waits for an answer should read; None is a mistake of ours."""
     if error is None:
         return language.gettext(_UNKNOWN)
@@ -159,7 +159,7 @@ def sentence(error: CareError | DashboardError | None, language: Language) -> st
     return language.gettext(_SENTENCES.get(error.code, _UNKNOWN))
 
 
-def as_json(error: CareError | DashboardError | None, language: Language) -> dict[str, Any]:
+def as_json(error: DomainError | DashboardError | None, language: Language) -> dict[str, Any]:
     """The one shape in which programs get errors."""
     params = {} if error is None else error.params
     return {

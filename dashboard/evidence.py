@@ -10,7 +10,7 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, NamedTuple
 
-from gateway.model import SIGNS
+from protocol.signs import SIGNS
 
 BATTERY = "battery"
 CHART_SPAN_MAX = timedelta(days=400)

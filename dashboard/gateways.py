@@ -5,12 +5,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from care.db import Connection, queries
-from care.errors import NotFoundError
-from care.model import Record
 from dashboard.languages import N_, Language
 from dashboard.queries import SILENT_AFTER
-from gateway.model import ActivityEvent, AlarmKind, PowerSource
+from database.connections import Connection
+from database.errors import NotFoundError
+from database.queries import queries
+from database.record import Record
+from protocol.model import ActivityEvent, AlarmKind, PowerSource
 
 _sql = queries("dashboard", "sql/gateways.sql")
 

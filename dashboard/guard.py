@@ -1,8 +1,7 @@
 """Before the first page is served: the database role must be one that row security binds."""
 
-from care import db
-from care.db import Connection
 from dashboard.errors import UnfitRoleError
+from database.connections import Connection, connect
 
 _SUPERPOWERS = """
     SELECT current_user AS role, rolsuper AS is_superuser, rolbypassrls AS bypasses_row_security,
@@ -22,7 +21,7 @@ _COMPLAINTS = {
 
 def require_bound_role(url: str) -> None:
     """UnfitRoleError unless the role in `url` sees only what a session's scope allows."""
-    with db.connect(url, application="anshou-dashboard") as connection:
+    with connect(url, application="anshou-dashboard") as connection:
         missing = [schema for schema in ("care", "readings", "scoped") if not _has_schema(connection, schema)]
         if missing:
             raise UnfitRoleError(

@@ -5,8 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from care.db import Connection, queries
-from care.model import Record
+from database.connections import Connection
+from database.queries import queries
+from database.record import Record
 
 _sql = queries("dashboard", "sql/county.sql")
 

@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 
-from care.calendar import HOME_TIME
+from protocol.calendar import HOME_TIME
 
 FIRST_LANGUAGE = "zh_CN"
 CODES = (FIRST_LANGUAGE, "en")

@@ -19,9 +19,9 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from care.errors import CareError
-from care.sessions import NoSessionError
 from dashboard.errors import known
+from database.errors import DomainError
+from identity.sessions import NoSessionError
 
 log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ async def messages(
             except NoSessionError:
                 yield Message("signed-out", "")
                 return
-            except (CareError, psycopg.Error) as error:
+            except (DomainError, psycopg.Error) as error:
                 if known(error) is None:
                     raise
                 yield Message("trouble", str(clock()))

@@ -4,19 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from care.db import Connection, queries
-from care.errors import NotFoundError
-from care.model import (
-    Alarm,
-    AlarmPriority,
-    AlarmState,
-    CareCategory,
-    Record,
-    SelfCareLevel,
-    SiteKind,
-)
+from alarms.model import Alarm, AlarmPriority, AlarmState
+from care.model import CareCategory, SelfCareLevel, SiteKind
 from dashboard.evidence import Case
-from gateway.model import AlarmKind, DeviceKind, PowerSource
+from database.connections import Connection
+from database.errors import NotFoundError
+from database.queries import queries
+from database.record import Record
+from protocol.model import AlarmKind, DeviceKind, PowerSource
 
 _desk = queries("dashboard", "sql/desk.sql")
 _resident = queries("dashboard", "sql/resident.sql")

@@ -1,7 +1,7 @@
 """Which buttons an alarm shows, and how its timeline tells what was done."""
 
-from care.alarms import legal_steps
-from care.model import AlarmEvent, AlarmPriority, AlarmState, AlarmStep
+from alarms.lifecycle import legal_steps
+from alarms.model import AlarmEvent, AlarmPriority, AlarmState, AlarmStep
 from dashboard.words import SEES_CONDITION_ENDED, STEP, STEP_DONE
 
 NEEDS_FORM = frozenset({AlarmStep.RESOLVED, AlarmStep.CLOSED, AlarmStep.CANCELLED})

@@ -7,8 +7,7 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from care.calendar import HOME_TIME
-from care.detector_settings import (
+from alarms.detector_settings import (
     HOURS_SHARE_MIN,
     REASON_LENGTH_MAX,
     RULES,
@@ -25,7 +24,8 @@ from care.detector_settings import (
     offered,
     problems_of,
 )
-from care.errors import InvalidError
+from database.errors import InvalidError
+from protocol.calendar import HOME_TIME
 
 TEXT_LENGTH_MAX = 4_000
 """More is no reason that somebody has typed, and is refused before it is looked at."""

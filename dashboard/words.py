@@ -3,26 +3,17 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from care.detector_settings import Problem, Watch
-from care.feedback import Reason, Verdict
-from care.model import (
-    Ability,
-    AlarmPriority,
-    AlarmState,
-    AlarmStep,
-    CareCategory,
-    RoomKind,
-    ScopeKind,
-    SelfCareLevel,
-    SiteKind,
-    StaffRole,
-)
+from alarms.detector_settings import Problem, Watch
+from alarms.feedback import Reason, Verdict
+from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from care.model import Ability, CareCategory, RoomKind, SelfCareLevel, SiteKind
 from dashboard.curves import Range
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import N_
-from gateway.errors import DeadReason
-from gateway.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from identity.model import ScopeKind, StaffRole
+from protocol.errors import DeadReason
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
 
 
 class Way(StrEnum):

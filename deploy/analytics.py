@@ -100,7 +100,7 @@ def _settings(data: Path | None) -> AnalyticsSettings:
     """Those that the process of analytics would have, with the database that is meant."""
     from analytics.settings import AnalyticsSettings
     from deploy.local import instance
-    from gateway.environment import read_settings
+    from protocol.environment import read_settings
 
     environment = dict(os.environ)
     if data is not None or not environment.get(instance.DATABASE_VARIABLE):

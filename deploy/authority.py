@@ -1,6 +1,6 @@
 """The centre's own small certificate authority: made once, it signs the certificates of the centre's servers.
 
-Gateways believe this authority and no other, whatever address they reach the centre at (`gateway.enrolment`).
+Gateways believe this authority and no other, wherever they reach the centre (`protocol.enrolment`).
 It signs nothing but the centre's own servers: gateways prove themselves by secrets. Its key is worth as much
 as all gateways together: it lies in a folder that only its owner can enter, and belongs into the backup.
 """
@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import DeployError
 from deploy.local import places
-from gateway.enrolment import SERVER_NAME, fingerprint_of
+from protocol.enrolment import SERVER_NAME, fingerprint_of
 
 ROOT_VALID = timedelta(days=30 * 365)
 SERVER_VALID = timedelta(days=5 * 365)

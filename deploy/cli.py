@@ -18,7 +18,19 @@ from typer.core import TyperGroup
 
 from deploy.errors import DeployError
 
-ROOMS = ("gateway", "care", "ingest", "analytics", "dashboard", "deploy")
+ROOMS = (
+    "protocol",
+    "gateway",
+    "simulator",
+    "database",
+    "identity",
+    "care",
+    "alarms",
+    "ingest",
+    "analytics",
+    "dashboard",
+    "deploy",
+)
 # Verbs that live elsewhere: where, and under which name there.
 ELSEWHERE = {
     "gateway": ("gateway.cli", "gateway_app"),
@@ -29,7 +41,7 @@ ELSEWHERE = {
     "staff": ("deploy.records", "staff_app"),
     "simulate": ("deploy.simulate", "simulate"),
     "analytics": ("deploy.analytics", "analytics_app"),
-    "evaluate": ("deploy.evaluate", "evaluate_app"),
+    "evaluate": ("evaluation.cli", "evaluate_app"),
 }
 
 
@@ -135,7 +147,8 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the database to the newest schema."""
-    from care import db, schema
+    from database import schema
+    from database.connections import connect
     from deploy.local import instance
     from deploy.schema import bring_up_to_date
 
@@ -148,7 +161,7 @@ def migrate(
     if not applied:
         typer.echo("The database is at the newest schema already.")
     if document is not None:
-        with db.connect(url) as connection:
+        with connect(url) as connection:
             document.write_text(schema.describe(connection), encoding="utf-8")
         typer.echo(f"described in {document}")
 
@@ -177,10 +190,10 @@ def settle() -> None:
     run_room("ingest", "settle")
 
 
-@app.command()
-def watch() -> None:
-    """Keep the deadlines of alarms: escalation, reminders, overdue."""
-    run_room("care")
+@app.command("alarms")
+def escalate() -> None:
+    """Escalate alarms that nobody acknowledges in time: a line in their timeline names the next level."""
+    run_room("alarms")
 
 
 @app.command()

@@ -9,18 +9,18 @@ from contextlib import closing, contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from care import db
+from database.connections import Connection, connect
 from deploy.county import accounts, alarms, history, record
 from deploy.county.accounts import DemoAccount
 from deploy.county.progress import Step
-from gateway.simulator.clock import DAY_MS, wall_ms
-from gateway.simulator.county import DEFAULT_SEED, plan_county
-from gateway.simulator.plan import County
-from gateway.simulator.settings import DEMO_INCIDENT_RATE
-from gateway.simulator.story import Story
 from ingest.database import Database
 from ingest.directory import Directory
 from ingest.settle import Rhythm, settle
+from simulator.clock import DAY_MS, wall_ms
+from simulator.county import DEFAULT_SEED, plan_county
+from simulator.plan import County
+from simulator.settings import DEMO_INCIDENT_RATE
+from simulator.story import Story
 
 _TITLES = {
     "sites": "sites",
@@ -55,7 +55,7 @@ def populate(
     """
     county = county or plan_county(seed)
     people = accounts.accounts_of(county)
-    with db.connect(owner_url, application="anshou-demo") as connection, _progress(console) as step:
+    with connect(owner_url, application="anshou-demo") as connection, _progress(console) as step:
         if not record.is_written(connection):
             record.write(connection, county, step)
             accounts.write(connection, people, step)
@@ -71,7 +71,7 @@ def populate(
     return people
 
 
-def _write_last_day(connection: db.Connection, county: County, directory: Directory, step: Step) -> None:
+def _write_last_day(connection: Connection, county: County, directory: Directory, step: Step) -> None:
     now_ms = wall_ms()
     story = Story(county, incident_rate=DEMO_INCIDENT_RATE)
     rows = story.between(now_ms - DAY_MS, now_ms, lambda done, of: step("story", done, of))

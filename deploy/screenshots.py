@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from care import db
+from database.connections import connect
 from deploy.county.accounts import DEMO_PASSWORD
 from deploy.errors import DeployError
 from deploy.local import instance
@@ -47,7 +47,7 @@ def main() -> int:
 
 def _press_sos(running: instance.Instance) -> None:
     """For a resident of the first caregiver's home who has a button."""
-    with db.connect(running.owner_database_url) as connection:
+    with connect(running.owner_database_url) as connection:
         row = connection.execute(
             """
             SELECT assignment.resident_id AS id FROM care.staff

@@ -12,20 +12,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from care import db, registry
-from care.errors import CareError
+from care import registry
 from care.model import Resident
+from database.connections import Connection, connect, url_as
+from database.errors import DomainError
 from deploy.errors import DeployError
 from deploy.local import instance
 from deploy.local.data import DataFolder
-from gateway import wire
 from gateway.errors import GatewayError
-from gateway.model import AlarmKind, DeviceKind
-from gateway.simulator import cli, events, incidents
-from gateway.simulator.clock import wall_ms
-from gateway.simulator.county import DEFAULT_SEED
-from gateway.simulator.errors import IncidentNotPossibleError
-from gateway.simulator.publish import Saying, publish_all
+from protocol import wire
+from protocol.model import AlarmKind, DeviceKind
+from simulator import cli, events, incidents
+from simulator.clock import wall_ms
+from simulator.county import DEFAULT_SEED
+from simulator.errors import IncidentNotPossibleError
+from simulator.publish import Saying, publish_all
 
 RESIDENTS = 500
 _DEVICES_AROUND = """
@@ -116,7 +117,7 @@ def simulate(
         else:
             _refuse({"--seed": seed, "--speed": speed}, "does not go with --incident, which happens now")
             _make_happen(_kind_of(incident), resident, data)
-    except (DeployError, GatewayError, CareError) as error:
+    except (DeployError, GatewayError, DomainError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(2) from error
 
@@ -140,7 +141,7 @@ def _tell(span: cli.Span, out: Path | None, mqtt: str | None, speed: float | Non
         raise DeployError("Days have to go somewhere.", "Give --out DIR or --mqtt URL.")
 
 
-def say_incident(connection: db.Connection, resident: Resident, kind: AlarmKind) -> tuple[Saying, ...]:
+def say_incident(connection: Connection, resident: Resident, kind: AlarmKind) -> tuple[Saying, ...]:
     """What a device near `resident` says when `kind` happens to them now.
 
     Raises IncidentNotPossibleError when none of the devices around them can say it.
@@ -163,7 +164,7 @@ def _kind_of(incident: str) -> AlarmKind:
 
 def _make_happen(kind: AlarmKind, sought: str, data: Path | None) -> None:
     running = instance.current(data)
-    with closing(db.connect(running.service_database_url, application="anshou-simulate")) as connection:
+    with closing(connect(running.service_database_url, application="anshou-simulate")) as connection:
         resident = registry.find_resident(connection, sought)
         sayings = say_incident(connection, resident, kind)
     asyncio.run(publish_all(_broker_url(running, data), sayings))
@@ -181,4 +182,4 @@ def _broker_url(running: instance.Instance, data: Path | None) -> str:
     if data is None and os.environ.get(instance.BROKER_VARIABLE):
         return running.provisioner_mqtt_url  # somebody's own broker: one account for all
     password = DataFolder.at(data).passwords().accounts["simulator"]
-    return db.url_as(running.provisioner_mqtt_url, "simulator", password)
+    return url_as(running.provisioner_mqtt_url, "simulator", password)

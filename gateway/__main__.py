@@ -15,13 +15,13 @@ from gateway import identity
 from gateway.clock import Clock
 from gateway.dialects import Dialect, registry
 from gateway.edge import Edge
-from gateway.environment import SettingsError, read_settings
-from gateway.errors import GatewayError
 from gateway.link import Address
-from gateway.model import AlarmSignal, DeviceStatus
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from gateway.uplink import Ears, Uplink
+from protocol.environment import SettingsError, read_settings
+from protocol.errors import ProtocolError
+from protocol.model import AlarmSignal, DeviceStatus
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ def main(make: Callable[[], Gateway] = made) -> int:
             signal.signal(number, lambda *_: gateway.stop())
         gc.freeze()
         gateway.run()
-    except (GatewayError, OSError) as error:
+    except (ProtocolError, OSError) as error:
         print(f"gateway: {error}", file=sys.stderr)
         return 1
     return 0

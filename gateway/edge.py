@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 import msgspec
 from paho.mqtt.client import topic_matches_sub
 
-from gateway import wire
 from gateway.clock import Clock, Stamp
 from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of
 from gateway.errors import OutboxError
 from gateway.link import Address, Incoming, Link, Manner, Will
-from gateway.model import (
+from gateway.outbox import Entry, Outbox
+from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
+from protocol import wire
+from protocol.model import (
     AlarmKind,
     AlarmSignal,
     DeviceKind,
@@ -29,9 +31,7 @@ from gateway.model import (
     GatewayConfig,
     Message,
 )
-from gateway.outbox import Entry, Outbox
-from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
-from gateway.wire import ROOT, Command, CommandKind, Leaf, Topic
+from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
 log = logging.getLogger(__name__)
 

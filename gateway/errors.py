@@ -1,33 +1,10 @@
-"""What can be wrong with what a home says."""
+"""What can go wrong in the box in a home."""
 
-from enum import StrEnum
+from protocol.errors import ProtocolError
 
 
-class GatewayError(Exception):
+class GatewayError(ProtocolError):
     """Base of every error that this room raises on purpose."""
-
-
-class DeadReason(StrEnum):
-    """Why a message went to the dead letters."""
-
-    UNKNOWN_TOPIC = "unknown_topic"
-    TOO_LARGE = "too_large"
-    MALFORMED = "malformed"
-    INVALID = "invalid"
-    OUT_OF_LIMITS = "out_of_limits"
-    NO_SIGNS = "no_signs"
-    UNKNOWN_DEVICE = "unknown_device"
-    WRONG_SITE = "wrong_site"
-    REFUSED_BY_DATABASE = "refused_by_database"
-
-
-class WireError(GatewayError):
-    """Bytes that are not a message of ours: the reason for the counters, the detail for people."""
-
-    def __init__(self, reason: DeadReason, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 class OutboxError(GatewayError):

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.enrolment import SERVER_NAME, Port
 from gateway.errors import GatewayError
-from gateway.model import Name
+from protocol.enrolment import SERVER_NAME, Port
+from protocol.model import Name
 
 
 class IdentityError(GatewayError):

@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.environment import SettingsError
+from protocol.environment import SettingsError
 
 log = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway import wire
 from gateway.clock import Clock, Stamp
 from gateway.durable import PAGE_BYTES, DurableFile, opened
-from gateway.model import AlarmSignal, DeviceProposal, GatewayConfig, Message
-from gateway.wire import Leaf
+from protocol import wire
+from protocol.model import AlarmSignal, DeviceProposal, GatewayConfig, Message
+from protocol.wire import Leaf
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """A new box becomes a gateway, and a gateway gets a new secret. Standard library and paho only.
 
-Nothing secret is sent before the centre has proved itself: see `gateway.enrolment`.
+Nothing secret is sent before the centre has proved itself: see `protocol.enrolment`.
 """
 
 import http.client
@@ -20,7 +20,9 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from gateway.enrolment import (
+from gateway.errors import GatewayError
+from gateway.identity import Identity, tls_context
+from protocol.enrolment import (
     Authority,
     CodeError,
     ConfirmRequest,
@@ -32,8 +34,6 @@ from gateway.enrolment import (
     new_secret,
     shown,
 )
-from gateway.errors import GatewayError
-from gateway.identity import Identity, tls_context
 
 log = logging.getLogger(__name__)
 

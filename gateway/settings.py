@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from gateway.model import Name
+from protocol.model import Name
 
 Positive = Annotated[int, Meta(ge=1)]
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from gateway.model import AlarmKind, AlarmSignal, SignalState
+from protocol.model import AlarmKind, AlarmSignal, SignalState
 
 URGENT = frozenset({AlarmKind.SOS, AlarmKind.FALL, AlarmKind.SMOKE, AlarmKind.GAS})
 """What is sounded in the house."""

@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway import wire
 from gateway.clock import Clock
-from gateway.errors import OutboxError, WireError
+from gateway.errors import OutboxError
 from gateway.link import Address, Incoming, Link, Manner, Will
-from gateway.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig
 from gateway.outbox import KeptAlarm, Outbox, SealedBatch
 from gateway.pace import SIZE_MAX, Pace
-from gateway.wire import Command, Leaf, Topic
+from protocol import wire
+from protocol.errors import WireError
+from protocol.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig
+from protocol.wire import Command, Leaf, Topic
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry
 
-from gateway.environment import SettingsError, read_settings
 from ingest.alarms import AlarmIngest
 from ingest.errors import IngestError
 from ingest.gateways import GatewayIngest
@@ -17,6 +16,7 @@ from ingest.history import HistoryKeeper
 from ingest.metrics import BacklogMetrics, Metrics
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
+from protocol.environment import SettingsError, read_settings
 
 Room = type[SharedReadings] | type[AlarmIngest] | type[GatewayIngest] | type[HistoryKeeper]
 PROCESSES: dict[Process, Room] = {

@@ -13,11 +13,8 @@ from secrets import token_hex
 import psycopg
 from prometheus_client import CollectorRegistry
 
-from care.db import queries
-from care.leader import Duty, DutyLock
-from gateway import wire
-from gateway.errors import DeadReason, WireError
-from gateway.wire import ROOT, Leaf, Receipt
+from database.leases import Duty, DutyLock
+from database.queries import queries
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
 from ingest.database import ANSWER_S_MAX, Database
@@ -29,6 +26,9 @@ from ingest.settings import Settings
 from ingest.signals import store_signal
 from ingest.store import store_dead_letters
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol import wire
+from protocol.errors import DeadReason, WireError
+from protocol.wire import ROOT, Leaf, Receipt
 
 _sql = queries("ingest", "sql/signals.sql")
 

@@ -6,10 +6,6 @@ from typing import NamedTuple
 
 from msgspec.structs import astuple
 
-from gateway import wire
-from gateway.errors import WireError
-from gateway.model import SIGNS, Activity, DeviceStatus, Message, VitalSigns
-from gateway.wire import BatchItem, Leaf, Topic, VitalsItem
 from ingest.clock import ClockRule
 from ingest.directory import Directory, Entry
 from ingest.rows import (
@@ -22,6 +18,11 @@ from ingest.rows import (
     dead_letter,
 )
 from ingest.subscriber import Incoming
+from protocol import wire
+from protocol.errors import WireError
+from protocol.model import Activity, DeviceStatus, Message, VitalSigns
+from protocol.signs import SIGNS
+from protocol.wire import BatchItem, Leaf, Topic, VitalsItem
 
 VITALS_FIELDS = VitalsItem.__struct_fields__
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from gateway.model import EPOCH
+from protocol.model import EPOCH
 
 
 class ClockRule:

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
-from gateway import wire
-from gateway.model import GatewayConfig
-from gateway.wire import Leaf, Topic
+from protocol import wire
+from protocol.model import GatewayConfig
+from protocol.wire import Leaf, Topic
 
 log = logging.getLogger(__name__)
 

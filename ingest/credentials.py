@@ -6,7 +6,8 @@ costs nothing but time.
 
 import logging
 
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 from ingest.provision import Provisioner
 
 log = logging.getLogger(__name__)

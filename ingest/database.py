@@ -6,9 +6,8 @@ import time
 
 import psycopg
 
-from care import db
-from care.db import Connection
-from care.errors import DatabaseUnavailableError
+from database.connections import Connection, connect
+from database.errors import DatabaseUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class Database:
         if time.monotonic() < self._next_attempt_s:
             return None
         try:
-            self._connection = db.connect(
+            self._connection = connect(
                 self._url,
                 autocommit=True,
                 application=self._application,

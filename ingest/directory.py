@@ -10,10 +10,11 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import tuple_row
 
-from care.db import Connection, queries
-from gateway.errors import DeadReason, WireError
-from gateway.model import DeviceKind
+from database.connections import Connection
+from database.queries import queries
 from ingest.database import Database
+from protocol.errors import DeadReason, WireError
+from protocol.model import DeviceKind
 
 log = logging.getLogger(__name__)
 

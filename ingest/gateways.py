@@ -12,8 +12,7 @@ import psycopg
 from prometheus_client import CollectorRegistry
 
 from care import proposals
-from care.db import Connection
-from gateway.wire import ROOT, Leaf
+from database.connections import Connection
 from ingest.configs import ConfigPublisher
 from ingest.credentials import settle_credentials
 from ingest.database import Database
@@ -24,6 +23,7 @@ from ingest.proposals import store_proposal
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from typing import Literal
 
 import psycopg
 
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 from ingest.database import Database
 from ingest.metrics import BacklogMetrics, Metrics, Totals, quantile_s, served
 from ingest.settings import Settings

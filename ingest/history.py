@@ -1,6 +1,6 @@
 """The process that keeps derived data true: it settles, rolls up and forgets, each on its own connection.
 
-Of several such processes one works and the others stand by, duty by duty (`care.leader`). Each duty rests
+Of several such processes one works and the others stand by, duty by duty (`database.leases`). Each duty rests
 after a round for several times as long as the round took: the more there is to do, the more is done at once,
 and the share of the database that it takes stays small.
 """
@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
-from care.db import Connection
-from care.leader import Duty, DutyLock, serve
+from database.connections import Connection
+from database.leases import Duty, DutyLock, serve
 from ingest.metrics import Metrics
 from ingest.retention import Keep, forget
 from ingest.rollups import roll_up
@@ -73,7 +73,7 @@ class HistoryKeeper:
         self._failure: Exception | None = None
 
     def duties(self) -> Sequence[Duty]:
-        """What `care.leader.serve` needs for each."""
+        """What `database.leases.serve` needs for each."""
         return (
             self._duty(DutyLock.SETTLE, self._settings.settle_interval_s, self._settle),
             self._duty(DutyLock.ROLLUP, ROLLUP_INTERVAL_S, self._roll_up),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from psycopg import sql
 
-from care.db import Connection
+from database.connections import Connection
 
 
 class Column(NamedTuple):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import psycopg
 
-from care.db import Connection
-from care.errors import DatabaseUnavailableError
-from care.leader import Duty, connected, try_to_lead
+from database.connections import Connection
+from database.errors import DatabaseUnavailableError
+from database.leases import Duty, connected, try_to_lead
 
 log = logging.getLogger(__name__)
 

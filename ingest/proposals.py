@@ -1,14 +1,14 @@
 """What gateways propose, from the broker into the record: stored first, then acknowledged."""
 
 from care import proposals
-from care.db import Connection
-from gateway import wire
-from gateway.errors import DeadReason, WireError
-from gateway.model import DeviceKind
+from database.connections import Connection
 from ingest.directory import Directory, Entry
 from ingest.rows import DeadLetter, dead_letter
 from ingest.store import store_dead_letters
 from ingest.subscriber import Incoming
+from protocol import wire
+from protocol.errors import DeadReason, WireError
+from protocol.model import DeviceKind
 
 
 def store_proposal(connection: Connection, directory: Directory, incoming: Incoming) -> list[DeadLetter]:

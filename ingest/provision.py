@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
-from care import db
-from care.secrets import DeviceHash, hash_device_secret
-from gateway.model import DeviceKind
-from gateway.wire import ROOT, Leaf
+from database.connections import connect
+from identity.secrets import DeviceHash, hash_device_secret
 from ingest.errors import ProvisionError
+from protocol.model import DeviceKind
+from protocol.wire import ROOT, Leaf
 
 CONTROL = "$CONTROL/dynamic-security/v1"
 TIMEOUT_S = 10.0
@@ -90,7 +90,7 @@ def write_broker_identities(database_url: str, path: Path, service_accounts: Map
         path: the file; replaced as one, readable by its owner only.
         service_accounts: user name -> password, of those in `SERVICE_RIGHTS`.
     """
-    with db.connect(database_url) as connection:
+    with connect(database_url) as connection:
         rows = connection.execute(
             """
             WITH signs_in AS (

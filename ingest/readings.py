@@ -16,8 +16,6 @@ from typing import NamedTuple
 
 import psycopg
 
-from gateway import wire
-from gateway.wire import Receipt
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.database import Database
@@ -27,6 +25,8 @@ from ingest.metrics import BROKER_STATUS, Metrics
 from ingest.settings import Settings
 from ingest.store import Prepared, Stored, prepare, store
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol import wire
+from protocol.wire import Receipt
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 
 from psycopg import errors, sql
 
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from care.calendar import HOME_TIME
-from care.db import Connection, queries
-from care.leader import LOCK_CLASS, DutyLock
+from database.connections import Connection
+from database.leases import LOCK_CLASS, DutyLock
+from database.queries import queries
+from protocol.calendar import HOME_TIME
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.errors import DeadReason, WireError
-from gateway.model import SIGNS, AlarmSignal
 from ingest.directory import Entry
+from protocol.errors import DeadReason, WireError
+from protocol.model import AlarmSignal
+from protocol.signs import SIGNS
 
 DEAD_PAYLOAD_BYTES_MAX = 16 * 1024
 """How much of a dead letter's payload is kept."""
@@ -33,7 +34,7 @@ class VitalsRow(NamedTuple):
 class VitalsBlock:
     """Vital signs of one gateway's batch column by column, as nearly all of a county's come.
 
-    All columns are of one length. `signs` has a column for each of `gateway.model.SIGNS`, in that order.
+    All columns are of one length. `signs` has a column for each of `protocol.signs.SIGNS`, in that order.
     """
 
     ts_ms: tuple[int, ...]

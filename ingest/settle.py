@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from psycopg.rows import DictRow
 
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 
 _sql = queries("ingest", "sql/settle.sql")
 

@@ -16,21 +16,20 @@ from typing import NamedTuple
 import psycopg
 from prometheus_client import CollectorRegistry
 
-from care import db
-from care.db import Connection
-from care.errors import DatabaseUnavailableError
-from care.leader import LOCK_CLASS
-from gateway.wire import ROOT, Leaf
+from database.connections import Connection, connect
+from database.errors import DatabaseUnavailableError
+from database.leases import LOCK_CLASS
 from ingest.metrics import Metrics
 from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
 from ingest.subscriber import Session
+from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
 
 LEAVES = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.STATUS, Leaf.BATCH)
 LOCK_FIRST = 1_000
-"""The lock of share 1; care.leader's duties are far below."""
+"""The lock of share 1; database.leases's duties are far below."""
 CHECK_S = 1.0
 RETRY_S_MAX = 5.0
 APPLICATION = "anshou ingest shares"
@@ -115,7 +114,7 @@ class SharedReadings:
         try:
             while not self._stop.is_set():
                 try:
-                    with db.connect(
+                    with connect(
                         self._settings.database_url, autocommit=True, application=self._application
                     ) as connection:
                         failures = 0

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from care import alarms
-from care.alarms import Actor
-from care.db import Connection, queries
-from gateway.model import SignalState
+from alarms import lifecycle
+from database.connections import Connection
+from database.queries import queries
+from identity.model import Actor
 from ingest.clock import time_of
 from ingest.rows import SignalRow
+from protocol.model import SignalState
 
 _sql = queries("ingest", "sql/signals.sql")
 
@@ -30,7 +31,7 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
     actor = Actor(entry.name)
     if signal.state is SignalState.RAISED:
         assignment = entry.assignment_at(row.time_us)
-        alarm = alarms.raise_alarm(
+        alarm = lifecycle.raise_alarm(
             connection,
             site_id=entry.site_id,
             kind=signal.kind,
@@ -44,7 +45,7 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
         ).alarm
         connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm.id})
         return alarm.id
-    ended = alarms.end_condition(
+    ended = lifecycle.end_condition(
         connection,
         device_id=entry.device_id,
         kind=signal.kind,

@@ -14,8 +14,8 @@ import numpy as np
 import psycopg
 from psycopg import errors, sql
 
-from care.db import Connection, queries
-from gateway.errors import DeadReason
+from database.connections import Connection
+from database.queries import queries
 from ingest import pgcopy, unsettled
 from ingest.batch import GatewayBatch, MicroBatch
 from ingest.clock import time_of
@@ -23,6 +23,7 @@ from ingest.heard import Heard
 from ingest.latest import DEVICE_STATE, Latest
 from ingest.rows import ActivityRow, DeadLetter, Rows, StatusRow, VitalsRow
 from ingest.signals import store_signal
+from protocol.errors import DeadReason
 
 _sql = queries("ingest", "sql/store.sql")
 

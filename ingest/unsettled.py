@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from care.db import Connection, queries
+from database.connections import Connection
+from database.queries import queries
 
 _sql = queries("ingest", "sql/settle.sql")
 

@@ -13,8 +13,7 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from care import db
-from care.db import Connection
+from database.connections import Connection, connect
 from tests import servers
 from tests.machine import Machine, machine_of_its_own
 
@@ -60,7 +59,7 @@ def database(
 @pytest.fixture
 def owner(database: servers.Database) -> Iterator[Connection]:
     """As the owner of everything, each statement its own transaction."""
-    with db.connect(database.owner_url, autocommit=True) as connection:
+    with connect(database.owner_url, autocommit=True) as connection:
         yield connection
 
 

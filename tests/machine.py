@@ -26,7 +26,7 @@ ROOMS = {
     "ingest-alarms",
     "ingest-gateways",
     "ingest-settle",
-    "watch",
+    "alarms",
     "analytics",
     "dashboard",
     "dashboard-tls",

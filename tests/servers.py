@@ -22,8 +22,8 @@ from typing import Any, Generic, TypeVar
 import psycopg
 from psycopg import sql
 
-from care import db
-from care.db import Connection
+from database.connections import Connection, connect
+from database.migrate import migrate, set_role_passwords
 from deploy.local import debian, ports
 from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
@@ -68,7 +68,7 @@ class Database:
         owner_url: May do everything; for preparing and inspecting.
         web_url: What the dashboard may do: only what the scope set on the connection allows.
         ingest_url: What ingest may do.
-        service_url: What the watch and analytics may do.
+        service_url: What escalation and analytics may do.
     """
 
     name: str
@@ -168,7 +168,7 @@ class DatabaseServer:
             name = f"anshou_{population.name}"
             below = population.upon
             self._copy(TEMPLATE if below is None else self._fill(below).template, name)
-            with db.connect(self.cluster.url(name)) as connection:
+            with connect(self.cluster.url(name)) as connection:
                 given = [] if below is None else [self.content(below, connection)]
                 content = population.fill(connection, *given)
             self.seal(name)
@@ -251,11 +251,11 @@ def database_server_running() -> Iterator[DatabaseServer]:
     """A cluster with a migrated template database."""
     with cluster_running() as cluster:
         cluster.create_database(TEMPLATE)
-        db.migrate(cluster.url(TEMPLATE))
+        migrate(cluster.url(TEMPLATE))
         role_passwords = {
             role: secrets.token_urlsafe(12) for role in ("anshou_web", "anshou_ingest", "anshou_service")
         }
-        db.set_role_passwords(cluster.url(TEMPLATE), role_passwords)
+        set_role_passwords(cluster.url(TEMPLATE), role_passwords)
         server = DatabaseServer(cluster=cluster, role_passwords=role_passwords)
         server.seal(TEMPLATE)
         yield server

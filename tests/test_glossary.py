@@ -9,8 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import alarms.model
 import care.model
-import gateway.model
+import identity.model
+import protocol.model
+import protocol.signs
 
 TEXT = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| ([^|]+) \| ([^|]+) \| `([\w.]+)` \| ([^|]+) \|$", TEXT, re.MULTILINE)
@@ -27,7 +30,7 @@ def test_each_noun_is_a_class(chinese: str, english: str, path: str) -> None:
 
 def test_each_class_of_the_models_is_a_noun() -> None:
     linked = {path for _, _, path, _ in ROWS}
-    for module in (care.model, gateway.model):
+    for module in (alarms.model, care.model, identity.model, protocol.model, protocol.signs):
         for name, value in vars(module).items():
             ours = inspect.isclass(value) and value.__module__ == module.__name__
             if ours and not name.startswith("_") and name not in BASES:

@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from alarms.model import AlarmPriority
 from analytics.history import History
-from care.model import AlarmPriority
-from gateway.model import AlarmKind
+from protocol.model import AlarmKind
 
 
 class SubjectKind(StrEnum):

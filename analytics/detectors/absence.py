@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
 from analytics.history import History, Residents
 from analytics.news2 import SIGNS
 from analytics.settings import AnalyticsSettings
-from care.model import AlarmPriority, CareCategory
-from gateway.model import AlarmKind, DeviceKind
+from care.model import CareCategory
+from protocol.model import AlarmKind, DeviceKind
 
 _NOBODY = Residents(0, -1)
 LOOK_DAYS = 45

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.lifecycle import PRIORITY_OF
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
 from analytics.history import DEVICE_SIGNS, History
 from analytics.settings import AnalyticsSettings
 from analytics.wording import Words
-from care.alarms import PRIORITY_OF
-from gateway.errors import DeadReason
-from gateway.model import AlarmKind
+from protocol.errors import DeadReason
+from protocol.model import AlarmKind
 
 FLAT_COUNT_MIN = {"hr": 30, "spo2": 100, "temp": 100}
 """Fewer readings may well be all the same."""

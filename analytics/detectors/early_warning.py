@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import artefacts, news2, wording
 from analytics.carry import Samples, carry
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -22,8 +23,7 @@ from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Flags, Ints, Scores
 from analytics.settings import AnalyticsSettings
-from care.model import AlarmPriority
-from gateway.model import AlarmKind
+from protocol.model import AlarmKind
 
 NORMAL_RANGE: Mapping[str, tuple[float | None, float | None]] = {
     "rr": (12, 20),

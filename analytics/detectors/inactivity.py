@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.baselines import Baselines, is_night, personal_limit_s
 from analytics.columns import datetimes
@@ -36,9 +37,9 @@ from analytics.evidence import chart, evidence
 from analytics.history import LEAVING, LIFE_SIGNS_S, History
 from analytics.listening import Listening
 from analytics.settings import AnalyticsSettings
-from care.calendar import HOME_TIME
-from care.model import AlarmPriority, RoomKind, SiteKind
-from gateway.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from care.model import RoomKind, SiteKind
+from protocol.calendar import HOME_TIME
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
 
 OBSERVERS = frozenset(
     {DeviceKind.MOTION, DeviceKind.DOOR_CONTACT, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR}

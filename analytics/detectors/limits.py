@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import news2, wording
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -24,8 +25,7 @@ from analytics.history import SPOT_SIGNS, History
 from analytics.models.limits import GRADE_3, Limits, grade_3
 from analytics.news2 import Flags
 from analytics.settings import AnalyticsSettings
-from care.model import AlarmPriority
-from gateway.model import AlarmKind
+from protocol.model import AlarmKind
 
 WINDOW = timedelta(days=1)
 """What was measured before says little of now."""

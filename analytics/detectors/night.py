@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.calendar import HOME_TIME
-from care.model import AlarmPriority, SiteKind
-from gateway.model import ActivityEvent, AlarmKind, DeviceKind
+from care.model import SiteKind
+from protocol.calendar import HOME_TIME
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind
 
 OF_A_BED = (ActivityEvent.IN_BED, ActivityEvent.TURNED)
 NOT_INSIDE = (

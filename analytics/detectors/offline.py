@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.lifecycle import PRIORITY_OF
 from analytics import wording
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -21,8 +22,7 @@ from analytics.evidence import evidence
 from analytics.history import ON_DEMAND, History
 from analytics.listening import Listening, Times
 from analytics.settings import AnalyticsSettings
-from care.alarms import PRIORITY_OF
-from gateway.model import AlarmKind, DeviceKind, PowerSource
+from protocol.model import AlarmKind, DeviceKind, PowerSource
 
 COLLAPSE_COUNT_MIN = 5
 """So many silent devices of one site, if they are at least `COLLAPSE_SHARE_MIN` of it, are one finding."""

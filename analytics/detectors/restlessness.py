@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import behaviour, features, wording
 from analytics.behaviour import QUARTER_HOURS, QUARTERS
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -21,9 +22,8 @@ from analytics.history import History, Residents
 from analytics.models import restlessness
 from analytics.models.restlessness import MEASURES, RestlessDays
 from analytics.settings import AnalyticsSettings
-from care.calendar import HOME_TIME
-from care.model import AlarmPriority
-from gateway.model import AlarmKind
+from protocol.calendar import HOME_TIME
+from protocol.model import AlarmKind
 
 ROOMS_MIN = 3
 """Between two rooms nobody can be seen to pace."""

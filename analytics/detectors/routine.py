@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import residents_in
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -22,9 +23,8 @@ from analytics.models import isolation
 from analytics.models.isolation import RareDays
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
-from care.calendar import HOME_TIME
-from care.model import AlarmPriority
-from gateway.model import AlarmKind
+from protocol.calendar import HOME_TIME
+from protocol.model import AlarmKind
 
 DAYS = 29
 RECENT_DAYS = 2

@@ -19,7 +19,7 @@ GRADE_3: Mapping[str, float] = {"sbp": 180.0, "dbp": 110.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """For each sign, in the units of gateway.model.SIGNS, what is low and high enough to be told.
+    """For each sign, in the units of protocol.signs.SIGNS, what is low and high enough to be told.
 
     A pair is (at most, at least): a reading that equals a limit is told.
     """

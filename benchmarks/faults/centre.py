@@ -19,7 +19,8 @@ from typing import NamedTuple
 from benchmarks.faults.proxy import Proxies, Proxy, proxies
 from benchmarks.faults.schedule import Link
 from benchmarks.faults.town import Town, found
-from care import db
+from database.connections import connect
+from database.migrate import set_role_passwords
 from deploy.local import debian, leftovers, places, ports
 from deploy.local.data import DATABASE, DataFolder
 from deploy.local.mosquitto import MosquittoBroker
@@ -237,8 +238,8 @@ def _start_database(cluster: PostgresCluster, data: DataFolder, homes: int, dire
     )
     cluster.create_database(DATABASE)
     bring_up_to_date(cluster.url(DATABASE))
-    db.set_role_passwords(cluster.url(DATABASE), data.passwords().roles)
-    with db.connect(cluster.url(DATABASE)) as connection:
+    set_role_passwords(cluster.url(DATABASE), data.passwords().roles)
+    with connect(cluster.url(DATABASE)) as connection:
         return found(connection, homes, direct)
 
 

@@ -12,8 +12,8 @@ import psycopg
 
 from benchmarks.faults.schedule import Fault, Harm, Link
 from benchmarks.faults.senders import Gateway
-from care import db
-from care.errors import DatabaseUnavailableError
+from database.connections import Connection, connect
+from database.errors import DatabaseUnavailableError
 
 POLL_S = 0.01
 SETTLE_POLL_S = 0.1
@@ -42,14 +42,14 @@ class SettleWatch:
 
     def __init__(self, owner_url: str) -> None:
         self._url = owner_url
-        self._connection: db.Connection | None = None
+        self._connection: Connection | None = None
         self.settled_until = datetime.min.replace(tzinfo=UTC)
 
     def look(self) -> None:
         """Ask, unless the database is away."""
         try:
             if self._connection is None or self._connection.closed:
-                self._connection = db.connect(self._url, autocommit=True, answer_s_max=5)
+                self._connection = connect(self._url, autocommit=True, answer_s_max=5)
             row = self._connection.execute(
                 "SELECT coalesce(min(noted_at), statement_timestamp()) AS until FROM readings.unsettled"
             ).fetchone()

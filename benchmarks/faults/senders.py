@@ -21,9 +21,9 @@ from benchmarks.faults.ledger import Record
 from benchmarks.faults.speech import Speech
 from benchmarks.faults.town import Home, Speaker, Wearer
 from deploy.local import ports
-from gateway import wire
-from gateway.model import Message
-from gateway.wire import Leaf, Topic
+from protocol import wire
+from protocol.model import Message
+from protocol.wire import Leaf, Topic
 
 TURN_S = 0.02
 KEEPALIVE_S = 5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.faults.ledger import Record
 from benchmarks.faults.town import Wearer
-from gateway.model import Activity, ActivityEvent, AlarmSignal, DeviceStatus, Message, VitalSigns
+from protocol.model import Activity, ActivityEvent, AlarmSignal, DeviceStatus, Message, VitalSigns
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

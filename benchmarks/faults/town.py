@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from care import registry
-from care.db import Connection
 from care.model import CareCategory, Site, SiteKind
-from gateway.model import AlarmKind, DeviceKind
+from database.connections import Connection
+from protocol.model import AlarmKind, DeviceKind
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """Assignments begin here: before any time that a clock may show without being absurd."""

@@ -13,8 +13,8 @@ from benchmarks.faults.schedule import Fault, Link, schedule
 from benchmarks.faults.senders import DirectDevice, Gateway, Sender
 from benchmarks.faults.strike import Striker
 from benchmarks.faults.verdict import Verdict, judge, oldest_lost_s, unexplained
-from care import db
-from care.errors import DatabaseUnavailableError
+from database.connections import connect
+from database.errors import DatabaseUnavailableError
 
 HOMES = 6
 DIRECT = 4
@@ -85,7 +85,7 @@ def run(seed: int, count: int, *, talk: bool = False) -> Outcome:
         for sender in senders:
             if sender.failure is not None:
                 raise sender.failure
-        with db.connect(centre.owner_url, autocommit=True) as connection:
+        with connect(centre.owner_url, autocommit=True) as connection:
             verdict = judge(connection, [g.speech for g in gateways], [d.speech for d in direct])
     missing = [*verdict.direct.missing, *verdict.direct_alarms.missing]
     acknowledged_s = {record: at_s for device in direct for record, at_s in device.acknowledged_s.items()}

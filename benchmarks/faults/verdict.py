@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.faults.ledger import EXAMPLES_MAX, Record, Tally, compare
 from benchmarks.faults.speech import Speech
-from care.db import Connection
+from database.connections import Connection
 
 STORED = {
     "vitals": "SELECT device.name, time, clock_replaced, resident_id, hr, rr, spo2, temp, sbp, dbp, glucose,"

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from care import alarms
-from care.alarms import NOTE_LENGTH_MAX, legal_steps
-from care.model import AlarmStep
-from care.sessions import actor_of
+from alarms import lifecycle
+from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
+from alarms.model import AlarmStep
 from dashboard import queries
 from dashboard.context import session_of
 from dashboard.params import AlarmId, SiteChoice
+from identity.sessions import actor_of
 
 router = APIRouter(prefix="/api/alarms")
 
@@ -37,7 +37,7 @@ def alarm_list(request: Request, site: SiteChoice = None) -> Response:
 def take_step(request: Request, alarm_id: AlarmId, step: AlarmStep, words: Words) -> Response:
     """Take a step in the name of who is signed in; the alarm as it then stands."""
     with session_of(request) as session:
-        alarms.take_step(
+        lifecycle.take_step(
             session.connection,
             alarm_id,
             step,

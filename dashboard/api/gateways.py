@@ -15,11 +15,11 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from care import pairing
-from care.db import Connection
-from care.errors import InvalidError, NotFoundError
 from dashboard.context import Context, context_of
 from dashboard.errors import BusyError, InsecureError, NotToldError
-from gateway.enrolment import Authority, ConfirmRequest, Enrolled, PairRequest, RotateRequest
+from database.connections import Connection
+from database.errors import InvalidError, NotFoundError
+from protocol.enrolment import Authority, ConfirmRequest, Enrolled, PairRequest, RotateRequest
 
 router = APIRouter(prefix="/api/gateways")
 

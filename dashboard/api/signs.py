@@ -8,12 +8,12 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from care.errors import NotFoundError
 from dashboard import charts, evidence, queries
 from dashboard.context import session_of
 from dashboard.curves import Event, Fitted, Range, as_json
 from dashboard.params import AlarmId, Instant, ResidentId
-from gateway.model import to_epoch_ms
+from database.errors import NotFoundError
+from protocol.model import to_epoch_ms
 
 router = APIRouter(prefix="/api")
 

@@ -6,12 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from care import alarms, feedback
-from care.alarms import NOTE_LENGTH_MAX, legal_steps
-from care.calendar import HOME_TIME
-from care.feedback import Verdict
-from care.model import AlarmStep
-from care.sessions import actor_of
+from alarms import feedback, lifecycle
+from alarms.feedback import Verdict
+from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
+from alarms.model import AlarmStep
 from dashboard import evidence, queries
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
@@ -21,6 +19,8 @@ from dashboard.params import AlarmId
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
 from dashboard.words import STEP_DONE, WAY, Way
+from identity.sessions import actor_of
+from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/alarms")
 
@@ -33,7 +33,7 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
     """The alarm's page."""
     with session_of(request) as session:
         card = queries.card(session.connection, alarm_id)
-        timeline = alarms.timeline(session.connection, alarm_id)
+        timeline = lifecycle.timeline(session.connection, alarm_id)
         found = evidence.read(card.evidence, session.language.code)
         return page(
             request,
@@ -74,7 +74,7 @@ def take_step(
         card = queries.card(session.connection, alarm_id)
         if step in legal_steps(card.state, card.priority):
             _require_words(step, note)
-        alarms.take_step(
+        lifecycle.take_step(
             session.connection,
             alarm_id,
             step,
@@ -98,7 +98,7 @@ def add_note(request: Request, alarm_id: AlarmId, note: Text) -> Response:
     if not note.strip():
         raise FormError("the note is empty", missing="note")
     with session_of(request) as session:
-        alarms.add_note(session.connection, alarm_id, actor_of(session.staff), note.strip())
+        lifecycle.add_note(session.connection, alarm_id, actor_of(session.staff), note.strip())
         card = queries.card(session.connection, alarm_id)
         return step_taken(
             request,

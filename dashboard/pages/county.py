@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from care import proposals
-from care.db import Connection
 from care.model import SiteKind
 from dashboard import gateways, queries
 from dashboard.context import context_of, session_of
@@ -12,7 +11,8 @@ from dashboard.intake import intake
 from dashboard.pages.gateways import says_of
 from dashboard.params import SiteChoice
 from dashboard.render import page
-from gateway.errors import DeadReason
+from database.connections import Connection
+from protocol.errors import DeadReason
 
 router = APIRouter(prefix="/county")
 

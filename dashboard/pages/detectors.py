@@ -7,11 +7,11 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from care import feedback
-from care.feedback import Precision
+from alarms import feedback
+from alarms.feedback import Precision
 from dashboard.context import session_of
 from dashboard.render import page
-from gateway.model import AlarmKind
+from protocol.model import AlarmKind
 
 router = APIRouter(prefix="/county")
 

@@ -7,16 +7,16 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator
 
-from care import alarms, feedback
-from care.feedback import NOTE_LENGTH_MAX, Reason, Verdict, reasons
-from care.model import AlarmEvent, AlarmStep
-from care.sessions import actor_of
+from alarms import feedback, lifecycle
+from alarms.feedback import NOTE_LENGTH_MAX, Reason, Verdict, reasons
+from alarms.model import AlarmEvent, AlarmStep
 from dashboard import queries
 from dashboard.context import Session, session_of
 from dashboard.params import AlarmId, blank_is_none
 from dashboard.queries import Card
 from dashboard.render import page, step_taken
 from dashboard.words import REASON, VERDICT
+from identity.sessions import actor_of
 
 router = APIRouter(prefix="/alarms")
 
@@ -29,7 +29,7 @@ def feedback_form(request: Request, alarm_id: AlarmId) -> Response:
     """The form for an answer in own words."""
     with session_of(request) as session:
         card = queries.card(session.connection, alarm_id)
-        timeline = alarms.timeline(session.connection, alarm_id)
+        timeline = lifecycle.timeline(session.connection, alarm_id)
         values = feedback_values(session, card, timeline)
         standing = values["standing"]
         verdict = standing.verdict if standing else (Verdict.FALSE if values["cancelled_by"] else None)

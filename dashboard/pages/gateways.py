@@ -9,15 +9,15 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from care import pairing, proposals
-from care.errors import InvalidError
 from dashboard import gateways, queries, words
 from dashboard.context import Session, context_of, session_of
 from dashboard.errors import FormError
 from dashboard.gateways import in_words, vocabularies
 from dashboard.params import INTEGER_MAX
 from dashboard.render import page
-from gateway.enrolment import fingerprint_of, shown
-from gateway.model import NAME_PATTERN, DeviceKind
+from database.errors import InvalidError
+from protocol.enrolment import fingerprint_of, shown
+from protocol.model import NAME_PATTERN, DeviceKind
 
 router = APIRouter(prefix="/county/devices")
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from care import detector_settings
-from care.calendar import HOME_TIME
+from alarms import detector_settings
 from care.model import Ability
 from dashboard import queries, watching
 from dashboard.context import session_of
@@ -14,6 +13,7 @@ from dashboard.curves import Range
 from dashboard.params import ResidentId
 from dashboard.queries import age_years
 from dashboard.render import page
+from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
 

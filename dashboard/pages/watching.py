@@ -7,9 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from care import detector_settings
-from care.calendar import HOME_TIME
-from care.detector_settings import Part, Problem, Watch, WishError
+from alarms import detector_settings
+from alarms.detector_settings import Part, Problem, Watch, WishError
 from dashboard import queries, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_
@@ -17,6 +16,7 @@ from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
 from dashboard.watching import Answers, State
 from dashboard.words import WATCH
+from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
 

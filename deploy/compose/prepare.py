@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from care import db
-from care.errors import CareError
+from database.errors import DomainError
+from database.migrate import set_role_passwords
 from deploy.authority import Authority
 from deploy.errors import DeployError
 from deploy.local.progress import complain, note
@@ -46,7 +46,7 @@ def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> No
     url = environ["ANSHOU_DATABASE_URL"]
     for name in bring_up_to_date(url):
         note(f"applied {name}")
-    db.set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
+    set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
     accounts = {account: environ[name] for account, name in ACCOUNTS.items()}
     devices = provision.write_broker_identities(url, identities, accounts)
     note(f"The broker knows {devices} devices.")
@@ -57,6 +57,6 @@ if __name__ == "__main__":
         sys.exit("usage: python -m deploy.compose.prepare FILE FOLDER")
     try:
         prepare(Path(sys.argv[1]), Path(sys.argv[2]), os.environ)
-    except (DeployError, CareError) as error:
+    except (DeployError, DomainError) as error:
         complain(error)
         sys.exit(1)

@@ -5,14 +5,14 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from care import alarms
-from care.alarms import Actor
-from care.db import Connection
-from care.model import Alarm, AlarmPriority, AlarmStep
-from gateway.model import SignalState
+from alarms import lifecycle
+from alarms.model import Alarm, AlarmPriority, AlarmStep
+from database.connections import Connection
+from identity.model import Actor
 from ingest.clock import time_of
 from ingest.rows import SignalRow
 from ingest.signals import store_signal
+from protocol.model import SignalState
 
 STANDING: tuple[tuple[AlarmStep, ...], ...] = (
     (),
@@ -94,10 +94,10 @@ def _take(connection: Connection, alarm_id: int, step: AlarmStep, actor: Actor, 
     row = connection.execute("SELECT * FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
     assert row is not None, "this transaction opened it"
     alarm = Alarm.from_row(row)
-    if step in alarms.legal_steps(alarm.state, alarm.priority):
+    if step in lifecycle.legal_steps(alarm.state, alarm.priority):
         closes = step is AlarmStep.CLOSED and alarm.priority is AlarmPriority.HIGH
         notice = _FAMILY_NOTICE if closes else None
-        alarms.take_step(connection, alarm_id, step, actor, note=_NOTES[step], family_notice=notice, at=at)
+        lifecycle.take_step(connection, alarm_id, step, actor, note=_NOTES[step], family_notice=notice, at=at)
 
 
 def _somebody_at(connection: Connection, site_id: int) -> Actor:

@@ -4,18 +4,18 @@ import time
 
 import numpy as np
 
-from care.db import Connection
+from database.connections import Connection
 from deploy.county.progress import Step
-from gateway.simulator import events
-from gateway.simulator.clock import HOUR_MS, MINUTE_MS
-from gateway.simulator.events import Events, Said
-from gateway.simulator.plan import County
 from ingest import store
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.directory import Directory
 from ingest.heard import Heard
 from ingest.rows import SignalRow
+from simulator import events
+from simulator.clock import HOUR_MS, MINUTE_MS
+from simulator.events import Events, Said
+from simulator.plan import County
 
 ROWS_PER_STEP = 100_000
 HISTORY_S_MAX = 2 * 86_400

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gateway.simulator.chance import generator
-from gateway.simulator.person import Sex
-from gateway.simulator.plan import PlannedRoom, PlannedSite, RoomSort, SiteSort
+from simulator.chance import generator
+from simulator.person import Sex
+from simulator.plan import PlannedRoom, PlannedSite, RoomSort, SiteSort
 
 COUNTY = "禾安县"
 OPERATORS = (

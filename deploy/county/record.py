@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from care import registry
-from care.db import Connection
 from care.model import Ability, CareCategory, RoomKind, Site, SiteKind
+from database.connections import Connection
 from deploy.county import names
 from deploy.county.progress import Step
-from gateway.simulator.chance import generator
-from gateway.simulator.person import Condition, Traits
-from gateway.simulator.plan import County, SiteSort, Subject
+from simulator.chance import generator
+from simulator.person import Condition, Traits
+from simulator.plan import County, SiteSort, Subject
 
 ASSIGNED_FOR = timedelta(days=60)
 """Since when the demonstration's devices have watched whom they watch."""

@@ -16,8 +16,8 @@ import paho.mqtt.client as mqtt
 import psycopg
 from paho.mqtt.enums import CallbackAPIVersion
 
-from care import db
-from care.errors import CareError
+from database.errors import DomainError
+from database.migrate import pending_migrations
 from deploy.errors import DeployError, NotRunningError
 from deploy.local import bootstrap, chromium, debian, frontend, instance, places, ports
 from deploy.local.data import DataFolder
@@ -147,8 +147,8 @@ def _database(running: Instance) -> Iterator[Finding]:
                 FROM pg_extension WHERE extname = 'timescaledb'
                 """
             ).fetchone()
-        pending = db.pending_migrations(url)
-    except (psycopg.Error, CareError) as error:
+        pending = pending_migrations(url)
+    except (psycopg.Error, DomainError) as error:
         yield Finding(
             state=State.MISSING,
             what="Database",

@@ -24,7 +24,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         owner_database_url: May do everything.
-        service_database_url: What the watch and analytics sign in with.
+        service_database_url: What escalation and analytics sign in with.
         mqtt_host: Where devices connect to.
         mqtt_port: The broker's port there.
         provisioner_mqtt_url: Signs in as the account that may make device identities.

@@ -40,7 +40,7 @@ class Addresses:
 
     Attributes:
         ingest_database_url: As the role that writes readings and opens alarms from signals.
-        service_database_url: As the role of the watch and of analytics.
+        service_database_url: As the role of escalation and of analytics.
         web_database_url: As the role that sees only what a signed-in person may.
         mqtt_urls: The broker, by the name of the service account.
         http_port: Where the pages are served.
@@ -90,7 +90,7 @@ def programs(
             ["ingest", "settle"],
             {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["ingest"]},
         ),
-        "watch": (["care"], {database: addresses.service_database_url}),
+        "alarms": (["alarms"], {database: addresses.service_database_url}),
         "analytics": (["analytics"], {database: addresses.service_database_url}),
         DASHBOARD: (
             ["dashboard"],
@@ -106,7 +106,7 @@ def programs(
     for name, port in addresses.metrics_ports.items():
         rooms[name][1]["ANSHOU_INGEST_METRICS_PORT"] = str(port)
     if with_simulator:
-        rooms["simulator"] = (["gateway.simulator"], {mqtt: addresses.mqtt_urls["simulator"]})
+        rooms["simulator"] = (["simulator"], {mqtt: addresses.mqtt_urls["simulator"]})
     return [
         Program(
             name=name,
@@ -137,6 +137,6 @@ def _let_gateways_in(rooms: dict[str, tuple[list[str], dict[str, str]]], outside
 
 
 def settings_of(module: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The settings in an environment that are meant for one room: `care` reads `ANSHOU_CARE_…`."""
+    """The settings in an environment that are meant for one room: `alarms` reads `ANSHOU_ALARMS_…`."""
     prefix = f"ANSHOU_{module.rpartition('.')[2]}_".upper()
     return {name: value for name, value in environ.items() if name.startswith(prefix)}

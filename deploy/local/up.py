@@ -15,7 +15,8 @@ from typing import NamedTuple, NoReturn
 
 import psycopg
 
-from care import db
+from database.connections import url_as
+from database.migrate import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
 from deploy.errors import DeployError
 from deploy.local import debian, instance, leftovers, ports
@@ -96,7 +97,7 @@ class Servers:
 
     def database_url_as(self, role: str) -> str:
         """The database's address for a role."""
-        return db.url_as(self.database_url, role, self.passwords.roles[role])
+        return url_as(self.database_url, role, self.passwords.roles[role])
 
     def addresses(self, http_port: int) -> Addresses:
         """What the rooms are told."""
@@ -319,7 +320,7 @@ def _start_database(servers: Servers, supervisor: Supervisor, program: Program |
 
 def _migrate(servers: Servers) -> list[str]:
     applied = bring_up_to_date(servers.database_url)
-    db.set_role_passwords(servers.database_url, servers.passwords.roles)
+    set_role_passwords(servers.database_url, servers.passwords.roles)
     return applied
 
 

@@ -12,10 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from care import db
-from care.calendar import HOME_TIME
-from care.db import Connection
+from database.connections import Connection, connect
 from deploy.local import instance
+from protocol.calendar import HOME_TIME
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data folder of the running installation.")
@@ -36,7 +35,7 @@ def open_records(data: Path | None) -> Iterator[Connection]:
     Needs the database only: with ANSHOU_DATABASE_URL set and no `data`, no broker has to be known.
     """
     url = os.environ.get(instance.DATABASE_VARIABLE) if data is None else None
-    with db.connect(url or instance.current(data).owner_database_url) as connection:
+    with connect(url or instance.current(data).owner_database_url) as connection:
         yield connection
 
 

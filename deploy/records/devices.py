@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from care import pairing, registry
-from care.errors import InvalidError
 from care.registry import NewDevice
+from database.errors import InvalidError
 from deploy.local import instance
 from deploy.records.common import DataOption, open_records, records_app, show, show_one
-from gateway.model import AlarmKind, DeviceKind, PowerSource
-from gateway.wire import Leaf, Topic
 from ingest.provision import Provisioner
+from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.wire import Leaf, Topic
 
 device_app = records_app("Devices: credentials, and whom or which room they watch.")
 

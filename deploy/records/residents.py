@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from care import registry
-from care.db import Connection
-from care.errors import InvalidError
 from care.model import Ability, CareCategory, Site
+from database.connections import Connection
+from database.errors import InvalidError
 from deploy.records.common import DataOption, open_records, records_app, show, show_one
 
 resident_app = records_app("Residents: the elders in care.")

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from care import registry
-from care.model import ScopeKind, StaffRole
 from deploy.records.common import DataOption, open_records, records_app, show, show_one
+from identity.model import ScopeKind, StaffRole
 
 staff_app = records_app("Staff: who may sign in, and whose residents they see.")
 

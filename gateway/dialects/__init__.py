@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from gateway.model import DeviceKind, DeviceProposal, Message
+from protocol.model import DeviceKind, DeviceProposal, Message
 
 
 class Heard(NamedTuple):

@@ -6,11 +6,11 @@ they are.
 
 from collections.abc import Sequence
 
-from gateway import wire
 from gateway.dialects import Heard, Ignored, Knowledge, Order, Told
-from gateway.errors import WireError
-from gateway.model import DeviceKind, DeviceStatus
-from gateway.wire import ROOT, Command, CommandKind, Leaf, Topic
+from protocol import wire
+from protocol.errors import WireError
+from protocol.model import DeviceKind, DeviceStatus
+from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
 NAME = "anshou"
 LEAVES = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.ALARM, Leaf.STATUS)

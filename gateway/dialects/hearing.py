@@ -17,8 +17,7 @@ from gateway.dialects.words import (
     number,
     state,
 )
-from gateway.model import (
-    SIGNS,
+from protocol.model import (
     Activity,
     ActivityEvent,
     AlarmKind,
@@ -30,6 +29,7 @@ from gateway.model import (
     SignalState,
     VitalSigns,
 )
+from protocol.signs import SIGNS
 
 KEY_LETTERS_MAX = 160
 NAMES_MAX = 64

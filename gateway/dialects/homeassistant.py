@@ -15,7 +15,7 @@ from gateway.dialects.discovery import announced, availability, entity, is_press
 from gateway.dialects.hearing import Hearing, entry_of, key_of, part_of, proposal, with_room
 from gateway.dialects.template import picked
 from gateway.dialects.words import TURNS, NotUnderstoodError, boolean, clean, json_of
-from gateway.model import DeviceKind
+from protocol.model import DeviceKind
 
 NAME = "homeassistant"
 CONFIG = "config"

@@ -23,7 +23,7 @@ from gateway.dialects.words import (
     text_of,
     time_ms,
 )
-from gateway.model import DeviceKind, DeviceProposal
+from protocol.model import DeviceKind, DeviceProposal
 
 NAME = "plain"
 DEVICE = "{device}"

@@ -19,7 +19,7 @@ from gateway.dialects.plain import Plain, Source
 from gateway.dialects.thingsboard import ThingsBoard, ThingsBoardSettings
 from gateway.dialects.words import NotUnderstoodError
 from gateway.dialects.zigbee2mqtt import Zigbee2Mqtt, Zigbee2MqttSettings
-from gateway.environment import SettingsError
+from protocol.environment import SettingsError
 
 NAMES = ("anshou", "zigbee2mqtt", "thingsboard", "homeassistant", "plain")
 HUBS_HEARD_THEMSELVES = {"zigbee2mqtt": "Zigbee2MQTT"}

@@ -29,7 +29,7 @@ from gateway.dialects.words import (
     number,
     time_ms,
 )
-from gateway.model import DeviceKind, DeviceProposal
+from protocol.model import DeviceKind, DeviceProposal
 
 NAME = "thingsboard"
 GATEWAY = "v1/gateway"

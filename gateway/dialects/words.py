@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.errors import GatewayError
-from gateway.model import EPOCH, SIGNS, ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import EPOCH, ActivityEvent, AlarmKind, DeviceKind
+from protocol.signs import SIGNS
 
 PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 """Longest payload that is looked at: a hub's list of all its devices has megabytes."""

@@ -16,7 +16,7 @@ from gateway.dialects import Ignored, Knowledge, Order, Told
 from gateway.dialects.exposes import ACTION, abilities, field_meaning, press, released
 from gateway.dialects.hearing import Hearing, entry_of, key_of, part_of, proposal, with_room
 from gateway.dialects.words import OUR_WORDS, NotUnderstoodError, clean, json_of, text_of, time_ms
-from gateway.model import DeviceKind, DeviceProposal
+from protocol.model import DeviceKind, DeviceProposal
 
 NAME = "zigbee2mqtt"
 DEVICES_MAX = 1_000

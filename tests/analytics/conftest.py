@@ -9,10 +9,11 @@ from psycopg import sql
 
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care import db, registry
-from care.db import Connection
+from care import registry
 from care.model import CareCategory, RoomKind, Site, SiteKind
-from gateway.model import SIGNS, ActivityEvent, DeviceKind, PowerSource
+from database.connections import Connection, connect
+from protocol.model import ActivityEvent, DeviceKind, PowerSource
+from protocol.signs import SIGNS
 from tests.servers import Database
 
 NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
@@ -230,7 +231,7 @@ class World:
 @pytest.fixture
 def service(database: Database) -> Iterator[Connection]:
     """As analytics itself connects."""
-    with db.connect(database.service_url, autocommit=True) as connection:
+    with connect(database.service_url, autocommit=True) as connection:
         yield connection
 
 

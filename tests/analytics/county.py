@@ -4,7 +4,7 @@ import numpy as np
 
 from analytics import features
 from care.model import RoomKind, SiteKind
-from gateway.model import DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.analytics.walkers import walk_daily
 

@@ -7,7 +7,7 @@ from analytics.detectors.absence import Absence
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind
-from gateway.model import ActivityEvent, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 DAY_H, DAY_S = 24, 86_400

@@ -5,15 +5,16 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from alarms.lifecycle import raise_alarm
+from alarms.model import AlarmPriority
 from analytics.baselines import HistoryBaselines
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.baseline import Baseline
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.alarms import Actor, raise_alarm
-from care.db import Connection
-from care.model import AlarmPriority
-from gateway.model import AlarmKind, DeviceKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 DAYS = 34

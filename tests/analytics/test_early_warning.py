@@ -5,13 +5,13 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.early_warning import EarlyWarning
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.db import Connection
-from care.model import AlarmPriority
-from gateway.model import AlarmKind, DeviceKind
+from database.connections import Connection
+from protocol.model import AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 WELL = {"hr": 72.0, "rr": 16.0, "spo2": 97.0}

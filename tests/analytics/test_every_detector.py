@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alarms.lifecycle import PRIORITY_OF, raise_alarm
 from analytics.detectors import Assessment, Detector
 from analytics.history import History
 from analytics.judge import Amend, Clear, Ease, decide
 from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
-from care.alarms import PRIORITY_OF, Actor, raise_alarm
-from care.db import Connection
 from care.model import RoomKind, SiteKind
-from gateway.model import SIGNS, ActivityEvent, AlarmKind, DeviceKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.signs import SIGNS
 from tests.analytics.conftest import NOW, World
 from tests.analytics.walkers import Walker, calm_homes
 from tests.servers import Database

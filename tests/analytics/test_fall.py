@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import pytest
 
+from alarms.lifecycle import raise_alarm, take_step, timeline
+from alarms.model import AlarmStep
 from analytics.detectors.fall import Fall
 from analytics.history import History
 from analytics.rounds import Rounds, policies_of
 from analytics.settings import AnalyticsSettings
-from care.alarms import Actor, raise_alarm, take_step, timeline
-from care.db import Connection
-from care.model import AlarmStep, RoomKind
-from gateway.model import ActivityEvent, AlarmKind, DeviceKind
+from care.model import RoomKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from analytics import features
-from care.calendar import HOME_TIME
+from protocol.calendar import HOME_TIME
 
 BEGIN = datetime(2025, 3, 1, tzinfo=HOME_TIME)
 values = st.one_of(st.just(math.nan), st.integers(-50, 50).map(float))

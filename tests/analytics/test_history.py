@@ -10,8 +10,8 @@ from analytics import columns
 from analytics.columns import INTEGER, REAL, TIME
 from analytics.errors import FetchError
 from analytics.history import History, record_pulse
-from care.db import Connection
-from gateway.model import ActivityEvent, AlarmKind, DeviceKind
+from database.connections import Connection
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 SHAPE = {"at": TIME, "n": INTEGER, "x": REAL}

@@ -5,16 +5,17 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from alarms import lifecycle
+from alarms.model import AlarmPriority, AlarmStep
 from analytics.baselines import HistoryBaselines
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.inactivity import Inactivity
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care import alarms
-from care.alarms import Actor
-from care.db import Connection
-from care.model import AlarmPriority, AlarmStep, RoomKind, SiteKind
-from gateway.model import ActivityEvent, DeviceKind
+from care.model import RoomKind, SiteKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 HOUR_S = 3600
@@ -331,7 +332,7 @@ def test_whom_staff_have_gone_to_see_is_asked_for_again_only_after_another_silen
     detector = Inactivity(settings, HistoryBaselines(settings))
     (first,) = detector.score(History(service, NOW)).findings
     with owner.transaction():
-        raised = alarms.raise_alarm(
+        raised = lifecycle.raise_alarm(
             owner,
             site_id=first.site_id,
             kind=first.kind,
@@ -344,10 +345,10 @@ def test_whom_staff_have_gone_to_see_is_asked_for_again_only_after_another_silen
             known_at=NOW,
         )
     carer = Actor("wang")
-    alarms.take_step(owner, raised.alarm.id, AlarmStep.ACKNOWLEDGED, carer, at=NOW + timedelta(minutes=2))
+    lifecycle.take_step(owner, raised.alarm.id, AlarmStep.ACKNOWLEDGED, carer, at=NOW + timedelta(minutes=2))
     later = detector.score(History(service, NOW + timedelta(minutes=3)))
     assert len(later.findings) == 1, "to acknowledge is not to go"
-    alarms.take_step(owner, raised.alarm.id, AlarmStep.ARRIVED, carer, at=NOW + timedelta(minutes=10))
+    lifecycle.take_step(owner, raised.alarm.id, AlarmStep.ARRIVED, carer, at=NOW + timedelta(minutes=10))
     later = detector.score(History(service, NOW + timedelta(minutes=11)))
     assert (later.findings, later.fine) == ((), {}), "that somebody is there does not end the alarm"
 
@@ -376,7 +377,7 @@ def test_of_whom_nothing_is_seen_for_days_though_staff_came_absence_tells(
     detector = Inactivity(settings, HistoryBaselines(settings))
     (first,) = detector.score(History(service, NOW)).findings
     with owner.transaction():
-        raised = alarms.raise_alarm(
+        raised = lifecycle.raise_alarm(
             owner,
             site_id=first.site_id,
             kind=first.kind,
@@ -387,5 +388,5 @@ def test_of_whom_nothing_is_seen_for_days_though_staff_came_absence_tells(
             known_at=NOW - timedelta(hours=13),
         )
     for step, hours in ((AlarmStep.ACKNOWLEDGED, 13), (AlarmStep.ARRIVED, 12)):
-        alarms.take_step(owner, raised.alarm.id, step, Actor("wang"), at=NOW - timedelta(hours=hours))
+        lifecycle.take_step(owner, raised.alarm.id, step, Actor("wang"), at=NOW - timedelta(hours=hours))
     assert len(detector.score(History(service, NOW)).findings) == expected

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.judge import Amend, Clear, Ease, Policy, Raise, decide
-from care.model import AlarmPriority, AlarmState
-from gateway.model import AlarmKind
+from protocol.model import AlarmKind
 
 NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
 MOTHER = Subject(SubjectKind.RESIDENT, 7)

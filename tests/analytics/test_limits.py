@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alarms.lifecycle import raise_alarm, take_step
+from alarms.model import AlarmPriority, AlarmStep
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.limits import OutOfLimits, by_sign, judged, limits_of
 from analytics.history import SPOT_SIGNS, History
 from analytics.models.limits import Limits
 from analytics.rounds import Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
-from care.alarms import Actor, raise_alarm, take_step
-from care.db import Connection
-from care.model import AlarmPriority, AlarmStep
-from gateway.model import AlarmKind, DeviceKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 WELL = {"sbp": 132.0, "dbp": 78.0, "hr": 72.0}

@@ -8,9 +8,9 @@ from analytics.detectors import Assessment, Detector, Subject, SubjectKind
 from analytics.detectors.night import BedExit, Turning, Wandering, WeakBreathing
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.db import Connection
 from care.model import RoomKind
-from gateway.model import ActivityEvent, DeviceKind
+from database.connections import Connection
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 MIDNIGHT_H = 11

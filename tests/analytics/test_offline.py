@@ -2,14 +2,16 @@
 
 import pytest
 
+from alarms.lifecycle import raise_alarm
+from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.offline import Offline
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.alarms import Actor, raise_alarm
-from care.db import Connection
-from care.model import AlarmPriority, SiteKind
-from gateway.model import AlarmKind, DeviceKind
+from care.model import SiteKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 MAINS_S = 600

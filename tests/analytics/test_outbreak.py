@@ -24,8 +24,8 @@ from analytics.detectors.outbreak import (
 )
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.db import Connection
-from gateway.model import DeviceKind
+from database.connections import Connection
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 HOURS = 34 * 24

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from alarms.model import AlarmPriority
 from analytics import features
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.restlessness import ROOMS_MIN, Restlessness, learn_from, past_habits
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from care.db import Connection
-from care.model import AlarmPriority
+from database.connections import Connection
 from tests.analytics.conftest import NOW, World
 from tests.analytics.walkers import Walker, calm_homes
 

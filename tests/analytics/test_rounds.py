@@ -10,17 +10,18 @@ from datetime import timedelta
 
 import pytest
 
+from alarms.lifecycle import take_step
+from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Subject, SubjectKind
 from analytics.detectors.offline import Offline
 from analytics.history import History
 from analytics.rounds import Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
-from care import db, leader
-from care.alarms import Actor, take_step
-from care.db import Connection
-from care.leader import DutyLock
-from care.model import AlarmStep
-from gateway.model import AlarmKind, DeviceKind
+from database import leases
+from database.connections import Connection, connect
+from database.leases import DutyLock
+from identity.model import Actor
+from protocol.model import AlarmKind, DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.servers import Database
 
@@ -262,7 +263,7 @@ def leaders(owner: Connection) -> list[int]:
         SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         """,
-        (leader.LOCK_CLASS, int(DutyLock.ANALYTICS)),
+        (leases.LOCK_CLASS, int(DutyLock.ANALYTICS)),
     ).fetchall()
     return [row["pid"] for row in rows]
 
@@ -336,7 +337,7 @@ def test_once_does_one_round_and_refuses_beside_another(
     answer = once()
     assert answer.returncode == 0, answer.stderr
     assert "round in" in answer.stderr
-    assert leader.try_to_lead(service, DutyLock.ANALYTICS)
+    assert leases.try_to_lead(service, DutyLock.ANALYTICS)
     refused = once()
     assert refused.returncode == 1
     assert "another analytics process" in refused.stderr
@@ -356,7 +357,7 @@ def test_an_unknown_setting_stops_the_start() -> None:
 def test_an_empty_county_is_no_failure(database: Database) -> None:
     settings = AnalyticsSettings(database_url=database.service_url)
     rounds = new_rounds(settings)
-    with db.connect(database.service_url, autocommit=True) as connection:
+    with connect(database.service_url, autocommit=True) as connection:
         rounds.go_at(connection, NOW)
     assert rounds.counts["rounds"] == 1
     assert not [what for what in rounds.counts if what.startswith("failed:")]

@@ -13,9 +13,9 @@ from analytics.detectors import Subject, SubjectKind
 from analytics.detectors.routine import ALL_HABITS, DAYS, Routine, daily, day_number, distance, last_evening
 from analytics.history import HABITS, History
 from analytics.settings import AnalyticsSettings
-from care.db import Connection
 from care.model import RoomKind
-from gateway.model import DeviceKind
+from database.connections import Connection
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 LAST_EVENING_H = 20

@@ -30,10 +30,10 @@ from analytics.settings import AnalyticsSettings
 from analytics.stored import StoredBaselines
 from analytics.training import Candidate
 from analytics.versions import Version
-from care import db, leader
-from care.db import Connection
-from care.leader import DutyLock
-from gateway.model import DeviceKind
+from database import leases
+from database.connections import Connection, connect
+from database.leases import DutyLock
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.analytics.county import MIDNIGHT, LivedCounty
 from tests.analytics.test_training import assert_same_baseline
@@ -310,7 +310,7 @@ def test_who_went_live_meanwhile_is_not_replaced_unseen(
 
     def somebody_restores(*arguments: Any) -> tuple[Candidate, ...]:
         found = learn(*arguments)
-        with db.connect(settings.database_url) as other:
+        with connect(settings.database_url) as other:
             versions.restore(other, "vitals", None, "test")
         return found
 
@@ -329,7 +329,7 @@ def test_two_versions_are_never_live(train: Train, owner: Connection) -> None:
 
 
 def test_the_pages_cannot_see_models(train: Train, database: Database) -> None:
-    with db.connect(database.web_url) as web, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with connect(database.web_url) as web, pytest.raises(psycopg.errors.InsufficientPrivilege):
         web.execute("SELECT FROM analytics.model")
 
 
@@ -359,7 +359,7 @@ def test_killed_in_the_middle_of_publishing_it_leaves_everything_as_it_was(
 ) -> None:
     train()
     before = versions.list_versions(service)
-    with db.connect(database.owner_url) as holding:
+    with connect(database.owner_url) as holding:
         # Vitals are published first; then it waits for this row.
         holding.execute("SELECT FROM analytics.model WHERE name = 'rhythm' FOR UPDATE")
         process = subprocess.Popen(
@@ -394,7 +394,7 @@ def count(owner: Connection, condition: str) -> int:
 
 
 def test_no_two_train_at_once(service: Connection, settings: AnalyticsSettings) -> None:
-    assert leader.try_to_lead(service, DutyLock.TRAINING)
+    assert leases.try_to_lead(service, DutyLock.TRAINING)
     with pytest.raises(AlreadyRunningError, match="a training is at work already"):
         train_alone(settings)
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.ensemble import IsolationForest
 
+from alarms.lifecycle import raise_alarm
 from analytics import baselines, behaviour, comparison, features, learnt, training, versions
 from analytics.baselines import HistoryBaselines, VitalBaseline
 from analytics.comparison import Tally, Verdict
@@ -26,9 +27,9 @@ from analytics.models import isolation, restlessness, storage
 from analytics.models.storage import ModelFormatError
 from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate, Rivals
-from care.alarms import Actor, raise_alarm
-from care.db import Connection
-from gateway.model import AlarmKind
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import AlarmKind
 from tests.analytics.conftest import NOW, World
 from tests.analytics.county import MIDNIGHT, LivedCounty
 

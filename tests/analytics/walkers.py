@@ -7,7 +7,7 @@ import numpy as np
 
 from analytics import features
 from care.model import RoomKind, SiteKind
-from gateway.model import ActivityEvent, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import World
 
 ROOMS = (RoomKind.BEDROOM, RoomKind.LIVING_ROOM, RoomKind.BATHROOM, RoomKind.KITCHEN)

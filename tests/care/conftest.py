@@ -6,9 +6,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from care import registry
-from care.db import Connection
-from care.model import CareCategory, Resident, RoomKind, ScopeKind, Site, SiteKind, Staff, StaffRole
-from gateway.model import DeviceKind
+from care.model import CareCategory, Resident, RoomKind, Site, SiteKind
+from database.connections import Connection
+from identity.model import ScopeKind, Staff, StaffRole
+from protocol.model import DeviceKind
 from tests.servers import DatabaseServer, Population
 
 PASSWORD = "correct horse battery"

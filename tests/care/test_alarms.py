@@ -10,13 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from care import alarms, db
-from care.alarms import Actor, Raised, legal_steps, raise_alarm, take_step
-from care.db import Connection
-from care.errors import AlreadyTakenError, IllegalStepError, NotFoundError, UnfinishedError
-from care.model import AlarmPriority, AlarmState, AlarmStep
-from care.sessions import actor_of, scope_of, sign_in
-from gateway.model import AlarmKind
+from alarms import lifecycle
+from alarms.errors import AlreadyTakenError, IllegalStepError, UnfinishedError
+from alarms.lifecycle import Raised, legal_steps, raise_alarm, take_step
+from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from database.connections import Connection, connect
+from database.errors import NotFoundError
+from identity.model import Actor
+from identity.sessions import actor_of, scope_of, sign_in
+from protocol.model import AlarmKind
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -27,7 +29,7 @@ NOTICE = "10:42, 电话, 女儿李梅"
 
 @pytest.fixture
 def service(database: Database) -> Iterator[Connection]:
-    with db.connect(database.service_url, autocommit=True) as connection:
+    with connect(database.service_url, autocommit=True) as connection:
         yield connection
 
 
@@ -54,7 +56,7 @@ def test_the_way_of_an_sos_to_its_end(county: County, service: Connection) -> No
     closed = take_step(service, alarm.id, AlarmStep.CLOSED, caregiver, family_notice=NOTICE)
     assert (closed.state, closed.family_notice) == (AlarmState.CLOSED, NOTICE)
     assert closed.acknowledged_by == county.caregiver.id
-    lines = alarms.timeline(service, alarm.id)
+    lines = lifecycle.timeline(service, alarm.id)
     assert [line.step for line in lines] == ["raised", "acknowledged", "arrived", "resolved", "closed"]
     assert [line.actor for line in lines] == [BUTTON.name] + ["王护理"] * 4
     assert lines[3].note == "滑倒, 无外伤"
@@ -68,7 +70,7 @@ def test_a_second_press_joins_the_active_alarm(county: County, service: Connecti
     assert (first.joined, second.joined) == (False, True)
     assert second.alarm.id == first.alarm.id
     assert (second.alarm.signal_count, second.alarm.state) == (2, AlarmState.ACKNOWLEDGED)
-    assert alarms.timeline(service, first.alarm.id)[-1].step is AlarmStep.REPEATED
+    assert lifecycle.timeline(service, first.alarm.id)[-1].step is AlarmStep.REPEATED
 
 
 def test_a_press_after_the_resolution_is_a_new_alarm(county: County, service: Connection) -> None:
@@ -88,7 +90,7 @@ def test_high_priority_has_no_short_cut(county: County, service: Connection) -> 
     with pytest.raises(UnfinishedError, match="arrive"):
         take_step(service, alarm.id, AlarmStep.RESOLVED, caregiver)
     with pytest.raises(IllegalStepError):
-        alarms.clear(service, alarm.id, Actor("inactivity"))
+        lifecycle.clear(service, alarm.id, Actor("inactivity"))
     take_step(service, alarm.id, AlarmStep.ARRIVED, caregiver)
     take_step(service, alarm.id, AlarmStep.RESOLVED, caregiver)
     with pytest.raises(UnfinishedError, match="family"):
@@ -109,7 +111,7 @@ def test_of_many_at_once_one_wins(county: County, database: Database, service: C
     outcomes: list[str] = []
 
     def press(name: str) -> None:
-        with db.connect(database.service_url) as connection:
+        with connect(database.service_url) as connection:
             start.wait()
             try:
                 take_step(connection, alarm.id, AlarmStep.ACKNOWLEDGED, Actor(name))
@@ -123,7 +125,7 @@ def test_of_many_at_once_one_wins(county: County, database: Database, service: C
         thread.start()
     for thread in threads:
         thread.join()
-    winner = alarms.timeline(service, alarm.id)[-1].actor
+    winner = lifecycle.timeline(service, alarm.id)[-1].actor
     assert sorted(outcomes) == sorted(["won", *[winner] * 5])
 
 
@@ -131,7 +133,7 @@ def test_many_signals_at_once_open_one_alarm(county: County, database: Database,
     start = threading.Barrier(6)
 
     def press() -> None:
-        with db.connect(database.ingest_url) as connection:
+        with connect(database.ingest_url) as connection:
             start.wait()
             press_sos(connection, county)
             connection.commit()
@@ -156,7 +158,7 @@ def test_a_low_alarm_that_clears_by_itself_ends(county: County, service: Connect
         source="device",
         device_id=device_id,
     ).alarm
-    ended = alarms.end_condition(
+    ended = lifecycle.end_condition(
         service,
         device_id=device_id,
         kind=AlarmKind.LOW_BATTERY,
@@ -170,7 +172,7 @@ def test_a_low_alarm_that_clears_by_itself_ends(county: County, service: Connect
 
 def test_a_cancelled_sos_still_wants_a_look(county: County, service: Connection) -> None:
     alarm = press_sos(service, county).alarm
-    alarms.end_condition(
+    lifecycle.end_condition(
         service,
         device_id=county.button.device.id,
         kind=AlarmKind.SOS,
@@ -180,7 +182,7 @@ def test_a_cancelled_sos_still_wants_a_look(county: County, service: Connection)
     )
     row = service.execute("SELECT state, condition_ended_at FROM care.alarm").fetchone()
     assert row == {"state": "open", "condition_ended_at": NOW}
-    assert alarms.timeline(service, alarm.id)[-1].detail["cancelled"] is True
+    assert lifecycle.timeline(service, alarm.id)[-1].detail["cancelled"] is True
 
 
 def test_the_timeline_cannot_be_rewritten(county: County, owner: Connection, service: Connection) -> None:
@@ -194,7 +196,7 @@ def test_nobody_acts_outside_their_scope_or_in_anothers_name(
     county: County, database: Database, service: Connection
 ) -> None:
     alarm = press_sos(service, county).alarm
-    with db.connect(database.web_url, autocommit=True) as web:
+    with connect(database.web_url, autocommit=True) as web:
         with scope_of(web, sign_in(web, "zhao", PASSWORD)) as staff, pytest.raises(NotFoundError):
             take_step(web, alarm.id, AlarmStep.ACKNOWLEDGED, actor_of(staff))
         token = sign_in(web, "wang", PASSWORD)
@@ -206,7 +208,7 @@ def test_nobody_acts_outside_their_scope_or_in_anothers_name(
 
 
 def test_each_change_notifies(county: County, database: Database, service: Connection) -> None:
-    with db.connect(database.web_url, autocommit=True) as listener:
+    with connect(database.web_url, autocommit=True) as listener:
         listener.execute("LISTEN anshou_alarm")
         alarm = press_sos(service, county).alarm
         heard = list(listener.notifies(timeout=5, stop_after=1))
@@ -214,7 +216,7 @@ def test_each_change_notifies(county: County, database: Database, service: Conne
 
 
 @given(
-    steps=st.lists(st.sampled_from(sorted(alarms.STATE_AFTER)), max_size=8),
+    steps=st.lists(st.sampled_from(sorted(lifecycle.STATE_AFTER)), max_size=8),
     priority=st.sampled_from(AlarmPriority),
 )
 def test_no_order_of_steps_leaves_the_machine(steps: list[AlarmStep], priority: AlarmPriority) -> None:
@@ -222,8 +224,8 @@ def test_no_order_of_steps_leaves_the_machine(steps: list[AlarmStep], priority: 
     for step in steps:
         if step not in legal_steps(state, priority):
             continue
-        assert state not in alarms.ENDED
-        state = alarms.STATE_AFTER[step]
+        assert state not in lifecycle.ENDED
+        state = lifecycle.STATE_AFTER[step]
     if priority is AlarmPriority.HIGH and state is AlarmState.CLOSED:
         taken = [AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.RESOLVED, AlarmStep.CLOSED]
         remaining = iter(steps)
@@ -231,7 +233,7 @@ def test_no_order_of_steps_leaves_the_machine(steps: list[AlarmStep], priority: 
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.sampled_from(sorted(alarms.STATE_AFTER)), max_size=6))
+@given(steps=st.lists(st.sampled_from(sorted(lifecycle.STATE_AFTER)), max_size=6))
 def test_the_database_agrees_with_the_machine(
     county: County, service: Connection, steps: list[AlarmStep]
 ) -> None:
@@ -244,6 +246,6 @@ def test_the_database_agrees_with_the_machine(
                 assert legal
             except IllegalStepError:
                 assert not legal
-        states = [line.state_after for line in alarms.timeline(service, alarm.id)]
+        states = [line.state_after for line in lifecycle.timeline(service, alarm.id)]
         assert states[-1] == alarm.state
         assert all(before != after for before, after in itertools.pairwise(states))

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from care import db, detector_settings
-from care.calendar import HOME_TIME
-from care.db import Connection
-from care.detector_settings import (
+from alarms import detector_settings
+from alarms.detector_settings import (
     REASON_LENGTH_MAX,
     RULES,
     MayNotSetError,
@@ -25,9 +23,11 @@ from care.detector_settings import (
     problems_of,
     span_of,
 )
-from care.errors import ConflictError, NotFoundError
-from care.model import ScopeKind, StaffRole
-from care.sessions import scope_of, sign_in
+from database.connections import Connection, connect
+from database.errors import ConflictError, NotFoundError
+from identity.model import ScopeKind, StaffRole
+from identity.sessions import scope_of, sign_in
+from protocol.calendar import HOME_TIME
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -39,7 +39,7 @@ LESS = Wish(tolerance=1.5, reason="起夜多")
 
 @pytest.fixture
 def web(database: Database) -> Iterator[Connection]:
-    with db.connect(database.web_url, autocommit=True) as connection:
+    with connect(database.web_url, autocommit=True) as connection:
         yield connection
 
 

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from care import db, feedback
-from care.alarms import Actor, raise_alarm, take_step
-from care.db import Connection
-from care.errors import InvalidError, NotFoundError, UnfinishedError
-from care.feedback import Reason, Verdict, reasons
-from care.model import Alarm, AlarmState, AlarmStep
-from care.sessions import actor_of, scope_of, sign_in
-from gateway.model import AlarmKind
+from alarms import feedback
+from alarms.errors import UnfinishedError
+from alarms.feedback import Reason, Verdict, reasons
+from alarms.lifecycle import raise_alarm, take_step
+from alarms.model import Alarm, AlarmState, AlarmStep
+from database.connections import Connection, connect
+from database.errors import InvalidError, NotFoundError
+from identity.model import Actor
+from identity.sessions import actor_of, scope_of, sign_in
+from protocol.model import AlarmKind
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -26,7 +28,7 @@ RaiseDone = Callable[..., Alarm]
 
 @pytest.fixture
 def web(database: Database) -> Iterator[Connection]:
-    with db.connect(database.web_url, autocommit=True) as connection:
+    with connect(database.web_url, autocommit=True) as connection:
         yield connection
 
 

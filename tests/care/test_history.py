@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from care import db, history, registry
-from care.db import Connection
+from care import history, registry
 from care.history import Through
-from care.sessions import scope_of, sign_in
-from gateway.model import DeviceKind
+from database.connections import Connection, connect
+from identity.sessions import scope_of, sign_in
+from protocol.model import DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.servers import Database, DatabaseServer, Population
 
@@ -97,7 +97,7 @@ def filled(database_server: DatabaseServer, owner: Connection) -> tuple[int, int
 @pytest.fixture
 def caregiver(database: Database, county: County) -> Iterator[Connection]:
     """The web's role in the session of a caregiver of the mother's home."""
-    with db.connect(database.web_url, autocommit=True) as connection:
+    with connect(database.web_url, autocommit=True) as connection:
         token = sign_in(connection, "wang", PASSWORD)
         with scope_of(connection, token):
             yield connection
@@ -149,7 +149,7 @@ def test_who_is_out_of_scope_is_not_answered_for(
 
 
 def test_services_ask_without_a_session(database: Database, county: County, filled: tuple[int, int]) -> None:
-    with db.connect(database.service_url) as service:
+    with connect(database.service_url) as service:
         for resident in (county.mother, county.stranger):
             assert len(history.vitals(service, resident.id, YESTERDAY, UNTIL, through=Through.SERVICE)) == 144
 
@@ -217,7 +217,7 @@ def test_plans_read_few_chunks_and_by_index(
     if through is Through.SCOPE:
         scans = without_sequential_scans(caregiver, name, through, params)
     else:
-        with db.connect(database.service_url) as service:
+        with connect(database.service_url) as service:
             scans = without_sequential_scans(service, name, through, params)
     scans = [node for node in scans if node["Relation Name"] in chunks | {table}]
     assert 1 <= len(scans) <= chunks_max

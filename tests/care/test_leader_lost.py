@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from care import leader
-from care.db import Connection
-from care.leader import Duty, DutyLock, serve
+from database import leases
+from database.connections import Connection
+from database.leases import Duty, DutyLock, serve
 from tests.proxy import proxies
 from tests.servers import Database
 
@@ -16,8 +16,8 @@ PATIENCE_S = 15.0
 
 
 def test_somebody_works_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leader, "SILENT_S_MIN", 1.0)
-    monkeypatch.setattr(leader, "ANSWER_GRACE_S", 1.0)
+    monkeypatch.setattr(leases, "SILENT_S_MIN", 1.0)
+    monkeypatch.setattr(leases, "ANSWER_GRACE_S", 1.0)
     worked = threading.Semaphore(0)
     stop = threading.Event()
     port = urlsplit(database.service_url).port
@@ -30,7 +30,7 @@ def test_somebody_works_again(database: Database, monkeypatch: pytest.MonkeyPatc
     with proxies() as network:
         way = network.to(port)
         duty = Duty(
-            lock=DutyLock.WATCH,
+            lock=DutyLock.ESCALATION,
             database_url=database.service_url.replace(f":{port}/", f":{way.port}/"),
             interval_s=0.1,
             standby_poll_s=0.1,

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from care import db, pairing
-from care.db import Connection
-from care.errors import InvalidError, NotFoundError
-from care.model import Site, Staff
+from care import pairing
+from care.model import Site
 from care.pairing import NotAllowedError, PairingLockedError, PairingRefusedError
-from care.sessions import scope_of, sign_in
-from gateway.enrolment import ALPHABET, CodeError, PairingCode, new_secret
+from database.connections import Connection, connect
+from database.errors import InvalidError, NotFoundError
+from identity.model import Staff
+from identity.sessions import scope_of, sign_in
+from protocol.enrolment import ALPHABET, CodeError, PairingCode, new_secret
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -28,7 +29,7 @@ Scope = Callable[[str], AbstractContextManager[Staff]]
 
 @pytest.fixture
 def web(database: Database) -> Iterator[Connection]:
-    with db.connect(database.web_url, autocommit=True) as connection:
+    with connect(database.web_url, autocommit=True) as connection:
         yield connection
 
 

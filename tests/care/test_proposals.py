@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from care import db, proposals, registry
-from care.db import Connection
-from care.errors import ConflictError, InvalidError, NotFoundError
-from care.model import Staff
+from care import proposals, registry
 from care.pairing import NotAllowedError
-from care.sessions import scope_of, sign_in
-from gateway.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig
+from database.connections import Connection, connect
+from database.errors import ConflictError, InvalidError, NotFoundError
+from identity.model import Staff
+from identity.sessions import scope_of, sign_in
+from protocol.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -24,7 +24,7 @@ RADAR = DeviceProposal(
 
 @pytest.fixture
 def web(database: Database) -> Iterator[Connection]:
-    with db.connect(database.web_url, autocommit=True) as connection:
+    with connect(database.web_url, autocommit=True) as connection:
         yield connection
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from care import db, sessions
-from care.db import Connection
-from care.secrets import hash_password
-from care.sessions import LockedError, NoSessionError, SignInError, scope_of, sign_in, sign_out
+from database.connections import Connection, connect
+from identity import sessions
+from identity.secrets import hash_password
+from identity.sessions import LockedError, NoSessionError, SignInError, scope_of, sign_in, sign_out
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -41,7 +41,7 @@ SCOPED_TABLES = [
 
 @pytest.fixture
 def web(database: Database) -> Iterator[Connection]:
-    with db.connect(database.web_url, autocommit=True) as connection:
+    with connect(database.web_url, autocommit=True) as connection:
         yield connection
 
 

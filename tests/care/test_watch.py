@@ -9,14 +9,16 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from care import db, leader
-from care.alarms import Actor, raise_alarm, take_step, timeline
-from care.db import Connection
-from care.leader import Duty, DutyLock
-from care.model import AlarmPriority, AlarmStep, Site, SiteKind
-from care.settings import CareSettings
-from care.watch import Watch, ladders
-from gateway.model import AlarmKind
+from alarms.escalation import Escalation, ladders
+from alarms.lifecycle import raise_alarm, take_step, timeline
+from alarms.model import AlarmPriority, AlarmStep
+from alarms.settings import EscalationSettings
+from care.model import Site, SiteKind
+from database import leases
+from database.connections import Connection, connect
+from database.leases import Duty, DutyLock
+from identity.model import Actor
+from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.servers import Database
 
@@ -29,18 +31,18 @@ WAIT_S = 30
 
 @pytest.fixture
 def service(database: Database) -> Iterator[Connection]:
-    with db.connect(database.service_url, autocommit=True) as connection:
+    with connect(database.service_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def settings(database: Database) -> CareSettings:
-    return CareSettings(database_url=database.service_url, standby_poll_s=0.05)
+def settings(database: Database) -> EscalationSettings:
+    return EscalationSettings(database_url=database.service_url, standby_poll_s=0.05)
 
 
 @pytest.fixture
-def watch(settings: CareSettings) -> Watch:
-    return Watch(settings)
+def watch(settings: EscalationSettings) -> Escalation:
+    return Escalation(settings)
 
 
 def open_alarm(
@@ -77,7 +79,12 @@ def told(connection: Connection, alarm_id: int) -> list[str]:
 @pytest.mark.parametrize("which", ["home", "household"])
 @pytest.mark.parametrize("priority", [AlarmPriority.HIGH, AlarmPriority.MEDIUM])
 def test_each_level_is_told_at_its_time_and_not_before(
-    county: County, owner: Connection, service: Connection, watch: Watch, which: str, priority: AlarmPriority
+    county: County,
+    owner: Connection,
+    service: Connection,
+    watch: Escalation,
+    which: str,
+    priority: AlarmPriority,
 ) -> None:
     site: Site = getattr(county, which)
     factor = 5 if priority is AlarmPriority.MEDIUM else 1
@@ -95,7 +102,7 @@ def test_each_level_is_told_at_its_time_and_not_before(
 
 
 def test_low_priority_never_escalates(
-    county: County, owner: Connection, service: Connection, watch: Watch
+    county: County, owner: Connection, service: Connection, watch: Escalation
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=86_400, priority=AlarmPriority.LOW)
     watch.keep(service)
@@ -103,11 +110,11 @@ def test_low_priority_never_escalates(
 
 
 def test_after_a_long_absence_every_level_is_told_once_and_in_order(
-    county: County, owner: Connection, service: Connection, watch: Watch, settings: CareSettings
+    county: County, owner: Connection, service: Connection, watch: Escalation, settings: EscalationSettings
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=3_600)
     watch.keep(service)
-    Watch(settings).keep(service)
+    Escalation(settings).keep(service)
     assert told(service, alarm_id) == [role for role, _ in HOME]
     row = service.execute("SELECT escalation_level FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
     assert row == {"escalation_level": len(HOME)}
@@ -115,7 +122,7 @@ def test_after_a_long_absence_every_level_is_told_once_and_in_order(
 
 @pytest.mark.parametrize("step", [AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED])
 def test_who_answers_stops_the_ladder(
-    county: County, owner: Connection, service: Connection, watch: Watch, step: AlarmStep
+    county: County, owner: Connection, service: Connection, watch: Escalation, step: AlarmStep
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=100)
     watch.keep(service)
@@ -126,7 +133,7 @@ def test_who_answers_stops_the_ladder(
 
 
 def test_many_at_once_highest_priority_first(
-    county: County, owner: Connection, service: Connection, watch: Watch
+    county: County, owner: Connection, service: Connection, watch: Escalation
 ) -> None:
     medium = open_alarm(owner, county.home, age_s=3_600, priority=AlarmPriority.MEDIUM, kind=AlarmKind.WATER)
     high = open_alarm(owner, county.household, age_s=700)
@@ -137,13 +144,13 @@ def test_many_at_once_highest_priority_first(
     assert [row["alarm_id"] for row in rows] == [high] * 3 + [medium] * 4
 
 
-def test_ladders_that_fall_are_refused(settings: CareSettings) -> None:
+def test_ladders_that_fall_are_refused(settings: EscalationSettings) -> None:
     wrong = msgspec.structs.replace(settings, home_director_s=30)
     with pytest.raises(ValueError, match="care_home"):
         ladders(wrong)
 
 
-def test_every_kind_of_site_has_a_ladder(settings: CareSettings) -> None:
+def test_every_kind_of_site_has_a_ladder(settings: EscalationSettings) -> None:
     assert {rung.site_kind for rung in ladders(settings)} == set(SiteKind)
 
 
@@ -164,7 +171,7 @@ def holders(owner: Connection, lock: DutyLock) -> list[int]:
         SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         """,
-        (leader.LOCK_CLASS, int(lock)),
+        (leases.LOCK_CLASS, int(lock)),
     ).fetchall()
     return [row["pid"] for row in rows]
 
@@ -175,7 +182,7 @@ def test_one_works_the_other_stands_by_and_takes_over(database: Database, owner:
 
     def duty(name: str) -> Duty:
         return Duty(
-            lock=DutyLock.WATCH,
+            lock=DutyLock.ESCALATION,
             database_url=database.service_url,
             interval_s=0.01,
             standby_poll_s=0.01,
@@ -183,23 +190,23 @@ def test_one_works_the_other_stands_by_and_takes_over(database: Database, owner:
             work=lambda _: rounds.append(name),
         )
 
-    threads = [threading.Thread(target=leader.serve, args=(duty(name), stop)) for name in ("a", "b")]
+    threads = [threading.Thread(target=leases.serve, args=(duty(name), stop)) for name in ("a", "b")]
     try:
         threads[0].start()
         wait_until(lambda: "a" in rounds)
         threads[1].start()
-        first = holders(owner, DutyLock.WATCH)
+        first = holders(owner, DutyLock.ESCALATION)
         assert len(first) == 1
         standing_by = (
-            "SELECT FROM pg_stat_activity WHERE application_name = 'anshou-watch' AND pid <> ALL(%s)"
+            "SELECT FROM pg_stat_activity WHERE application_name = 'anshou-escalation' AND pid <> ALL(%s)"
         )
         wait_until(lambda: owner.execute(standing_by, (first,)).fetchone() is not None)
         assert set(rounds) == {"a"}
         # Whoever is cut off backs off for longer than the other polls, so the other takes over.
         owner.execute("SELECT pg_terminate_backend(%s)", first)
         wait_until(lambda: "b" in rounds)
-        wait_until(lambda: len(holders(owner, DutyLock.WATCH)) == 1)
-        assert holders(owner, DutyLock.WATCH) != first
+        wait_until(lambda: len(holders(owner, DutyLock.ESCALATION)) == 1)
+        assert holders(owner, DutyLock.ESCALATION) != first
     finally:
         stop.set()
         for thread in threads:
@@ -212,7 +219,7 @@ def test_a_database_that_is_away_is_waited_for(
     stop = threading.Event()
     rounds: list[int] = []
     duty = Duty(
-        lock=DutyLock.WATCH,
+        lock=DutyLock.ESCALATION,
         database_url=database.service_url,
         interval_s=0.01,
         standby_poll_s=0.01,
@@ -220,7 +227,7 @@ def test_a_database_that_is_away_is_waited_for(
         work=lambda connection: rounds.append(connection.info.backend_pid),
     )
     owner.execute("ALTER ROLE anshou_service CONNECTION LIMIT 0")
-    thread = threading.Thread(target=leader.serve, args=(duty, stop))
+    thread = threading.Thread(target=leases.serve, args=(duty, stop))
     try:
         thread.start()
         wait_until(lambda: "the database failed" in caplog.text)
@@ -236,16 +243,16 @@ def test_a_database_that_is_away_is_waited_for(
 def test_the_process_escalates_survives_kill_and_stops_on_sigterm(
     county: County, owner: Connection, database: Database
 ) -> None:
-    environment = {"ANSHOU_DATABASE_URL": database.service_url, "ANSHOU_CARE_HOME_COUNTY_S": "900"}
+    environment = {"ANSHOU_DATABASE_URL": database.service_url, "ANSHOU_ALARMS_HOME_COUNTY_S": "900"}
     alarm_id = open_alarm(owner, county.home, age_s=200)
-    first = subprocess.Popen([sys.executable, "-m", "care"], env=environment)
+    first = subprocess.Popen([sys.executable, "-m", "alarms"], env=environment)
     try:
         wait_until(lambda: told(owner, alarm_id) == ["shift_leader", "home_director"])
     finally:
         first.kill()
         first.wait()
     owner.execute("UPDATE care.alarm SET opened_at = now() - interval '700 s' WHERE id = %s", (alarm_id,))
-    second = subprocess.Popen([sys.executable, "-m", "care"], env=environment)
+    second = subprocess.Popen([sys.executable, "-m", "alarms"], env=environment)
     try:
         wait_until(lambda: len(told(owner, alarm_id)) > 2)
         second.terminate()
@@ -259,10 +266,10 @@ def test_the_process_escalates_survives_kill_and_stops_on_sigterm(
 
 def test_a_wrong_setting_stops_the_start_and_says_which() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "care"],
-        env={"ANSHOU_DATABASE_URL": "postgresql://x", "ANSHOU_CARE_HOME_COUNTRY_S": "1"},
+        [sys.executable, "-m", "alarms"],
+        env={"ANSHOU_DATABASE_URL": "postgresql://x", "ANSHOU_ALARMS_HOME_COUNTRY_S": "1"},
         capture_output=True,
         text=True,
     )
     assert answer.returncode == 2
-    assert "ANSHOU_CARE_HOME_COUNTY_S" in answer.stderr
+    assert "ANSHOU_ALARMS_HOME_COUNTY_S" in answer.stderr

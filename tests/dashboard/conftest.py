@@ -7,9 +7,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from care.db import Connection
 from dashboard.app import create_app
 from dashboard.settings import Settings
+from database.connections import Connection
 from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, running
 from tests.dashboard.ward import WARD, Ward, population_with_ward

@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime, timedelta
 
-from care.db import Connection
+from database.connections import Connection
 
 SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "glucose", "weight")
 USUAL = {"hr": 72, "rr": 16, "spo2": 96, "temp": 36.6, "sbp": 128, "dbp": 76, "glucose": 6.1, "weight": 58}

@@ -3,8 +3,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from care.db import Connection
 from dashboard.security import own_path
+from database.connections import Connection
 from tests.care.conftest import PASSWORD, County
 from tests.dashboard.conftest import sign_in
 

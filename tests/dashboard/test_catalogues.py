@@ -7,27 +7,19 @@ from html.parser import HTMLParser
 
 import pytest
 
-from care.feedback import Reason, Verdict
-from care.model import (
-    Ability,
-    AlarmPriority,
-    AlarmState,
-    AlarmStep,
-    CareCategory,
-    RoomKind,
-    ScopeKind,
-    SelfCareLevel,
-    SiteKind,
-    StaffRole,
-)
+from alarms.feedback import Reason, Verdict
+from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from care.model import Ability, CareCategory, RoomKind, SelfCareLevel, SiteKind
 from dashboard import words
 from dashboard.catalogues import ROOM, extracted, kept
 from dashboard.curves import Range
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
-from gateway.errors import DeadReason
-from gateway.model import SIGNS, ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from identity.model import ScopeKind, StaffRole
+from protocol.errors import DeadReason
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.signs import SIGNS
 
 TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
 PEOPLE_TAKE = {

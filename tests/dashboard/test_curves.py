@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dashboard import curves
 from dashboard.curves import DAY_MS, HOUR_MS, MINUTE_MS, Band, Event, bed_times, fitted, widened, with_gaps
-from gateway.model import ActivityEvent
+from protocol.model import ActivityEvent
 
 START_MS = 1_770_000_000_000
 MEASURED = st.lists(

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from care import detector_settings
-from care.calendar import HOME_TIME
-from care.db import Connection
-from care.detector_settings import RULES, Part, Problem, Watch
-from care.model import StaffRole
+from alarms import detector_settings
+from alarms.detector_settings import RULES, Part, Problem, Watch
 from dashboard.languages import languages
 from dashboard.words import PROBLEM, WATCH, WATCH_DOES
+from database.connections import Connection
+from identity.model import StaffRole
+from protocol.calendar import HOME_TIME
 from tests.care.conftest import County
 from tests.dashboard.conftest import sign_in
 

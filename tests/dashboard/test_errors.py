@@ -4,14 +4,14 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from care.alarms import take_step
-from care.db import Connection
-from care.model import AlarmStep
-from care.sessions import actor_of
+from alarms.lifecycle import take_step
+from alarms.model import AlarmStep
 from dashboard.app import create_app
 from dashboard.security import HEADERS
 from dashboard.settings import Settings
-from gateway.model import AlarmKind
+from database.connections import Connection
+from identity.sessions import actor_of
+from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.ward import Ward
 

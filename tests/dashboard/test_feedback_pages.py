@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import pytest
 from starlette.testclient import TestClient
 
-from care import feedback
-from care.alarms import Actor, end_condition, end_condition_of, take_step
-from care.db import Connection
-from care.feedback import Reason, Verdict
-from care.model import Alarm, AlarmStep
-from care.sessions import actor_of
-from gateway.model import AlarmKind
+from alarms import feedback
+from alarms.feedback import Reason, Verdict
+from alarms.lifecycle import end_condition, end_condition_of, take_step
+from alarms.model import Alarm, AlarmStep
+from database.connections import Connection
+from identity.model import Actor
+from identity.sessions import actor_of
+from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.conftest import sign_in
 from tests.dashboard.ward import Ward

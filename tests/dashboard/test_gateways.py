@@ -8,16 +8,16 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from care import proposals, registry
-from care.db import Connection
-from care.secrets import hash_device_secret
 from dashboard.app import create_app
 from dashboard.gateways import in_words, vocabularies
 from dashboard.languages import language
 from dashboard.settings import Settings
 from dashboard.words import ACTIVITY, ALARM_KIND, SIGN
+from database.connections import Connection
 from deploy.authority import Authority
-from gateway.enrolment import PairingCode, new_secret
-from gateway.model import DeviceKind, DeviceProposal
+from identity.secrets import hash_device_secret
+from protocol.enrolment import PairingCode, new_secret
+from protocol.model import DeviceKind, DeviceProposal
 from tests.care.conftest import County
 from tests.dashboard.conftest import sign_in
 from tests.servers import Database

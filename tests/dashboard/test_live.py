@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
-from care import db
-from care.db import Connection
-from care.errors import DatabaseUnavailableError
-from care.sessions import NoSessionError
 from dashboard.live import Hub, Message, Update, Watcher, messages
-from gateway.model import AlarmKind
+from database.connections import Connection, connect
+from database.errors import DatabaseUnavailableError
+from identity.sessions import NoSessionError
+from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.ward import Ward
 from tests.servers import Database
@@ -223,5 +222,5 @@ def test_the_web_s_role_may_listen_and_hears_no_names(
         ward.alarm(owner, 0, AlarmKind.SOS)
         [notify] = list(listener.notifies(timeout=PATIENCE_S, stop_after=1))
     assert ward.residents[0].name not in notify.payload
-    with db.connect(database.web_url) as web:
+    with connect(database.web_url) as web:
         assert web.execute("SELECT FROM care.resident").fetchall() == []

@@ -5,13 +5,16 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from care import alarms, registry
-from care.alarms import Actor, raise_alarm, take_step
-from care.db import Connection
-from care.model import AlarmPriority, AlarmStep, CareCategory, RoomKind, SiteKind
-from care.sessions import actor_of
+from alarms import lifecycle
+from alarms.lifecycle import raise_alarm, take_step
+from alarms.model import AlarmPriority, AlarmStep
+from care import registry
+from care.model import CareCategory, RoomKind, SiteKind
 from dashboard.steps import buttons
-from gateway.model import AlarmKind, DeviceKind
+from database.connections import Connection
+from identity.model import Actor
+from identity.sessions import actor_of
+from protocol.model import AlarmKind, DeviceKind
 from tests.care.conftest import SINCE, County
 from tests.dashboard.conftest import sign_in
 from tests.dashboard.ward import Ward
@@ -61,7 +64,7 @@ def test_the_whole_way_by_the_pages(
     for step, data in words.items():
         answer = caregiver.post(f"/alarms/{alarm.id}/steps/{step}", headers=HTMX, data=data)
         assert (answer.status_code, answer.headers["HX-Trigger-After-Swap"]) == (200, "step-taken")
-    lines = alarms.timeline(owner, alarm.id)
+    lines = lifecycle.timeline(owner, alarm.id)
     assert [(line.step, line.actor) for line in lines[1:]] == [(step, "王护理") for step in words]
     assert lines[3].note == "滑倒，无外伤"
     assert lines[4].detail["family_notice"] == "10:42, 电话, 女儿李梅"
@@ -120,7 +123,7 @@ def test_nothing_of_another_home_is_shown(visitor: TestClient, owner: Connection
         text = outsider.get(path).text
         for secret in (resident.name, home.name, "smart-mattress", "紧急呼救"):
             assert secret not in text, (path, secret)
-    assert alarms.timeline(owner, alarm.id)[-1].step is AlarmStep.RAISED
+    assert lifecycle.timeline(owner, alarm.id)[-1].step is AlarmStep.RAISED
 
 
 def test_values_show_their_age_and_grey_out(caregiver: TestClient, owner: Connection, ward: Ward) -> None:
@@ -262,7 +265,7 @@ def test_a_chart_of_nonsense_is_refused(caregiver: TestClient, county: County, q
 
 
 def test_the_buttons_follow_the_state_machine() -> None:
-    from care.model import AlarmState
+    from alarms.model import AlarmState
 
     high, low = AlarmPriority.HIGH, AlarmPriority.LOW
     assert buttons(AlarmState.OPEN, high) == [AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED]

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from care.db import Connection
 from dashboard.app import create_app
 from dashboard.errors import UnfitRoleError
 from dashboard.guard import require_bound_role
 from dashboard.settings import Settings
-from gateway.environment import SettingsError, read_settings
+from database.connections import Connection
+from protocol.environment import SettingsError, read_settings
 from tests.care.conftest import PASSWORD, County
 from tests.dashboard.conftest import sign_in
 from tests.dashboard.running import Dashboard, running

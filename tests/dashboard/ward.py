@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from alarms.lifecycle import raise_alarm
+from alarms.model import Alarm, AlarmPriority
 from care import registry
-from care.alarms import Actor, raise_alarm
-from care.db import Connection
-from care.model import Ability, Alarm, AlarmPriority, CareCategory, Resident
-from gateway.model import AlarmKind, DeviceKind
+from care.model import Ability, CareCategory, Resident
+from database.connections import Connection
+from identity.model import Actor
+from protocol.model import AlarmKind, DeviceKind
 from tests.care.conftest import COUNTY, SINCE, County
 from tests.servers import Population
 

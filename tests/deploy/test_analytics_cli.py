@@ -11,9 +11,9 @@ import pytest
 
 from analytics.nightly import train_now
 from analytics.settings import AnalyticsSettings
-from care import db, leader
-from care.db import Connection
-from care.leader import DutyLock
+from database import leases
+from database.connections import Connection, connect
+from database.leases import DutyLock
 from deploy import cli
 from tests.analytics.conftest import NOW, World
 from tests.analytics.county import LivedCounty
@@ -42,9 +42,9 @@ def anshou(database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def learnt(database: Database) -> None:
     """A county that has lived, and was learnt from on two nights long ago."""
     settings = AnalyticsSettings(database_url=database.service_url)
-    with db.connect(database.owner_url, autocommit=True) as owner:
+    with connect(database.owner_url, autocommit=True) as owner:
         LivedCounty(World(owner), people=3)
-    with db.connect(database.service_url, autocommit=True) as service:
+    with connect(database.service_url, autocommit=True) as service:
         for night in (1, 0):
             train_now(service, settings, now=NOW - timedelta(days=night))
 
@@ -61,7 +61,7 @@ CROSS JOIN LATERAL (SELECT 64 + extract(hour FROM hour) / 4 AS beats) AS drawn
 def test_training_now_from_what_was_lived_till_now(anshou: Anshou, database: Database) -> None:
     assert anshou("models") == "Models: none yet; learn now with: anshou analytics train\n"
     assert anshou("train") == "Learnt: nothing is known yet of anybody\n"
-    with db.connect(database.owner_url, autocommit=True) as owner:
+    with connect(database.owner_url, autocommit=True) as owner:
         county = LivedCounty(World(owner), people=1, days=0)
         params = {"device": county.bands[0], "resident": county.residents[0]}
         owner.execute(LIVED_TILL_NOW, params)
@@ -99,13 +99,13 @@ def test_what_cannot_be_brought_back_is_said_in_one_line(learnt: None, anshou: A
 
 
 def test_beside_another_training_it_is_refused(anshou: Anshou, database: Database) -> None:
-    with db.connect(database.service_url, autocommit=True) as other:
+    with connect(database.service_url, autocommit=True) as other:
         assert_leads(other)
         assert anshou("train").startswith("!anshou: a training is at work already")
 
 
 def assert_leads(connection: Connection) -> None:
-    assert leader.try_to_lead(connection, DutyLock.TRAINING)
+    assert leases.try_to_lead(connection, DutyLock.TRAINING)
 
 
 def test_alone_it_is_the_process_of_the_rounds() -> None:

@@ -26,7 +26,7 @@ def test_help_names_every_verb() -> None:
     code, said, _ = anshou("--help")
     assert code == 0
     verbs = {line.split()[0] for line in said.splitlines() if line.startswith("  ") and line.strip()}
-    for verb in ("up", "down", "doctor", "migrate", "ingest", "watch", "analytics", "dashboard"):
+    for verb in ("up", "down", "doctor", "migrate", "ingest", "alarms", "analytics", "dashboard"):
         assert verb in verbs
     for verb in ("operator", "site", "resident", "device", "staff", "simulate"):
         assert verb in verbs
@@ -98,10 +98,9 @@ def test_doctor_tells_a_broker_that_lets_us_in_from_one_that_does_not(
     assert f"✗ Broker: 127.0.0.1:{broker.port}, Not authorized" in said
 
 
-@pytest.mark.parametrize("room", ["care", "analytics", "dashboard"])
+@pytest.mark.parametrize("room", ["alarms", "analytics", "dashboard"])
 def test_a_room_without_its_database_says_which_setting_is_missing(room: str) -> None:
-    verb = "watch" if room == "care" else room
-    code, said, complained = anshou(verb)
+    code, said, complained = anshou(room)
     assert code != 0
     assert "ANSHOU_DATABASE_URL" in said + complained
     assert "Traceback" not in said + complained

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from care import db
-from care.errors import ConflictError
 from care.model import SiteKind
 from care.registry import add_operator, add_site
+from database.connections import connect
+from database.errors import ConflictError
 from deploy.county.accounts import DEMO_PASSWORD
 from deploy.demo import populate
-from gateway.simulator.county import plan_county
-from gateway.simulator.person import Condition
-from gateway.simulator.plan import County
+from simulator.county import plan_county
+from simulator.person import Condition
+from simulator.plan import County
 from tests.servers import Database, DatabaseServer
 
 
@@ -152,7 +152,7 @@ def test_alarms_stand_in_several_states(database: Database) -> None:
 
 
 def test_a_taken_name_is_refused_and_nothing_stays_half_done(database: Database, county: County) -> None:
-    with db.connect(database.owner_url) as connection:
+    with connect(database.owner_url) as connection:
         add_operator(connection, code="mine", name="我的")
         add_site(connection, code="home-01", kind=SiteKind.CARE_HOME, name="我的家", township="镇")
     with pytest.raises(ConflictError):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from care import db
+from database.connections import connect
 from deploy import cli
 from deploy.local import debian
 from ingest.alarms import AlarmIngest
@@ -134,7 +134,7 @@ def test_a_device_that_the_broker_refuses_is_not_recorded(
     add_home(anshou, broker.site)
     name = f"twice-{broker.site}"
     anshou("device", "add", "--site", broker.site, "--kind", "sos_button", "--name", name)
-    with db.connect(database.owner_url, autocommit=True) as owner:
+    with connect(database.owner_url, autocommit=True) as owner:
         owner.execute("DELETE FROM care.device WHERE name = %s", (name,))
     said = anshou("device", "add", "--site", broker.site, "--kind", "sos_button", "--name", name)
     assert "already exists" in said

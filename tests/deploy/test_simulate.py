@@ -8,12 +8,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from care import db, registry
+from care import registry
 from care.model import CareCategory, SiteKind
+from database.connections import connect
 from deploy.simulate import say_incident, simulate
-from gateway.model import AlarmKind, AlarmSignal, DeviceKind
-from gateway.simulator.errors import IncidentNotPossibleError
-from gateway.simulator.publish import client_for
+from protocol.model import AlarmKind, AlarmSignal, DeviceKind
+from simulator.errors import IncidentNotPossibleError
+from simulator.publish import client_for
 from tests.servers import Broker, Database
 
 app = typer.Typer()
@@ -23,7 +24,7 @@ app.command()(simulate)
 @pytest.fixture
 def site(database: Database, broker: Broker) -> str:
     """A home with one resident, 张三, who has a button and a mattress, and a radar in the bathroom."""
-    with db.connect(database.owner_url) as connection:
+    with connect(database.owner_url) as connection:
         code = f"{broker.site}-home"
         site = registry.add_site(connection, code=code, kind=SiteKind.CARE_HOME, name="家", township="镇")
         bed = registry.bed_in(connection, site.id, "103", "1")
@@ -59,7 +60,7 @@ def environ(database: Database, broker: Broker) -> dict[str, str]:
 
 
 def said_about(database: Database, kind: AlarmKind) -> list[str]:
-    with db.connect(database.owner_url) as connection:
+    with connect(database.owner_url) as connection:
         person = registry.find_resident(connection, "张三")
         sayings = say_incident(connection, person, kind)
     assert isinstance(sayings[-1].message, AlarmSignal)

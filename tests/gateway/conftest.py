@@ -17,12 +17,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from benchmarks.house import lan_broker
-from gateway import wire
 from gateway.__main__ import Gateway
 from gateway.clock import Clock
-from gateway.model import GatewayConfig, Message
 from gateway.settings import Settings
-from gateway.wire import ROOT, Batch, Leaf, Receipt, Topic
+from protocol import wire
+from protocol.model import GatewayConfig, Message
+from protocol.wire import ROOT, Batch, Leaf, Receipt, Topic
 
 EVENTUALLY_S = 20.0
 

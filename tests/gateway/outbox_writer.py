@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from gateway.clock import BUILT_MS, Clock
-from gateway.model import AlarmKind, AlarmSignal, Message, VitalSigns
 from gateway.outbox import Entry, Outbox
+from protocol.model import AlarmKind, AlarmSignal, Message, VitalSigns
 
 
 def message(number: int) -> Message:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway import outbox, wire
+from gateway import outbox
 from gateway.errors import OutboxError
 from gateway.link import Link
-from gateway.model import (
+from protocol import wire
+from protocol.model import (
     Activity,
     ActivityEvent,
     Adoption,
@@ -21,7 +22,7 @@ from gateway.model import (
     SignalState,
     VitalSigns,
 )
-from gateway.wire import Command, CommandKind, Leaf, Topic
+from protocol.wire import Command, CommandKind, Leaf, Topic
 from tests.gateway.conftest import House, eventually
 
 Z2M_DEVICES = [

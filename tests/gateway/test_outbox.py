@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import wire
 from gateway.clock import BUILT_MS, Clock
 from gateway.durable import PAGE_BYTES
 from gateway.errors import OutboxError
-from gateway.model import (
+from gateway.outbox import DAY_MS, WAITING_OF_ONE_MAX, Entry, Outbox
+from protocol import wire
+from protocol.model import (
     Adoption,
     AlarmKind,
     AlarmSignal,
@@ -29,7 +30,6 @@ from gateway.model import (
     Message,
     VitalSigns,
 )
-from gateway.outbox import DAY_MS, WAITING_OF_ONE_MAX, Entry, Outbox
 from tests.gateway import outbox_writer
 
 KILLS = int(os.environ.get("ANSHOU_TEST_KILLS", "500"))

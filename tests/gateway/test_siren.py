@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model import AlarmKind, AlarmSignal, SignalState
 from gateway.siren import CONFIRM_S_MAX, REPEAT_S, SOUND_S_MAX, URGENT, Siren
+from protocol.model import AlarmKind, AlarmSignal, SignalState
 
 
 def signal(kind: AlarmKind = AlarmKind.SOS, state: SignalState = SignalState.RAISED) -> AlarmSignal:

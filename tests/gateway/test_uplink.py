@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway import uplink, wire
+from gateway import uplink
 from gateway.clock import Clock
-from gateway.model import AlarmKind, AlarmSignal, DeviceStatus, SignalState, VitalSigns
 from gateway.outbox import Entry, Outbox
-from gateway.wire import Leaf
+from protocol import wire
+from protocol.model import AlarmKind, AlarmSignal, DeviceStatus, SignalState, VitalSigns
+from protocol.wire import Leaf
 from tests.gateway.conftest import Centre, House, eventually
 from tests.proxy import proxies
 

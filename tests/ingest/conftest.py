@@ -12,17 +12,17 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from care import registry
-from care.db import Connection
 from care.model import CareCategory, SiteKind
 from care.registry import NewDevice
-from gateway import wire
-from gateway.model import DeviceKind, Message, to_epoch_ms
+from database.connections import Connection
 from ingest.alarms import AlarmIngest
 from ingest.gateways import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.settle import Rhythm, settle
 from ingest.shares import SharedReadings
+from protocol import wire
+from protocol.model import DeviceKind, Message, to_epoch_ms
 from tests.servers import Broker, Database
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

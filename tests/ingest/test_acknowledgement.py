@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from care import db
-from gateway.model import AlarmKind, AlarmSignal, VitalSigns
+from database.connections import connect
 from ingest.alarms import AlarmIngest
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
+from protocol.model import AlarmKind, AlarmSignal, VitalSigns
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 from tests.servers import Database
 
@@ -37,7 +37,7 @@ def test_nothing_is_acknowledged_while_the_database_cannot_commit(
         Running(SharedReadings(settings_of("ingest"))),
         Running(AlarmIngest(settings_of("alarms"))),
     )
-    with db.connect(database.owner_url) as locker:
+    with connect(database.owner_url) as locker:
         locker.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         home.say(home.wristband, VitalSigns(ts_ms=now_ms(), hr=70))
         home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))

@@ -5,9 +5,6 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway import wire
-from gateway.errors import DeadReason, WireError
-from gateway.model import DeviceKind, Message, VitalSigns
 from ingest import pgcopy
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
@@ -15,7 +12,10 @@ from ingest.directory import Assignment, Directory, Entry, lasting_of
 from ingest.rows import Rows
 from ingest.store import prepare
 from ingest.subscriber import Incoming
-from tests.gateway.test_wire import messages, vitals
+from protocol import wire
+from protocol.errors import DeadReason, WireError
+from protocol.model import DeviceKind, Message, VitalSigns
+from tests.protocol.test_wire import messages, vitals
 
 NOW_US = 1_772_000_000_000_000
 NOW_MS = NOW_US // 1000

@@ -10,11 +10,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from care import proposals, registry
 from care.registry import NewDevice
-from gateway import wire
-from gateway.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig
-from gateway.wire import Leaf
 from ingest.gateways import GatewayIngest
 from ingest.settings import Settings
+from protocol import wire
+from protocol.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig
+from protocol.wire import Leaf
 from tests.ingest.conftest import EVENTUALLY_S, Home, Running
 
 KEY = "zigbee2mqtt:0x01"

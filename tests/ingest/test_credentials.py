@@ -9,11 +9,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from care import pairing
-from care.secrets import hash_device_secret
-from gateway.enrolment import new_secret
+from identity.secrets import hash_device_secret
 from ingest import provision
 from ingest.gateways import GatewayIngest
 from ingest.settings import Settings
+from protocol.enrolment import new_secret
 from tests.ingest.conftest import Home, Running, eventually
 from tests.ingest.test_provision import reason_of
 from tests.servers import Database

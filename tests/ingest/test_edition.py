@@ -6,8 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from care.db import Connection
-from ingest import edition
+from database import edition
+from database.connections import Connection
 
 
 def test_the_apache_edition_is_left_alone(owner: Connection, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,10 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from care import db
-from care.calendar import HOME_TIME
-from care.db import Connection
-from gateway.model import SIGNS
+from database.connections import Connection, connect
 from ingest import rollups
 from ingest import settle as settling
 from ingest.batch import MicroBatch
@@ -35,6 +32,8 @@ from ingest.rows import ActivityRow, VitalsRow
 from ingest.settings import Settings
 from ingest.settle import Rhythm, backlog, settle
 from ingest.store import prepare, store
+from protocol.calendar import HOME_TIME
+from protocol.signs import SIGNS
 from tests.ingest.conftest import eventually
 from tests.servers import Database
 
@@ -79,7 +78,7 @@ steps = st.lists(
 
 @pytest.fixture
 def ingest_role(database: Database) -> Iterator[Connection]:
-    with db.connect(database.ingest_url, autocommit=True) as connection:
+    with connect(database.ingest_url, autocommit=True) as connection:
         yield connection
 
 
@@ -262,7 +261,7 @@ def test_settling_while_others_write_misses_nothing(database: Database, owner: C
     def worker(number: int) -> None:
         generator = random.Random(number)
         try:
-            with db.connect(database.ingest_url, autocommit=True) as connection:
+            with connect(database.ingest_url, autocommit=True) as connection:
                 if number < 2:
                     write_at_random(connection, generator, number + 1)
                 else:
@@ -297,10 +296,10 @@ def test_rows_committed_between_the_reading_and_the_deleting_are_not_lost(
             if module is rollups:
                 settle(owner, RHYTHM)
             with ExitStack() as closing:
-                slow = closing.enter_context(db.connect(database.ingest_url, autocommit=True))
+                slow = closing.enter_context(connect(database.ingest_url, autocommit=True))
                 pausing = PausingAfter(slow, module._sql[name])
                 closing.callback(pausing.go_on)
-                others = closing.enter_context(db.connect(database.ingest_url, autocommit=True))
+                others = closing.enter_context(connect(database.ingest_url, autocommit=True))
                 thread = threading.Thread(target=pausing.work, args=(module,))
                 thread.start()
                 assert pausing.reached.wait(20), name

@@ -8,10 +8,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from care.db import Connection
+from database.connections import Connection
 from deploy.local import debian
-from gateway import wire
-from gateway.model import (
+from protocol import wire
+from protocol.model import (
     Activity,
     ActivityEvent,
     AlarmKind,
@@ -23,7 +23,7 @@ from gateway.model import (
     VitalSigns,
     from_epoch_ms,
 )
-from gateway.wire import Leaf
+from protocol.wire import Leaf
 from tests.ingest.conftest import Home, eventually, now_ms
 from tests.servers import Database
 

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from care import db, registry
+from care import registry
 from care.model import SiteKind
-from gateway.model import DeviceKind
+from database.connections import connect
 from ingest.database import Database
 from ingest.directory import Directory
+from protocol.model import DeviceKind
 from tests import servers
 from tests.proxy import Proxies, Proxy, proxies
 
@@ -95,7 +96,7 @@ def test_the_directory_hears_of_changes_again(
     assert directory.refresh()
     way.half_open()
     way.restore()
-    with db.connect(database.owner_url) as owner:
+    with connect(database.owner_url) as owner:
         site = registry.add_site(owner, code="s", kind=SiteKind.CARE_HOME, name="s", township="t")
         registry.add_device(owner, site=site, kind=DeviceKind.SOS_BUTTON, name="button")
     deadline_s = time.monotonic() + 10 * ANSWER_S_MAX
@@ -110,10 +111,10 @@ def test_a_connection_closed_under_the_load_of_the_directory_is_replaced(databas
     directory = Directory(reached)
     assert directory.refresh()
     assert directory.refresh()
-    with db.connect(database.owner_url) as owner:
+    with connect(database.owner_url) as owner:
         site = registry.add_site(owner, code="s", kind=SiteKind.CARE_HOME, name="s", township="t")
         registry.add_device(owner, site=site, kind=DeviceKind.SOS_BUTTON, name="button")
-    with db.connect(database.owner_url) as owner:
+    with connect(database.owner_url) as owner:
         owner.execute("LOCK care.device IN ACCESS EXCLUSIVE MODE")
         time.sleep(0.2)
         assert directory.refresh()

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from care.db import Connection
+from database.connections import Connection
 from deploy.local import ports
-from gateway import wire
-from gateway.model import Activity, ActivityEvent, AlarmKind, AlarmSignal, VitalSigns
-from gateway.wire import Leaf
 from ingest.alarms import AlarmIngest
 from ingest.health import Process, watched
 from ingest.history import HistoryKeeper
 from ingest.metrics import LAG_EDGES_S, BacklogMetrics, Lags, Metrics, quantile_s, served
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
+from protocol import wire
+from protocol.model import Activity, ActivityEvent, AlarmKind, AlarmSignal, VitalSigns
+from protocol.wire import Leaf
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway.model import AlarmKind, AlarmSignal
 from ingest.alarms import AlarmIngest
 from ingest.settings import Settings
+from protocol.model import AlarmKind, AlarmSignal
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from care import proposals
-from gateway import wire
-from gateway.model import DeviceKind, DeviceProposal
-from gateway.wire import Leaf
 from ingest.gateways import GatewayIngest
 from ingest.settings import Settings
+from protocol import wire
+from protocol.model import DeviceKind, DeviceProposal
+from protocol.wire import Leaf
 from tests.ingest.conftest import Home, Running, eventually
 
 RADAR = DeviceProposal(key="zigbee2mqtt:0x01", kind=DeviceKind.FALL_RADAR, says=("alarm.fall",))

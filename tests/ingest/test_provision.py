@@ -5,10 +5,10 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from care.registry import NewDevice
-from gateway.model import DeviceKind
-from gateway.wire import ROOT, Leaf
 from ingest.errors import ProvisionError
 from ingest.provision import Provisioner, device_rights
+from protocol.model import DeviceKind
+from protocol.wire import ROOT, Leaf
 from tests.ingest.conftest import Home, eventually
 
 NOT_AUTHORIZED = 135

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from care import db
-from care.db import Connection
+from database.connections import Connection, connect
 from ingest.retention import Forgotten, Keep, forget
 from ingest.settle import backlog, settle
 from tests.ingest.test_history import RHYTHM, assert_history_is_right, drain, ingest, rows_of, vitals_row
@@ -20,7 +19,7 @@ KEEP = Keep(raw_days=90, batch_days=61, dead_letter_days=180, late_s=60 * 86_400
 
 @pytest.fixture
 def ingest_role(database: Database) -> Iterator[Connection]:
-    with db.connect(database.ingest_url, autocommit=True) as connection:
+    with connect(database.ingest_url, autocommit=True) as connection:
         yield connection
 
 
@@ -87,7 +86,7 @@ def test_a_chunk_that_somebody_writes_into_is_waited_for_and_not_dropped(
 ) -> None:
     ingest(ingest_role, [vitals_row(1)])
     drain(ingest_role)
-    with db.connect(database.ingest_url) as writer:
+    with connect(database.ingest_url) as writer:
         ingest(writer, [vitals_row(2)])
         assert forget(ingest_role, KEEP, NOW) == Forgotten(chunks_kept=1)
     assert forget(ingest_role, KEEP, NOW) == Forgotten(chunks_kept=1)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from gateway.model import VitalSigns
 from ingest.settings import Settings
 from ingest.shares import Share, SharedReadings, session_of
+from protocol.model import VitalSigns
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 
 SHARES = 3

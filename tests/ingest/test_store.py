@@ -9,8 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from care import db
-from care.db import Connection
+from database.connections import Connection, connect
 from ingest import pgcopy
 from ingest.batch import MicroBatch
 from ingest.clock import time_of
@@ -42,7 +41,7 @@ vitals_rows = st.builds(
 
 @pytest.fixture
 def ingest_role(database: Database) -> Iterator[Connection]:
-    with db.connect(database.ingest_url, autocommit=True) as connection:
+    with connect(database.ingest_url, autocommit=True) as connection:
         yield connection
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from care import db
+from database.connections import connect
 from ingest.unsettled import NOTE_EPOCH_US, NOTE_SECONDS_MAX, note, touched
 from tests.servers import Database
 
@@ -45,7 +45,7 @@ def test_a_time_that_four_bytes_cannot_hold_is_refused(time_us: int) -> None:
 
 def test_a_note_is_in_the_database_as_it_was_made(database: Database) -> None:
     what = touched(*columns([(7, LAST_US), (2**31 - 1, NOTE_EPOCH_US), (7, NOTE_EPOCH_US + 3_599_999_999)]))
-    with db.connect(database.ingest_url) as connection:
+    with connect(database.ingest_url) as connection:
         note(connection, "vitals", what)
         note(connection, "activity", touched(*columns([])))
         stored = connection.execute("SELECT source, device_ids, from_s FROM readings.unsettled").fetchall()

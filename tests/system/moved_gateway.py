@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway import __main__ as process
 from gateway import clock
-from gateway.environment import read_settings
 from gateway.settings import Settings
+from protocol.environment import read_settings
 
 
 def moved_wall_ms() -> int:

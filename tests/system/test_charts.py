@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
-from care import alarms, feedback
-from care.alarms import take_step
-from care.db import Connection
-from care.model import Alarm, AlarmStep
-from care.sessions import actor_of
-from gateway.model import AlarmKind
+from alarms import feedback, lifecycle
+from alarms.lifecycle import take_step
+from alarms.model import Alarm, AlarmStep
+from database.connections import Connection
+from identity.sessions import actor_of
+from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past
@@ -139,7 +139,7 @@ def test_the_evidence_is_drawn_and_stays(
     expect(page.locator(".why")).to_contain_text("脉搏三天来高于平时。")
     expect(page.locator(".why")).to_contain_text("62–90 次/分")
     page.locator("#evidence-chart canvas").evaluate("e => { e.mark = 'kept'; }")
-    alarms.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+    lifecycle.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
     expect(page.locator(".timeline")).to_contain_text("我去看看")
     assert page.locator("#evidence-chart canvas").evaluate("e => e.mark") == "kept", "not drawn anew"
     assert complaints.found == []
@@ -244,7 +244,7 @@ def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
     right.hover()
     page.mouse.down()
     with page.expect_response(f"**/alarms/{found.id}"):
-        alarms.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+        lifecycle.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
     page.wait_for_timeout(300)
     assert right.evaluate("e => e.mark") == "kept", "a finger is on it"
     page.mouse.up()
@@ -260,7 +260,7 @@ def test_a_note_half_written_stays_when_the_page_changes(
     enter(page, dashboard, path=f"/alarms/{found.id}")
     field = page.get_by_label("添加备注")
     field.press_sequentially("量了体温")
-    alarms.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+    lifecycle.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
     expect(page.locator(".timeline")).to_contain_text("我去看看")
     expect(field).to_have_value("量了体温")
     expect(field).to_be_focused()

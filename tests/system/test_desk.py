@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
-from care import alarms
-from care.alarms import take_step
-from care.db import Connection
-from care.model import AlarmStep
-from care.sessions import actor_of
-from gateway.model import AlarmKind
+from alarms import lifecycle
+from alarms.lifecycle import take_step
+from alarms.model import AlarmStep
+from database.connections import Connection
+from identity.model import Actor
+from identity.sessions import actor_of
+from protocol.model import AlarmKind
 from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, running
 from tests.dashboard.ward import WARD, Ward
@@ -126,7 +127,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     expect(page.get_by_text("一切平安")).to_be_visible()
 
     assert page.evaluate("window.neverReloaded"), "all of it happened in place"
-    steps = [line.step for line in alarms.timeline(owner, alarm.id)]
+    steps = [line.step for line in lifecycle.timeline(owner, alarm.id)]
     assert steps == ["raised", "acknowledged", "arrived", "resolved", "closed"]
     assert complaints.found == []
 
@@ -154,7 +155,7 @@ def test_of_two_who_press_at_once_one_is_told(
     on_the_way[0].continue_()
     expect(second.get_by_text(re.compile("王护理 先您一步：.*正赶去"))).to_be_visible()
     expect(second.locator(f"#alarm-{alarm.id}")).to_contain_text("王护理 正赶去")
-    steps = [line.step for line in alarms.timeline(owner, alarm.id)]
+    steps = [line.step for line in lifecycle.timeline(owner, alarm.id)]
     assert steps == ["raised", "acknowledged"]
 
 
@@ -208,7 +209,7 @@ def test_typing_survives_what_happens_meanwhile(
     expect(page.get_by_label("原因")).to_have_value("护工陪同")
     page.get_by_role("button", name="确认误报").click()
     expect(page.locator(f"#alarm-{alarm.id}")).to_have_count(0)
-    assert alarms.timeline(owner, alarm.id)[-1].note == "护工陪同"
+    assert lifecycle.timeline(owner, alarm.id)[-1].note == "护工陪同"
 
 
 def test_an_unchanged_card_is_left_alone(
@@ -263,12 +264,12 @@ def test_a_forged_or_foreign_address_shows_nothing(
     page = browser_page
     enter(page, dashboard, "zhao")
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
-    own = alarms.raise_alarm(
+    own = lifecycle.raise_alarm(
         owner,
         site_id=ward.county.other_home.id,
         kind=AlarmKind.SOS,
         raised_at=ward.now,
-        actor=alarms.Actor("sos-button-0009"),
+        actor=Actor("sos-button-0009"),
         source="device",
         resident_id=ward.county.stranger.id,
     ).alarm
@@ -325,7 +326,7 @@ def test_the_alarm_s_page_follows(
     expect(page.locator("[data-drawn]")).to_be_visible()
     page.get_by_role("button", name="我去").click()
     expect(page.locator(".timeline")).to_contain_text("王护理 正赶去")
-    alarms.add_note(owner, alarm.id, actor_of(county.colleague), "我带轮椅来")
+    lifecycle.add_note(owner, alarm.id, actor_of(county.colleague), "我带轮椅来")
     expect(page.locator(".timeline")).to_contain_text("我带轮椅来")
     page.get_by_label("添加备注").fill("门锁着")
     page.get_by_role("button", name="写入").click()

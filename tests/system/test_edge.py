@@ -19,19 +19,19 @@ from paho.mqtt.enums import CallbackAPIVersion
 from benchmarks.faults.ledger import Record, compare
 from benchmarks.house import GatewayProcess, lan_broker
 from care import registry
-from care.db import Connection
 from care.model import SiteKind
-from gateway import wire
-from gateway.model import Activity, AlarmSignal, DeviceKind, Message, VitalSigns
-from gateway.simulator import events
-from gateway.simulator.clock import day_of
-from gateway.simulator.county import plan_county
-from gateway.simulator.story import Story
-from gateway.wire import Topic
+from database.connections import Connection
 from ingest.alarms import AlarmIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
+from protocol import wire
+from protocol.model import Activity, AlarmSignal, DeviceKind, Message, VitalSigns
+from protocol.wire import Topic
+from simulator import events
+from simulator.clock import day_of
+from simulator.county import plan_county
+from simulator.story import Story
 from tests.ingest.conftest import Running
 from tests.proxy import Proxy, proxies
 from tests.servers import Broker, Database, server_folder

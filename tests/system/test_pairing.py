@@ -19,10 +19,10 @@ from playwright.sync_api import Page, expect
 
 from deploy.local import instance
 from gateway import identity as identities
-from gateway import wire
 from gateway.identity import Identity, tls_context
-from gateway.model import Adoption, DeviceKind, DeviceProposal, DeviceStatus, VitalSigns
-from gateway.wire import Leaf, Topic
+from protocol import wire
+from protocol.model import Adoption, DeviceKind, DeviceProposal, DeviceStatus, VitalSigns
+from protocol.wire import Leaf, Topic
 from tests.machine import Machine
 from tests.system.test_whole_way import eventually
 

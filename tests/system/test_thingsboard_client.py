@@ -14,19 +14,20 @@ from typing import Any
 import pytest
 
 from benchmarks.house import GatewayProcess, lan_broker
-from care import db, proposals, registry
-from care.db import Connection
-from care.model import ScopeKind, SiteKind, StaffRole
-from care.sessions import scope_of, sign_in
+from care import proposals, registry
+from care.model import SiteKind
+from database.connections import Connection, connect
 from deploy.local import debian, places, ports
 from deploy.local.postgres import as_server_user, dying_with_us
 from gateway.dialects.thingsboard import ThingsBoard, ThingsBoardSettings
-from gateway.model import DeviceKind
-from gateway.wire import ROOT
+from identity.model import ScopeKind, StaffRole
+from identity.sessions import scope_of, sign_in
 from ingest.gateways import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
+from protocol.model import DeviceKind
+from protocol.wire import ROOT
 from tests.gateway.conftest import Client, eventually
 from tests.gateway.dialects.house import House, vitals
 from tests.ingest.conftest import Running
@@ -79,7 +80,7 @@ def speak(folder: Path, api: str, port: int, *calls: list[Any]) -> None:
 @pytest.fixture
 def gateway(database: Database, broker: Broker, lan: int, tmp_path: Path) -> Iterator[GatewayProcess]:
     """A gateway of a registered site, with ingest at the other end."""
-    with db.connect(database.owner_url, autocommit=True) as owner:
+    with connect(database.owner_url, autocommit=True) as owner:
         site = registry.add_site(
             owner, code=broker.site, kind=SiteKind.HOUSEHOLD, name="王奶奶家", township="青石镇"
         )
@@ -155,8 +156,8 @@ def test_its_readings_arrive_in_the_database(
         ["gw_disconnect_device", BAND],
     )
     with (
-        db.connect(database.web_url, autocommit=True) as web,
-        db.connect(database.owner_url, autocommit=True) as owner,
+        connect(database.web_url, autocommit=True) as web,
+        connect(database.owner_url, autocommit=True) as owner,
     ):
         name = adopt(web, f"thingsboard:{BAND}")
 

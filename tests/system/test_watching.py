@@ -12,20 +12,21 @@ from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, expect
 from starlette.testclient import TestClient
 
+from alarms.detector_settings import RULES, Values, Watch, span_of
+from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.night import BedExit
 from analytics.history import History
 from analytics.judge import Policy, Raise, decide
 from analytics.rounds import CADENCES, Rounds, detectors_of, policies_of
 from analytics.settings import AnalyticsSettings
-from care import db, registry
-from care.calendar import HOME_TIME
-from care.db import Connection
-from care.detector_settings import RULES, Values, Watch, span_of
-from care.model import AlarmPriority, StaffRole
+from care import registry
 from dashboard.app import create_app
 from dashboard.settings import Settings
-from gateway.model import DeviceKind
+from database.connections import Connection, connect
+from identity.model import StaffRole
+from protocol.calendar import HOME_TIME
+from protocol.model import DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import sign_in
@@ -53,7 +54,7 @@ def county(database_server: DatabaseServer, owner: Connection) -> County:
 
 @pytest.fixture
 def service(database: Database) -> Iterator[Connection]:
-    with db.connect(database.service_url, autocommit=True) as connection:
+    with connect(database.service_url, autocommit=True) as connection:
         yield connection
 
 

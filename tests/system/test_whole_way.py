@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from deploy.local import debian, instance
-from gateway.wire import ROOT
+from protocol.wire import ROOT
 from tests.machine import Machine
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(600)]

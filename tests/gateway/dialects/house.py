@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from gateway import wire
 from gateway.dialects import Dialect, Told
-from gateway.model import DeviceProposal
+from protocol import wire
+from protocol.model import DeviceProposal
 
 
 class House:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import wire
 from gateway.dialects import KNOWN_MAX, Dialect, registry
-from gateway.model import Activity, AlarmSignal, DeviceKind, DeviceStatus, SignalState
+from protocol import wire
+from protocol.model import Activity, AlarmSignal, DeviceKind, DeviceStatus, SignalState
 from tests.gateway.dialects.test_plain import SETTINGS
 
 DIALECTS = {

@@ -9,7 +9,7 @@ from gateway.dialects import KNOWN_MAX
 from gateway.dialects.homeassistant import HomeAssistant, HomeAssistantSettings
 from gateway.dialects.template import picked, plan
 from gateway.dialects.words import NotUnderstoodError
-from gateway.model import DeviceKind
+from protocol.model import DeviceKind
 from tests.gateway.dialects.house import ALIVE, SOS, House, activity, cleared, raised, status, vitals
 
 ESPHOME = {

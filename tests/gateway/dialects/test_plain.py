@@ -8,8 +8,8 @@ import pytest
 
 from gateway.dialects import registry
 from gateway.dialects.plain import Plain
-from gateway.environment import SettingsError
-from gateway.model import DeviceKind
+from protocol.environment import SettingsError
+from protocol.model import DeviceKind
 from tests.gateway.dialects.house import ALIVE, SOS, House, activity, cleared, raised, status, vitals
 
 SETTINGS = """

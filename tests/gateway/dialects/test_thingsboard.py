@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.dialects.thingsboard import Key, ThingsBoard, ThingsBoardSettings
-from gateway.model import DeviceKind
+from protocol.model import DeviceKind
 from tests.gateway.dialects.house import ALIVE, SOS, House, activity, cleared, raised, status, vitals
 
 TELEMETRY = "v1/gateway/telemetry"

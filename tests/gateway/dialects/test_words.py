@@ -19,7 +19,8 @@ from gateway.dialects.words import (
     time_ms,
     units_of,
 )
-from gateway.model import SIGNS, ActivityEvent, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
+from protocol.signs import SIGNS
 
 
 @pytest.mark.parametrize(

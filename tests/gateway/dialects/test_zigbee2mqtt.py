@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.dialects.zigbee2mqtt import Zigbee2Mqtt, Zigbee2MqttSettings
-from gateway.model import DeviceKind
+from protocol.model import DeviceKind
 from tests.gateway.dialects.house import ALIVE, SOS, House, activity, cleared, raised, status, vitals
 
 BATTERY = {"type": "numeric", "name": "battery", "property": "battery", "unit": "%", "access": 1}

@@ -1,0 +1,86 @@
+"""The nouns of alarms. Frozen, keyword-only; times aware, in UTC. Terms: docs/glossary.md."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from database.record import Record
+from protocol.model import AlarmKind
+
+
+class AlarmPriority(StrEnum):
+    """After IEC 60601-1-8."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class AlarmState(StrEnum):
+    """Where an alarm stands. The machine that moves it is in `alarms.lifecycle`."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    ARRIVED = "arrived"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    CLEARED = "cleared"
+
+
+class AlarmStep(StrEnum):
+    """What can happen to an alarm; each is a line of its timeline."""
+
+    RAISED = "raised"
+    REPEATED = "repeated"
+    ACKNOWLEDGED = "acknowledged"
+    ARRIVED = "arrived"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+    CLEARED = "cleared"
+    CONDITION_ENDED = "condition_ended"
+    ESCALATED = "escalated"
+    NOTED = "noted"
+
+
+class Alarm(Record, frozen=True, kw_only=True):
+    """An alarm as it stands."""
+
+    id: int
+    site_id: int
+    resident_id: int | None
+    room_id: int | None
+    device_id: int | None
+    kind: AlarmKind
+    priority: AlarmPriority
+    state: AlarmState
+    source: str
+    detector: str | None
+    evidence: dict[str, Any]
+    signal_count: int
+    escalation_level: int
+    raised_at: datetime
+    opened_at: datetime
+    last_signal_at: datetime
+    condition_ended_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: int | None
+    arrived_at: datetime | None
+    resolved_at: datetime | None
+    ended_at: datetime | None
+    family_notice: str | None
+
+
+class AlarmEvent(Record, frozen=True, kw_only=True):
+    """One line of an alarm's timeline."""
+
+    id: int
+    alarm_id: int
+    at: datetime
+    step: AlarmStep
+    state_after: AlarmState
+    staff_id: int | None
+    actor: str
+    note: str | None
+    detail: dict[str, Any]

@@ -1,0 +1,37 @@
+"""Settings of escalation: after how long an alarm that nobody acknowledges is told to the next level."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+AfterS = Annotated[int, Meta(ge=1, le=86_400)]
+
+
+class EscalationSettings(Struct, frozen=True, kw_only=True):
+    """Read from `ANSHOU_ALARMS_…`. Delays count in seconds from when the centre knew of an alarm.
+
+    Attributes:
+        database_url: The database, with the role `anshou_service`.
+        household_village_assistant_s: When a household's village assistant is told; the carer is at once.
+        household_township_s: When its township is told.
+        household_county_s: When the county is told.
+        home_shift_leader_s: When a home's shift leader is told; its desk is at once. So for a day centre.
+        home_director_s: When its director is told.
+        home_operator_s: When its operator is told.
+        home_county_s: When the county is told.
+        medium_factor: By how much all this is slower for alarms of medium priority. Low never escalates.
+        standby_poll_s: How often a second process looks whether the first is gone.
+        statement_timeout_s: After how long a query is given up.
+    """
+
+    database_url: str
+    household_village_assistant_s: AfterS = 120
+    household_township_s: AfterS = 300
+    household_county_s: AfterS = 600
+    home_shift_leader_s: AfterS = 60
+    home_director_s: AfterS = 180
+    home_operator_s: AfterS = 300
+    home_county_s: AfterS = 600
+    medium_factor: Annotated[float, Meta(ge=1, le=100)] = 5.0
+    standby_poll_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
+    statement_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 10.0

@@ -1,0 +1,1 @@
+"""Who may do what: people who sign in, their sessions and their secrets."""

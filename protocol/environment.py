@@ -1,0 +1,48 @@
+"""Settings from the environment: every room reads its own in the same way.
+
+A setting `answer_timeout_s` of room `ingest` is the variable `ANSHOU_INGEST_ANSWER_TIMEOUT_S`. The
+servers are shared by all rooms: `ANSHOU_DATABASE_URL` and `ANSHOU_MQTT_URL`.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from protocol.errors import ProtocolError
+
+Settings = TypeVar("Settings", bound=msgspec.Struct)
+
+SHARED = frozenset({"database_url", "mqtt_url"})
+"""Settings that every room may have and whose variables bear no room's name."""
+
+
+class SettingsError(ProtocolError):
+    """A setting that is unknown, missing or not of its type. The text says which and what to do."""
+
+
+def variable_of(room: str, setting: str) -> str:
+    """The name of the environment variable that sets `setting` of `room`."""
+    return f"ANSHOU_{setting}".upper() if setting in SHARED else f"ANSHOU_{room}_{setting}".upper()
+
+
+def read_settings(cls: type[Settings], room: str, environ: Mapping[str, str]) -> Settings:
+    """A frozen `cls` filled from `environ`; SettingsError for what it does not know or cannot read."""
+    variables = {variable_of(room, field.name): field for field in msgspec.structs.fields(cls)}
+    prefix = f"ANSHOU_{room}_".upper()
+    for name in environ:
+        if name.startswith(prefix) and name not in variables:
+            close = difflib.get_close_matches(name, variables, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(variables)}"
+            raise SettingsError(f"unknown setting {name}: {hint}")
+    given = {field.name: environ[name] for name, field in variables.items() if environ.get(name, "") != ""}
+    for name, field in variables.items():
+        if field.required and field.name not in given:
+            raise SettingsError(f"{name} is not set, and {room} cannot start without it")
+    try:
+        return msgspec.convert(given, cls, strict=False)
+    except msgspec.ValidationError as error:
+        setting = str(error).rpartition("`$.")[2].rstrip("`")
+        where = variable_of(room, setting) if setting else room
+        raise SettingsError(f"{where}: {str(error).partition(' - at')[0]}") from error
