@@ -25,7 +25,7 @@ SAYS: Mapping[str, str] = {
     "status.online": N_("whether it is there"),
     "status.fw": N_("its version"),
 }
-"""What a device can say of itself; the rest has words of its own (`dashboard.words`)."""
+"""What a device can say of itself; the rest has words of its own (`dashboard.vocabulary`)."""
 
 
 class Concern(StrEnum):

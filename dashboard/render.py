@@ -15,7 +15,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from dashboard import words
+from dashboard import vocabulary
 from dashboard.context import Session, context_of, language_of
 from dashboard.languages import CODES, Language, language, languages
 from dashboard.steps import NEEDS_FORM, buttons, done
@@ -72,7 +72,7 @@ def environment(code: str) -> jinja2.Environment:
     made.globals.update(
         icon=icon,
         static_url=static_url,
-        words=words,
+        words=vocabulary,
         word=word,
         speech=speech,
         buttons=buttons,

@@ -18,7 +18,7 @@ from dashboard.pages.feedback import feedback_values
 from dashboard.params import AlarmId
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
-from dashboard.words import STEP_DONE, WAY, Way
+from dashboard.vocabulary import STEP_DONE, WAY, Way
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
 

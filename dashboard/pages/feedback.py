@@ -15,7 +15,7 @@ from dashboard.context import Session, session_of
 from dashboard.params import AlarmId, blank_is_none
 from dashboard.queries import Card
 from dashboard.render import page, step_taken
-from dashboard.words import REASON, VERDICT
+from dashboard.vocabulary import REASON, VERDICT
 from identity.sessions import actor_of
 
 router = APIRouter(prefix="/alarms")

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from care import pairing, proposals
-from dashboard import gateways, queries, words
+from dashboard import gateways, queries, vocabulary
 from dashboard.context import Session, context_of, session_of
 from dashboard.errors import FormError
 from dashboard.gateways import in_words, vocabularies
@@ -142,5 +142,5 @@ def revoke(request: Request, gateway: Annotated[GatewayId, Form()]) -> Response:
 
 def says_of(proposed: proposals.Proposal, session: Session) -> list[str]:
     """What the device can say, in the reader's words."""
-    vocabulary = vocabularies(words.SIGN, words.ACTIVITY, words.ALARM_KIND)
-    return in_words(proposed.says, session.language, vocabulary)
+    words = vocabularies(vocabulary.SIGN, vocabulary.ACTIVITY, vocabulary.ALARM_KIND)
+    return in_words(proposed.says, session.language, words)

@@ -14,8 +14,8 @@ from dashboard.context import Session, session_of
 from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
+from dashboard.vocabulary import WATCH
 from dashboard.watching import Answers, State
-from dashboard.words import WATCH
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
