@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dashboard.languages import N_, Language
-from dashboard.queries import SILENT_AFTER
+from dashboard.silence import SILENT_AFTER
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
