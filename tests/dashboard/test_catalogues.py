@@ -10,8 +10,8 @@ import pytest
 from alarms.feedback import Reason, Verdict
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
-from dashboard import vocabulary
-from dashboard.catalogues import ROOM, extracted, kept
+from dashboard import ROOM, vocabulary
+from dashboard.catalogues import extracted, kept
 from dashboard.curves import Range
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
@@ -21,7 +21,7 @@ from protocol.errors import DeadReason
 from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
 from protocol.signs import SIGNS
 
-TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
+TEMPLATES = sorted(ROOM.glob("**/templates/*.html"))
 PEOPLE_TAKE = {
     AlarmStep.ACKNOWLEDGED,
     AlarmStep.ARRIVED,
