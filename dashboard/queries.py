@@ -1,60 +1,23 @@
 """What the pages read: named queries to frozen values. Each runs on a connection inside `scope_of`."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
-from alarms.model import AlarmPriority, AlarmState
 from care.model import SiteKind
-from dashboard import readings
 from dashboard.evidence import Case
-from dashboard.readings import Reading
-from dashboard.silence import SILENT_AFTER, SILENT_AFTER_PARAMS
+from dashboard.silence import SILENT_AFTER_PARAMS
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
-from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.model import DeviceKind, PowerSource
 
-_resident = queries("dashboard", "sql/resident.sql")
+_alarm = queries("dashboard", "sql/alarm.sql")
 _county = queries("dashboard", "sql/county.sql")
 
-ALARMS_OF_RESIDENT_MAX = 20
 DEVICES_MAX = 500
 DEAD_LETTERS_MAX = 20
 BATTERY_LOW_PERCENT = 20
-
-
-class WornDevice(Record, frozen=True, kw_only=True):
-    """A device that watches a resident now."""
-
-    id: int
-    name: str
-    kind: DeviceKind
-    model: str | None
-    power: PowerSource
-    since: datetime
-    last_seen_at: datetime | None
-    online: bool | None
-    battery: int | None
-
-    @property
-    def live(self) -> bool:
-        """Whether it was heard lately and does not say that it is offline."""
-        if self.last_seen_at is None or self.online is False:
-            return False
-        return datetime.now(UTC) - self.last_seen_at < SILENT_AFTER[self.power]
-
-
-class PastAlarm(Record, frozen=True, kw_only=True):
-    """A line in a resident's list of alarms."""
-
-    id: int
-    kind: AlarmKind
-    priority: AlarmPriority
-    state: AlarmState
-    opened_at: datetime
-    acknowledged_at: datetime | None
-    ended_at: datetime | None
 
 
 class AffectedPerson(NamedTuple):
@@ -132,30 +95,10 @@ class DeadLetter(NamedTuple):
 PAYLOAD_SHOWN_MAX = 300
 
 
-def latest_readings(connection: Connection, resident_id: int) -> list[Reading]:
-    """The latest value of every sign that was ever measured."""
-    row = connection.execute(_resident["latest"], {"resident_id": resident_id}).fetchone()
-    if row is None:
-        return []
-    return readings.latest(row, datetime.now(UTC), ("hr", "rr", "spo2", "temp", "bp", "glucose", "weight"))
-
-
-def devices_of(connection: Connection, resident_id: int) -> list[WornDevice]:
-    """The devices that watch a resident now."""
-    rows = connection.execute(_resident["devices"], {"resident_id": resident_id})
-    return [WornDevice.from_row(row) for row in rows]
-
-
-def alarms_of(connection: Connection, resident_id: int) -> list[PastAlarm]:
-    """A resident's last alarms, the newest first."""
-    params = {"resident_id": resident_id, "limit": ALARMS_OF_RESIDENT_MAX}
-    return [PastAlarm.from_row(row) for row in connection.execute(_resident["alarms"], params)]
-
-
 def people_of(connection: Connection, cases: Sequence[Case]) -> list[AffectedPerson]:
     """The cases of an outbreak with names; those out of scope are left out."""
     ids = {"resident_ids": [case.resident_id for case in cases]}
-    names = {row["id"]: row["name"] for row in connection.execute(_resident["names"], ids)} if cases else {}
+    names = {row["id"]: row["name"] for row in connection.execute(_alarm["names"], ids)} if cases else {}
     return [
         AffectedPerson(case.resident_id, names[case.resident_id], case.first_at, case.signs)
         for case in cases
