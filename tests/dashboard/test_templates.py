@@ -1,6 +1,6 @@
 """The templates as files: what they render is tested with their pages."""
 
-from dashboard.catalogues import ROOM
+from dashboard import ROOM
 
 LINE_LENGTH_MAX = 160
 
