@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.dialects import Dialect, homeassistant, plain, thingsboard, zigbee2mqtt
+from gateway.dialects import Dialect, homeassistant, sources, thingsboard, zigbee2mqtt
 from gateway.dialects.anshou import Anshou
 from gateway.dialects.homeassistant import HomeAssistant, HomeAssistantSettings
-from gateway.dialects.plain import Plain, Source
+from gateway.dialects.plain import Plain
+from gateway.dialects.sources import Source
 from gateway.dialects.thingsboard import ThingsBoard, ThingsBoardSettings
 from gateway.dialects.words import NotUnderstoodError
 from gateway.dialects.zigbee2mqtt import Zigbee2Mqtt, Zigbee2MqttSettings
@@ -100,7 +101,7 @@ def _wrong(settings: DialectSettings) -> Iterator[tuple[str, str]]:
         except NotUnderstoodError as error:
             where, _, what = str(error).partition(": ")
             yield f"{table}.{where}", what
-    for where, what in plain.check(settings.plain):
+    for where, what in sources.check(settings.plain):
         yield f"plain{where}", what
 
 
@@ -118,7 +119,12 @@ def _known_at(path: str) -> str:
     if first:
         struct = inner.get(first, DialectSettings)
     if others:
-        deeper = {"fields": plain.Field, "time": plain.Time, "keys": thingsboard.Key}
+        deeper = {
+            "fields": sources.Field,
+            "time": sources.Time,
+            "only": sources.While,
+            "keys": thingsboard.Key,
+        }
         struct = deeper.get(others[0], struct)
     return ", ".join(field.name for field in msgspec.structs.fields(struct))
 

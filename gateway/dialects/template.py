@@ -7,7 +7,9 @@ this small grammar or not at all: `{{ value }}`, `{{ value_json.a['b'][0] }}`, a
 import re
 from typing import Any
 
-from gateway.dialects.words import NotUnderstoodError, json_of, number, text_of
+from gateway.dialects.payload import json_of, text_of
+from gateway.dialects.values import number
+from gateway.dialects.words import NotUnderstoodError
 
 FILTERS = frozenset({"float", "int", "round", "string", "lower", "upper", "trim", "bool", "is_defined"})
 STEPS_MAX = 16
