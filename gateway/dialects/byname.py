@@ -77,7 +77,13 @@ def _say_state(hearing: Hearing, path: str, last: str, value: Any) -> bool:
         hearing.press()
         return True
     telling = {told.says for told in told_by([value])} | ({cry} if cry else set())
-    said = [says for says in _STATE_WORDS if says in telling or hearing.was(f"{path}:{says}") is not None]
+    # `normal` ends a fall; where somebody is, only a word for that tells.
+    known = _STATE_WORDS if telling - {"alarm.fall"} else ("alarm.fall",)
+    said = [
+        says
+        for says in _STATE_WORDS
+        if says in telling or (says in known and hearing.was(f"{path}:{says}") is not None)
+    ]
     for says in said:
         along = says == "activity.presence" and "activity.motion" in said
         hearing.say(says, f"{path}:{says}", value, along=along, path=path)

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 
 from gateway.dialects.exposes import press
 from gateway.dialects.known import part_of
-from gateway.dialects.names import ANY_TEMPERATURE, STATE_NAMES, meaning_of, named_in, normalised, words_of
+from gateway.dialects.names import (
+    ANY_TEMPERATURE,
+    STATE_NAMES,
+    SUBSTANCES,
+    meaning_of,
+    named_in,
+    normalised,
+    words_of,
+)
 from gateway.dialects.template import plan
 from gateway.dialects.units import converted
 from gateway.dialects.values import clean, told_by
@@ -93,8 +101,8 @@ _MEASURED_CLASSES = frozenset(
     {"weight", "blood_glucose_concentration", "frequency", "temperature", "body_temperature"}
 )
 _BED = frozenset({"bed", "mattress", "床", "在床"})
-_REST = spelled("button alarm alert detected triggered pressed call sensor event state active press")
-"""Words that do not make an entity something else than the device that it is named after."""
+_REST = spelled("button alarm alert detected triggered pressed call press key switch")
+"""Words by which an entity is what its device is named after: the `Button` of the device `SOS`."""
 MODES = frozenset({"all", "any", "latest"})
 
 
@@ -227,7 +235,7 @@ class _Titles(NamedTuple):
                 # An entity that is called as its device, or as much as that, is what the device is for.
                 own.append(" ".join(rest) if rest and not _REST.issuperset(rest) else text)
             else:
-                own.append(text)
+                own.append(f"{device} {text}" if words and _REST.issuperset(words) else text)
         return cls(own, [word for text in [*texts, device] for word in words_of(text)])
 
 
@@ -262,6 +270,8 @@ def _meanings(platform: str, config: Mapping[str, Any], titles: _Titles) -> list
             "says": found.says,
             **({"unit": found.unit[:32]} if found.unit else {}),
             **({"inverted": True} if found.inverted else {}),
+            # A sensor's number is how much there is of it.
+            **({"coded": True} if platform == "sensor" and found.says in SUBSTANCES else {}),
         }
     ]
 

@@ -105,7 +105,9 @@ def abilities(exposes: Any, *, mains: bool, described: str = "") -> Abilities:
         for action in _texts(feature, "values")
     ]
     presses = any(press(action) is not None for action in actions)
-    remote = any(_parts(action) & _REMOTE and not released(action) for action in actions)
+    remote = any(
+        press(action) is None and not released(action) and _parts(action) & _REMOTE for action in actions
+    )
     return Abilities(
         fields, settings, presses, pure=not (remote or kinds & LIGHTS_AND_MOTORS), siren=_siren(features)
     )
@@ -242,9 +244,11 @@ def field_meaning(name: str, *, senses_presence: bool = False) -> Meaning | None
     """What a property of this name says on a Zigbee device."""
     if name == "pressure_state":
         return Meaning("activity.presence")  # a mat to sit or lie on
-    if name.startswith("moving"):
-        return None  # a shutter on its way
+    if name.startswith(("moving", "window")):
+        return None  # a shutter on its way; a radiator's valve that feels the cold
     meaning = meaning_of(name)
+    if meaning is not None and meaning.says.startswith("activity.") and "detection" in words_of(name):
+        return None  # whether it is to be detected
     if meaning is not None and meaning.says == "activity.motion" and "occupancy" in words_of(name):
         # A passive infrared sensor sees movement only; a radar sees that somebody is there.
         return Meaning("activity.presence" if senses_presence else "activity.motion")

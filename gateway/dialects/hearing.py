@@ -185,6 +185,10 @@ class Hearing:
         merged = {**self._last, **fresh}
         return dict(list(merged.items())[:NAMES_MAX])
 
+    def understood(self, path: str) -> None:
+        """The field `path` said something, to one of its mappings at least."""
+        self._understood.add(path)
+
     def said_off(
         self, says: str, value: Any, *, on: Any = None, off: Any = None, inverted: bool = False
     ) -> bool:
@@ -260,7 +264,7 @@ class Hearing:
         if alarm and before and not on:
             if not others:
                 self._tell(turn.on, SignalState.CLEARED)
-        elif self._retained or silently or (others and on is not positive):
+        elif self._retained or silently or (others and not on and positive):
             return
         elif on:
             self._tell(turn.on)
@@ -313,7 +317,7 @@ class Hearing:
             found = round(level) if level is not None and -200 <= level <= 50 else None
         else:
             found = _percent(value, unit)
-            if found is None and isinstance(value, str) and number(value) is None and "%" not in value:
+            if found is None and isinstance(value, str) and number(value) is None and not quantity(value):
                 self._turn_by(
                     "alarm.low_battery",
                     name,

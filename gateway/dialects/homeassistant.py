@@ -232,6 +232,7 @@ def _say(hearing: Hearing, part: Mapping[str, Any], value: Any, there: dict[str,
         off=off,
         inverted=bool(part.get("inverted")),
         along=bool(part.get("along")),
+        coded=bool(part.get("coded")),
         holds=on is not None,
     )
 

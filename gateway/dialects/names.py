@@ -46,8 +46,9 @@ _ACTIVITIES: dict[str, str] = {
 _ALARMS: dict[str, str] = {
     "alarm.sos": "sos emergency panic help help_call call_help panic_button emergency_button "
     "emergency_call sos_button sos_key sos_pressed sos_call sos_switch panic_switch emergency_switch "
-    "press_alarm one_key_alarm urgent_call distress 呼叫 求助 紧急呼叫 一键呼叫 紧急求助 一键求助 呼救 "
-    "一键报警",
+    "press_alarm one_key_alarm urgent_call distress pull_cord nurse_call call_button call_bell "
+    "alarm_button help_button 呼叫 求助 紧急呼叫 一键呼叫 紧急求助 一键求助 呼救 一键报警 报警按钮 "
+    "手动报警",
     "alarm.fall": "fall fall_detection fall_down fallen falling falls fell fall_event falldown tumble "
     "person_fallen person_fall person_fell 跌倒 摔倒 跌倒检测",
     "alarm.smoke": "smoke smoke_fire fire fire_alarm 烟雾 烟感 火警",
@@ -151,6 +152,9 @@ _ZONED = frozenset({"occupancy", "motion", "presence"})
 _ZONES = frozenset({"in", "out", "or", "and", "up", "down", "a", "b", "c", "d"})
 _RAW = frozenset({"value", "val", "level", "reading"})
 
+SUBSTANCES = frozenset({"alarm.gas", "alarm.smoke", "alarm.water"})
+"""Alarms about what can be measured as well: a number may be how much there is of it."""
+_UNSURE = spelled("warning maybe possible suspected suspicion pre")
 ANY_TEMPERATURE = frozenset({"temperature", "temp", "温度"})
 """Names under which a room's temperature goes as well as a body's."""
 BODY_THERMOMETERS = frozenset({DeviceKind.THERMOMETER, DeviceKind.WRISTBAND, DeviceKind.HEALTH_KIOSK})
@@ -173,7 +177,7 @@ def meaning_of(name: str, kind: DeviceKind | None = None) -> Meaning | None:
     """What a field of this name says on a device of this kind, as far as its name tells."""
     plain = normalised(name)
     known = _MEANINGS.get(plain)
-    if known is not None:
+    if known is not None or plain in _QUIET - ANY_TEMPERATURE:
         return known
     words, unit = units.in_name(words_of(name))
     joined = "".join(words)
@@ -212,10 +216,12 @@ def _core(words: list[str]) -> list[str]:
 def _fitting(found: Meaning, words: list[str], unit: str | None) -> Meaning | None:
     """`found`, where the words that were left out do not gainsay it."""
     if found.says.startswith("vitals."):
-        return None if _STATES.intersection(words) else found._replace(unit=unit)
+        return None if _STATES.intersection(words) or "target" in words else found._replace(unit=unit)
+    if found.says == "alarm.fall" and _UNSURE.intersection(words):
+        return None
     if unit is not None:
         return None
-    if found.says in {"alarm.gas", "alarm.smoke", "alarm.water"} and _RAW.intersection(words):
+    if found.says in SUBSTANCES and _RAW.intersection(words):
         return None
     if found.says == "alarm.gas" and found.coded and "alarm" in words:
         return found._replace(coded=False)
@@ -258,81 +264,15 @@ def is_setting(name: str) -> bool:
 
 _QUIET = frozenset(
     normalised(name)
-    for name in [
-        "linkquality",
-        "link_quality",
-        "lqi",
-        "last_seen",
-        "update",
-        "update_available",
-        "voltage",
-        "temperature",
-        "temp",
-        "humidity",
-        "pressure",
-        "illuminance",
-        "illuminance_lux",
-        "lux",
-        "light",
-        "device_temperature",
-        "co2",
-        "pm25",
-        "pm10",
-        "tvoc",
-        "voc",
-        "noise",
-        "power",
-        "current",
-        "energy",
-        "ts",
-        "time",
-        "timestamp",
-        "timestamps",
-        "date",
-        "msg_id",
-        "message_id",
-        "id",
-        "device",
-        "device_id",
-        "deviceid",
-        "type",
-        "model",
-        "brand",
-        "vendor",
-        "version",
-        "method",
-        "seq",
-        "sn",
-        "imei",
-        "mac",
-        "name",
-        "ip",
-        "ssid",
-        "uptime",
-        "power_on_behavior",
-        "color",
-        "color_mode",
-        "brightness",
-        "state_class",
-        "distance",
-        "latitude",
-        "longitude",
-        "lat",
-        "lon",
-        "lng",
-        "location",
-        "signal_gsm",
-        "satellites",
-        "working_mode",
-        "device_name",
-        "identify",
-        "step",
-        "steps",
-        "product_id",
-        "pid",
-        "model_id",
-        "manufacturer",
-    ]
+    for name in spelled(
+        "linkquality link_quality lqi last_seen update update_available voltage temperature temp humidity "
+        "pressure illuminance illuminance_lux lux light device_temperature co2 pm25 pm10 tvoc voc noise "
+        "power current energy ts time timestamp timestamps date msg_id message_id id device device_id "
+        "deviceid type model brand vendor version method seq sn imei mac name ip ssid uptime "
+        "power_on_behavior color color_mode brightness state_class distance latitude longitude lat lon "
+        "lng location signal_gsm satellites working_mode device_name identify step steps product_id pid "
+        "model_id manufacturer water_warning"
+    )
 )
 
 

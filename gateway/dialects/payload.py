@@ -19,8 +19,11 @@ PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
 FORGIVEN_BYTES_MAX = 256 * 1024
 """Longest payload that is read once more; what small devices send is short."""
 DEPTH_MAX = 32
+GARBAGE_LETTERS_MAX = 32
+"""What may stand before the JSON: a name, or bytes of an older message."""
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_OPENING = re.compile(r"[\[{]")
 _BARE = re.compile(r"[^,\[\]{}:\"\r\n]*")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "none": None}
@@ -102,8 +105,10 @@ class _Forgiving:
 
     def read(self) -> Any:
         """The first value; NotUnderstoodError where there is no named one in it."""
-        if not self._text.startswith(("{", "[")):
+        start = _OPENING.search(self._text, 0, GARBAGE_LETTERS_MAX)
+        if start is None:
             raise NotUnderstoodError("not JSON")
+        self._at = start.start()
         value = self._value(0)
         if not self._pairs:
             raise NotUnderstoodError("not JSON")

@@ -22,7 +22,7 @@ from gateway.dialects.quantities import Quantity, quantities
 from gateway.dialects.sources import DEVICE, Field, Source, Time, While, pattern_of, slots
 from gateway.dialects.times import time_ms
 from gateway.dialects.values import boolean, clean, counted, number, same
-from gateway.dialects.words import TURNS, NotUnderstoodError
+from gateway.dialects.words import TURNS, NotUnderstoodError, lasting
 from gateway.model import DeviceKind, DeviceProposal
 
 NAME = "plain"
@@ -32,6 +32,9 @@ LISTS_MAX = 8
 """Lists within lists that a path goes through."""
 _CHANGING = frozenset({"rssi", "snr", "lqi", "time", "timestamp", "ts", "seq", "packetid", "distance"})
 """What is new in each sending of the same measurement."""
+
+
+_WORD_FOR = {turn.on: word for word, turn in TURNS.items()}
 
 
 class Plain:
@@ -162,7 +165,8 @@ class _Read:
         for field, slot in self._fields:
             yield field, slot
             for says in (field.codes or {}).values():
-                yield field, f"{slot}:{says.removeprefix('!')}"
+                if says:
+                    yield field, f"{slot}:{lasting(TURNS[says.removeprefix('!')])[0]}"
 
     def _joined(self, hearings: Mapping[str, Hearing], ignored: list[Ignored], known: Knowledge) -> Told:
         heard: list[Heard] = []
@@ -261,9 +265,10 @@ def _say_momentary(hearing: Hearing, field: Field, value: Any, path: str) -> Non
         pressed = counted(value)
     if pressed is None:
         hearing.ignore(f"{field.says} {NEITHER}", path, value)
-    elif pressed and field.says in TURNS:
+        return
+    hearing.understood(path)
+    if pressed and field.says in TURNS:
         hearing.press(field.says)
-    hearing.says.add(field.says)
 
 
 def _say_code(hearing: Hearing, field: Field, slot: str, value: Any, path: str) -> None:
@@ -275,11 +280,13 @@ def _say_code(hearing: Hearing, field: Field, slot: str, value: Any, path: str) 
         return
     for word in dict.fromkeys(each.removeprefix("!") for each in codes.values() if each):
         named = says.removeprefix("!") == word
+        lasts, positive = lasting(TURNS[word])
         if field.momentary or TURNS[word].momentary:
             if named and not says.startswith("!"):
                 hearing.press(word)
         elif named or word.startswith("alarm."):
-            hearing.say(word, f"{slot}:{word}", named and not says.startswith("!"), path=path)
+            on = (named and not says.startswith("!")) is positive
+            hearing.say(_WORD_FOR[lasts], f"{slot}:{lasts}", on, path=path)
 
 
 def _holds(only: While, point: Any) -> bool:

@@ -56,6 +56,10 @@ _NOT_FALLEN = spelled("no_fall nofall not_fallen no_falling standing upright 未
 _CRIES = spelled(
     "sos help panic emergency sos_alarm emergency_call call call_for_help 求助 呼叫 紧急呼叫 呼救"
 )
+_IN_BED_PLAINLY = spelled(
+    "in_bed on_bed on_the_bed in_the_bed out_of_bed off_bed left_bed leave_bed bed_exit not_in_bed "
+    "在床 离床 上床 下床"
+)
 _BED = ActivityEvent.IN_BED
 _DOOR = ActivityEvent.DOOR_OPEN
 _STATE_WORDS: dict[ActivityEvent | AlarmKind, tuple[frozenset[str], frozenset[str]]] = {
@@ -76,7 +80,10 @@ _STATE_WORDS: dict[ActivityEvent | AlarmKind, tuple[frozenset[str], frozenset[st
         spelled("close closed closing shut 关 关闭 关门 已关闭"),
     ),
     AlarmKind.SOS: (_CRIES, spelled("no_sos")),
-    AlarmKind.FALL: (_FALLEN, _NOT_FALLEN | _THERE | _MOVING | _STILL | _NOBODY | {"low_posture"}),
+    AlarmKind.FALL: (
+        _FALLEN,
+        _NOT_FALLEN | _THERE | _MOVING | _STILL | _NOBODY | _IN_BED_PLAINLY | {"low_posture"},
+    ),
     AlarmKind.SMOKE: (
         spelled("smoke fire smoke_detected smoke_alarm 烟雾 火警 火灾 烟雾报警"),
         spelled("no_smoke"),
@@ -117,10 +124,6 @@ SUSPICIONS = spelled(
 )
 """What radars say while they are not yet sure of a fall."""
 
-_IN_BED_PLAINLY = spelled(
-    "in_bed on_bed on_the_bed in_the_bed out_of_bed off_bed left_bed leave_bed bed_exit not_in_bed "
-    "在床 离床 上床 下床"
-)
 _UP = spelled("sitting standing")
 _TOLD_BY_VALUE: tuple[tuple[str, frozenset[str]], ...] = (
     ("alarm.fall", _FALLEN),

@@ -17,7 +17,7 @@ from gateway.dialects import Ignored, Knowledge, Order, Told, byname
 from gateway.dialects.exposes import ACTION, abilities, field_meaning, press, released
 from gateway.dialects.hearing import UNKNOWN, Hearing
 from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
-from gateway.dialects.names import is_quiet, normalised
+from gateway.dialects.names import SUBSTANCES, is_quiet, normalised
 from gateway.dialects.payload import json_of, text_of
 from gateway.dialects.quantities import quantities
 from gateway.dialects.times import time_ms
@@ -363,6 +363,8 @@ def _hear_unlisted(hearing: Hearing, name: str, value: Any, held: _Held) -> None
     if meaning is not None and meaning.says == "alarm.sos":
         held.say(name, value)
     elif meaning is not None:
+        # The hub tells alarms by true and false; a number is how much there is of it.
+        meaning = meaning._replace(coded=meaning.coded or meaning.says in SUBSTANCES)
         for found in quantities({name: value}):
             byname.say_as(hearing, meaning, found._replace(path=name))
     else:
