@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname
-from gateway.dialects.hearing import NEITHER, Hearing
+from gateway.dialects.hearing import NEITHER, UNKNOWN, Hearing
 from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
-from gateway.dialects.names import normalised
+from gateway.dialects.names import is_quiet, normalised
 from gateway.dialects.payload import inner_json, json_of, text_of
 from gateway.dialects.quantities import Quantity, quantities
-from gateway.dialects.sources import DEVICE, Field, Source, Time, While, pattern_of, slots
+from gateway.dialects.sources import Field, Source, Time, While, filter_of, pattern_of, slots
 from gateway.dialects.times import time_ms
 from gateway.dialects.values import boolean, clean, counted, number, same
 from gateway.dialects.words import TURNS, NotUnderstoodError, lasting
@@ -28,6 +28,7 @@ from gateway.model import DeviceKind, DeviceProposal
 NAME = "plain"
 POINTS_MAX = 10_000
 """Points in one message."""
+ANYTHING = "*"
 LISTS_MAX = 8
 """Lists within lists that a path goes through."""
 _CHANGING = frozenset({"rssi", "snr", "lqi", "time", "timestamp", "ts", "seq", "packetid", "distance"})
@@ -51,29 +52,43 @@ class Plain:
     @property
     def subscriptions(self) -> Sequence[str]:
         """Topic filters at the LAN broker."""
-        return list(dict.fromkeys(read.source.topic.replace(DEVICE, "+") for read in self._sources))
+        return list(dict.fromkeys(filter_of(read.source.topic) for read in self._sources))
 
     def filters(self, known: Knowledge) -> Sequence[str]:  # noqa: ARG002 - the protocol's
         """All topic filters at the LAN broker."""
         return self.subscriptions
 
     def understand(self, topic: str, payload: bytes, *, retained: bool, known: Knowledge) -> Told:
-        """What `payload` on `topic` means: by the first source that fits."""
-        refused = Told()
+        """What `payload` on `topic` means: each reading in it by the first source that fits."""
+        tolds: list[Told] = []
+        learnt: dict[str, Any] = {}
+        left: list[Any] | None = None
         for read in self._sources:
             found = read.pattern.match(topic)
             if found is None:
                 continue
-            try:
-                whole = read.whole(payload)
-            except NotUnderstoodError as error:
-                refused = Told(ignored=[Ignored(None, str(error))])
-                continue
-            if read.source.only is None or any(
-                _holds(read.source.only, point.whole) for point in read.points(whole)
-            ):
-                return read.told(found.groupdict().get("device"), whole, retained, known)
-        return refused
+            if left is None:
+                try:
+                    left = _readings(read.whole(payload))
+                except NotUnderstoodError as error:
+                    return Told(ignored=[Ignored(None, str(error))])
+            fitting = [item for item in left if read.fits(item)]
+            left = [item for item in left if not read.fits(item)]
+            if fitting:
+                now = {**known, **learnt} if learnt else known
+                told = read.told(found.groupdict().get("device"), fitting, retained, now)
+                learnt.update(told.learnt)
+                tolds.append(told)
+            if not left:
+                break
+        if left:
+            tolds.append(Told(ignored=[Ignored(None, "a message of a sort that is not mapped")]))
+        return Told(
+            [heard for told in tolds for heard in told.heard],
+            [proposal for told in tolds for proposal in told.proposed],
+            [ignored for told in tolds for ignored in told.ignored],
+            learnt,
+        )
 
     def order_siren(self, key: str, kind: DeviceKind, on: bool, known: Knowledge) -> Order | None:  # noqa: ARG002 - the protocol's
         """None: plain JSON has no orders."""
@@ -107,6 +122,13 @@ class _Read:
             path for path in (source.device_field, source.id_field, source.time and source.time.field) if path
         ]
         self._paths = list(dict.fromkeys(path for path in paths if path))
+        beside = [way.field for way in (source.only, *(field.only for field in source.fields or ())) if way]
+        beside += [field.unit_field for field in source.fields or () if field.unit_field]
+        # As quantities are called: without the places in lists.
+        self._mapped = {
+            ".".join(step for step in path.split(".") if not step.isdigit())
+            for path in [*self._paths, *beside]
+        }
 
     def whole(self, payload: bytes) -> Any:
         """What stands in the payload."""
@@ -117,12 +139,9 @@ class _Read:
                 raise
             return text_of(payload)
 
-    def points(self, whole: Any) -> Iterator[_Point]:
-        """The readings in a message."""
-        whole = inner_json(whole)
-        readings = isinstance(whole, list) and whole and all(isinstance(item, dict) for item in whole)
-        for item in whole if readings else [whole]:
-            yield from self._spread(_Point(item), LISTS_MAX)
+    def fits(self, reading: Any) -> bool:
+        """Whether a reading is one that the source is about."""
+        return self.source.only is None or _holds(self.source.only, reading)
 
     def _spread(self, point: _Point, left: int) -> Iterator[_Point]:
         """One point for each element of the first list that a path goes through."""
@@ -135,17 +154,16 @@ class _Read:
             first = point.first and place == 0
             yield from self._spread(_Point(whole, (*point.paths, found), first), left - 1)
 
-    def told(self, device: str | None, whole: Any, retained: bool, known: Knowledge) -> Told:
-        """What a message says."""
+    def told(self, device: str | None, readings: Sequence[Any], retained: bool, known: Knowledge) -> Told:
+        """What the readings in a message say."""
         source = self.source
         hearings: dict[str, Hearing] = {}
         ignored: list[Ignored] = []
-        for count, point in enumerate(self.points(whole)):
+        points = (point for item in readings for point in self._spread(_Point(item), LISTS_MAX))
+        for count, point in enumerate(points):
             if count >= POINTS_MAX:
                 ignored.append(Ignored(None, "too many points in one message"))
                 break
-            if source.only is not None and not _holds(source.only, point.whole):
-                continue
             try:
                 key = key_of(NAME, device or source.device or self._address(point.whole), known)
             except NotUnderstoodError as error:
@@ -210,10 +228,12 @@ class _Read:
             found = True
             if field.only is None or _holds(field.only, point.whole):
                 _say_field(hearing, field, slot, value, unit)
-        if source.by_name:
+        if not found and not source.by_name:
+            first = next(iter(self._unmapped(point)), None)
+            shown = ("", None) if first is None else (first.path, first.value)
+            hearing.ignore("none of the mapped fields is there", *shown)
+        else:
             self._say_names(hearing, point)
-        elif not found:
-            hearing.ignore("none of the mapped fields is there")
 
     def _is_again(self, hearing: Hearing, point: Any) -> bool:
         """Whether it is the same once more: the same alarm by its id, or the same measurement."""
@@ -222,27 +242,42 @@ class _Read:
         ts_ms = _time(source.time, point) if source.time is not None else None
         marks = {}
         if (shown := clean(signal_id)) is not None:
-            marks["signal id"] = shown
+            marks[f"signal id {source.topic}"] = shown
         if source.repeats:
             marks["message"] = _digest(point)
-        hearing.at(ts_ms, marks.get("signal id"))
+        hearing.at(ts_ms, clean(signal_id))
         again = any(hearing.was(name) == mark for name, mark in marks.items())
         for name, mark in marks.items():
             hearing.remember(name, mark)
         return again
 
     def _say_names(self, hearing: Hearing, point: _Point) -> None:
-        if not isinstance(point.whole, Mapping):
+        """Say by their names, or else count, the fields that are not mapped."""
+        if self.source.by_name and not isinstance(point.whole, Mapping):
             hearing.ignore("not a JSON object")
-            return
-        mapped = {path for path in self._paths if path}
-        for found in quantities(point.whole):
+        for found in self._unmapped(point):
+            if self.source.by_name:
+                byname.say(hearing, found, self.source.kind)
+            elif found.value is not None and not any(map(is_quiet, found.path.split("."))):
+                hearing.ignore(UNKNOWN, found.path, found.value)
+
+    def _unmapped(self, point: _Point) -> Iterator[Quantity]:
+        for found in quantities(point.whole) if isinstance(point.whole, Mapping) else ():
             parts = found.path.split(".")
-            if self._hidden.intersection(map(normalised, parts)) or found.path in mapped:
+            if self._hidden.intersection(map(normalised, parts)) or self._is_mapped(found.path):
                 continue
-            if not point.first and not any(_goes_through(found.path, path) for path in point.paths):
-                continue
-            byname.say(hearing, found, self.source.kind)
+            if point.first or any(_goes_through(found.path, path) for path in point.paths):
+                yield found
+
+    def _is_mapped(self, path: str) -> bool:
+        return any(path == mapped or path.startswith(f"{mapped}.") for mapped in self._mapped)
+
+
+def _readings(whole: Any) -> list[Any]:
+    """The readings in a message: the objects of a list, or the one."""
+    whole = inner_json(whole)
+    several = isinstance(whole, list) and whole and all(isinstance(item, dict) for item in whole)
+    return list(whole) if several else [whole]
 
 
 def _say_field(hearing: Hearing, field: Field, slot: str, value: Any, unit: str | None) -> None:
@@ -260,7 +295,7 @@ def _say_field(hearing: Hearing, field: Field, slot: str, value: Any, unit: str 
 
 
 def _say_momentary(hearing: Hearing, field: Field, value: Any, path: str) -> None:
-    pressed = boolean(value, field.on, field.off)
+    pressed = True if field.on == ANYTHING else boolean(value, field.on, field.off)
     if pressed is None and field.on is None and field.says.startswith("activity."):
         pressed = counted(value)
     if pressed is None:
@@ -291,6 +326,8 @@ def _say_code(hearing: Hearing, field: Field, slot: str, value: Any, path: str) 
 
 def _holds(only: While, point: Any) -> bool:
     value = _at(point, only.field)
+    if only.unless is not None:
+        return not same(value, only.unless)
     if only.on is not None:
         return same(value, only.on)
     return boolean(value) is True or counted(value) is True

@@ -19,11 +19,13 @@ VALUES = SCALAR | tuple[SCALAR, ...]
 
 
 class While(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A field that must be on for another one to count."""
+    """What another field must be for something to count."""
 
     field: str
     on: VALUES | None = None
-    """What it must be, where it is not plain."""
+    """What it must be, where it is not plain, …"""
+    unless: VALUES | None = None
+    """… or what it must not be; where the field is missing, that holds."""
 
 
 class Field(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +45,7 @@ class Field(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The value is FIELD * scale + offset, in `unit`."""
     on: VALUES | None = None
     off: VALUES | None = None
-    """Which values turn on and off, where it is not plain."""
+    """Which values turn on and off, where it is not plain; on = "*": whatever it is, it was pressed."""
     inverted: bool = False
     """Its `true` is our `off`."""
     momentary: bool = False
@@ -79,7 +81,7 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Devices of one sort."""
 
     topic: str
-    """With {device} where a level is the device's name, and + where a level may be anything."""
+    """With {device} where a level is the device's name, + where a level may be anything, * in a level."""
     fields: Annotated[tuple[Field, ...], Meta(min_length=1, max_length=64)] | None = None
     """What is said where; left out: what the names of the fields tell."""
     names: bool = False
@@ -153,11 +155,17 @@ def pattern_of(topic: str) -> re.Pattern[str]:
     for level in topic.split("/"):
         if level == DEVICE:
             levels.append(r"(?P<device>[^/]+)")
-        elif level in {"+", "#"}:
-            levels.append(r"[^/]*" if level == "+" else r".*")
+        elif level == "#":
+            levels.append(r".*")
         else:
-            levels.append(re.escape(level))
+            levels.append(r"[^/]*" if level == "+" else re.escape(level).replace(r"\*", r"[^/]*"))
     return re.compile("/".join(levels) + r"\Z", re.DOTALL)
+
+
+def filter_of(topic: str) -> str:
+    """The topic filter at the broker by which all topics of a source arrive, and perhaps some more."""
+    levels = topic.split("/")
+    return "/".join("+" if level == DEVICE or "*" in level else level for level in levels)
 
 
 def check(sources: Sequence[Source]) -> Iterator[tuple[str, str]]:

@@ -118,9 +118,9 @@ class UnheardLog:
         if ignored.example is not None:
             field.example = ignored.example
 
-    def told(self) -> dict[str, dict[str, Unheard]]:
+    def told(self, devices_max: int = DEVICES_MAX) -> dict[str, dict[str, Unheard]]:
         """By device and field how often it was not understood, the last example, and when."""
         return {
             key: {path: msgspec.structs.replace(field) for path, field in fields.items()}
-            for key, fields in self._devices.items()
+            for key, fields in list(self._devices.items())[-devices_max:]
         }
