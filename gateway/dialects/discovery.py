@@ -17,7 +17,7 @@ from gateway.dialects.names import (
     normalised,
     words_of,
 )
-from gateway.dialects.template import plan
+from gateway.dialects.template import Plan, plan
 from gateway.dialects.units import converted
 from gateway.dialects.values import clean, told_by
 from gateway.dialects.words import Meaning, NotUnderstoodError, spelled
@@ -25,6 +25,8 @@ from gateway.dialects.words import Meaning, NotUnderstoodError, spelled
 COMPONENTS_MAX = 100
 """Parts of one device."""
 TOPIC_LETTERS_MAX = 256
+ADDRESS_LETTERS_MIN = 8
+"""Letters of an address that no other device will have by chance."""
 HEARD_COMPONENTS = frozenset({"binary_sensor", "sensor", "event", "siren", "device_automation"})
 """Components that say something, or that we can order about."""
 
@@ -144,7 +146,7 @@ def announced(levels: list[str], config: Any) -> Announced:
     return Announced(address, device, origin if isinstance(origin, str) else "", components)
 
 
-def entity(component: Component, device: Mapping[str, Any]) -> list[dict[str, Any]]:
+def entity(component: Component, device: Mapping[str, Any], address: str = "") -> list[dict[str, Any]]:
     """How a component of a device is heard: its `topic`, what it `says` …, as plain JSON.
 
     Empty where it has nothing for us; NotUnderstoodError where it may have, in a way that we cannot read.
@@ -164,7 +166,7 @@ def entity(component: Component, device: Mapping[str, Any]) -> list[dict[str, An
             _refuse_unknown(platform, config)
         return []
     shared: dict[str, Any] = {
-        "topic": _topic(config.get("state_topic")),
+        "topic": _topic(config.get("state_topic"), address),
         "plan": plan(config.get("value_template")),
         **({"uid": config["unique_id"][:64]} if isinstance(config.get("unique_id"), str) else {}),
     }
@@ -225,6 +227,8 @@ class _Titles(NamedTuple):
     @classmethod
     def of(cls, ident: str, config: Mapping[str, Any], device: str) -> "_Titles":
         names = [config.get("object_id"), config.get("name"), ident.rpartition("/")[2]]
+        steps = _plan(config)[1]
+        names += [step for step in steps[-1:] if isinstance(step, str)]  # what the device itself calls it
         texts = [name for name in names if isinstance(name, str)]
         prefix = words_of(device)
         own = []
@@ -237,6 +241,13 @@ class _Titles(NamedTuple):
             else:
                 own.append(f"{device} {text}" if words and _REST.issuperset(words) else text)
         return cls(own, [word for text in [*texts, device] for word in words_of(text)])
+
+
+def _plan(config: Mapping[str, Any]) -> Plan:
+    try:
+        return plan(config.get("value_template"))
+    except NotUnderstoodError:
+        return plan(None)
 
 
 def _meanings(platform: str, config: Mapping[str, Any], titles: _Titles) -> list[dict[str, Any]]:
@@ -374,10 +385,15 @@ def _trigger(config: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _topic(topic: Any) -> str:
+def _topic(topic: Any, address: str = "") -> str:
+    """A topic of a device; one with + in it only where another level is the device's own address."""
     if not isinstance(topic, str) or not topic or topic.startswith("$") or len(topic) > TOPIC_LETTERS_MAX:
         raise NotUnderstoodError("a part without a topic")
-    if any(letter in "+#" or letter < " " or letter == "\x7f" for letter in topic):
+    levels = [normalised(level) for level in topic.split("/") if level != "+"]
+    own = len(normalised(address)) >= ADDRESS_LETTERS_MIN and normalised(address) in levels
+    if any(letter == "#" or letter < " " or letter == "\x7f" for letter in topic) or (
+        "+" in topic and not own
+    ):
         raise NotUnderstoodError("a part whose topic is a pattern")
     return topic
 

@@ -146,11 +146,12 @@ class HomeAssistant:
     # What devices say.
 
     def _hear(self, topic: str, payload: bytes, retained: bool, known: Knowledge) -> Told:
-        keys = known.get(f"{_TOPIC}{topic}")
+        announced_topic = _announced_topic(topic, known)
+        keys = known.get(f"{_TOPIC}{announced_topic}")
         heard, ignored, learnt = [], [], {}
         for key in (key for key in keys if isinstance(key, str)) if isinstance(keys, list) else ():
             entry = entry_of(known, key)
-            parts = _parts_on(topic, entry)
+            parts = _parts_on(announced_topic, entry)
             hearing = Hearing(
                 key,
                 part_of(entry, "last"),
@@ -166,7 +167,7 @@ class HomeAssistant:
                     _say(hearing, part, picked(part.get("plan"), payload), there)
                 except NotUnderstoodError as error:
                     hearing.ignore(str(error), str(part.get("name", "")))
-            if topic in there:
+            if announced_topic in there:
                 hearing.say("status.online", "there", _is_there(entry, there))
             heard += hearing.heard()
             ignored += hearing.ignored()
@@ -191,7 +192,7 @@ def _parts_announced(key: str, said: Announced) -> tuple[list[dict[str, Any]], l
     ignored: list[Ignored] = []
     for component in said.components:
         try:
-            found = entity(component, said.device)
+            found = entity(component, said.device, said.address)
             for item in found:
                 name = component.ident[-64:] if len(found) == 1 else f"{component.ident}:{item['says']}"
                 parts.append({**item, "name": name})
@@ -235,6 +236,21 @@ def _say(hearing: Hearing, part: Mapping[str, Any], value: Any, there: dict[str,
         coded=bool(part.get("coded")),
         holds=on is not None,
     )
+
+
+def _announced_topic(topic: str, known: Knowledge) -> str:
+    """The topic as it was announced: the same, or one with + for some of its levels."""
+    if known.get(f"{_TOPIC}{topic}"):
+        return topic
+    levels = topic.split("/")
+    for place, keys in known.items():
+        if keys and place.startswith(_TOPIC) and "+" in place:
+            wanted = place.removeprefix(_TOPIC).split("/")
+            if len(wanted) == len(levels) and all(
+                want in {"+", level} for want, level in zip(wanted, levels, strict=True)
+            ):
+                return "/".join(wanted)
+    return topic
 
 
 def _parts_on(topic: str, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
