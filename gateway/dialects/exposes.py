@@ -13,7 +13,10 @@ from gateway.dialects.names import STATE_NAMES, is_quiet, meaning_of, named_in, 
 from gateway.dialects.values import told_by
 from gateway.dialects.words import SIGN_WORDS, Meaning, spelled
 
-PROPERTIES_MAX = 64
+PROPERTIES_MAX = 512
+"""Properties of one device: some list a hundred settings before the first reading."""
+FIELDS_MAX = 128
+"""Properties of one device that say something to us."""
 DEPTH_MAX = 4
 MAY_PUBLISH = 0b001
 MAY_SET = 0b010
@@ -94,7 +97,7 @@ def abilities(exposes: Any, *, mains: bool, described: str = "") -> Abilities:
     for feature in features:
         name = _property(feature)
         found = _mappings(feature, about)
-        if found and len(fields) < PROPERTIES_MAX:
+        if found and len(fields) < FIELDS_MAX:
             fields[name] = found
         elif name != ACTION and _says_nothing(feature, about) and len(settings) < PROPERTIES_MAX:
             settings.append(name)

@@ -20,7 +20,7 @@ from gateway.model import (
     VitalSigns,
 )
 
-NAMES_MAX = 64
+NAMES_MAX = 256
 """States of one device that are remembered."""
 NAME_LETTERS_MAX = 64
 IGNORED_MAX = 64

@@ -143,7 +143,7 @@ _VETO = spelled(
     "voltage flow temp temperature humidity pressure target_temperature valve motor cover curtain "
     "shutter blind gate lock setpoint schedule percent raw concentration density ppm lel conductivity "
     "quality score id name index seq average avg mean resting goal recommended reference phone number "
-    "contacts score trend switch trigger force simulate action sleep hold keep unit units url topic "
+    "contacts score trend switch trigger force simulate action hold keep unit units url topic "
     "ip mac addr address latitude longitude risk probability code reason overheat overcurrent "
     "overvoltage undervoltage load recovery shutoff limit"
 )
@@ -185,10 +185,10 @@ def meaning_of(name: str, kind: DeviceKind | None = None) -> Meaning | None:
         return Meaning("vitals.temp", unit) if kind in BODY_THERMOMETERS else None
     if unit is not None and (found := _MEANINGS.get(joined)) is not None:
         return _fitting(found, words, unit)
-    if _CJK.search(plain):
-        return _meaning_in_chinese(plain)
     if is_setting(name):
         return None
+    if _CJK.search(plain):
+        return _meaning_in_chinese(plain)
     for core in ("".join(word for word in words if not word.isdigit()), "".join(_core(words)), _stem(plain)):
         found = _MEANINGS.get(core)
         if found is not None:
@@ -229,8 +229,6 @@ def _fitting(found: Meaning, words: list[str], unit: str | None) -> Meaning | No
 
 
 def _meaning_in_chinese(plain: str) -> Meaning | None:
-    if _CJK_VETO.search(plain):
-        return None
     core = _CJK_NEUTRAL.sub("", plain)
     found = _MEANINGS.get(core)
     if found is None:
