@@ -30,7 +30,7 @@ from protocol.model import DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import sign_in
-from tests.dashboard.running import Dashboard, running
+from tests.dashboard.running import Server, serving
 from tests.dashboard.ward import WARD, Ward, population_with_ward
 from tests.servers import Database, DatabaseServer, Population
 
@@ -226,8 +226,8 @@ def ward(database_server: DatabaseServer, owner: Connection, county: County) -> 
 
 
 @pytest.fixture
-def dashboard(database: Database, ward: Ward, tmp_path: Path) -> Iterator[Dashboard]:
-    with running(database.web_url, tmp_path, beat_s=1) as dashboard:
+def dashboard(database: Database, ward: Ward) -> Iterator[Server]:
+    with serving(database.web_url, beat_s=1) as dashboard:
         yield dashboard
 
 
@@ -237,7 +237,7 @@ def dashboard(database: Database, ward: Ward, tmp_path: Path) -> Iterator[Dashbo
 )
 def test_switched_off_and_on_again_in_a_browser(
     new_context: Callable[..., BrowserContext],
-    dashboard: Dashboard,
+    dashboard: Server,
     ward: Ward,
     tmp_path: Path,
     name: str,
