@@ -1,8 +1,6 @@
 """What the documents name is there: links and headings, files, settings, commands with their options."""
 
 import contextlib
-import importlib
-import importlib.util
 import re
 import shlex
 import subprocess
@@ -11,14 +9,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import typer
 
 import benchmarks.__main__
 from deploy.cli import app
-from protocol.environment import variable_of
 from tests.architecture import CHECKOUT, read_house
+from tests.settings import settings_known
 
 ROOMS = read_house().rooms
 REPORTS = CHECKOUT / "docs" / "evaluation"
@@ -102,25 +99,12 @@ def test_each_file_of_ours_that_is_named_is_there(document: Path) -> None:
 # Settings
 
 
-def settings_known() -> set[str]:
-    """The variables of all rooms."""
-    known = set[str]()
-    for room in ROOMS:
-        name = f"{room}.settings"
-        if importlib.util.find_spec(name) is None:
-            continue
-        for thing in vars(importlib.import_module(name)).values():
-            if isinstance(thing, type) and issubclass(thing, msgspec.Struct) and thing.__module__ == name:
-                known |= {variable_of(room, field.name) for field in msgspec.structs.fields(thing)}
-    return known
-
-
 @pytest.mark.parametrize("document", [*DOCUMENTS, *tracked("deploy/compose", "deploy/systemd")], ids=str)
 def test_each_setting_that_is_named_is_known(document: Path) -> None:
     if document == Path("CHANGELOG.md"):
         return
     named = set(re.findall(r"\bANSHOU_\w*[A-Z0-9]\b", text_of(document)))
-    assert named <= settings_known(), f"in {document}"
+    assert named <= settings_known(ROOMS), f"in {document}"
 
 
 # Commands
