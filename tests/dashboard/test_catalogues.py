@@ -13,8 +13,9 @@ from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard import ROOM, vocabulary
 from dashboard.catalogues import extracted, kept
 from dashboard.curves import Range
+from dashboard.devices import words as devices_words
+from dashboard.devices.intake import Process, Trouble
 from dashboard.evidence import Grade
-from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
 from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
@@ -74,13 +75,13 @@ def test_chinese_is_chinese() -> None:
         (vocabulary.ROLE, StaffRole),
         (vocabulary.SCOPE, ScopeKind),
         (vocabulary.DEVICE_KIND, DeviceKind),
-        (vocabulary.POWER, PowerSource),
+        (devices_words.POWER, PowerSource),
         (vocabulary.ACTIVITY, ActivityEvent),
-        (vocabulary.DEAD_REASON, DeadReason),
+        (devices_words.DEAD_REASON, DeadReason),
         (vocabulary.WAY, vocabulary.Way),
-        (vocabulary.INTAKE, Process),
-        (vocabulary.INTAKE_CONSEQUENCE, Process),
-        (vocabulary.INTAKE_TROUBLE, Trouble),
+        (devices_words.INTAKE, Process),
+        (devices_words.INTAKE_CONSEQUENCE, Process),
+        (devices_words.INTAKE_TROUBLE, Trouble),
         (resident_words.RANGE, Range),
         (vocabulary.GRADE, Grade),
         (vocabulary.VERDICT, Verdict),

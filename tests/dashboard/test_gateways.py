@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from care import proposals, registry
 from dashboard.app import create_app
-from dashboard.gateways import in_words, vocabularies
+from dashboard.devices.gateways import in_words, vocabularies
 from dashboard.languages import language
 from dashboard.settings import Settings
 from dashboard.vocabulary import ACTIVITY, ALARM_KIND, SIGN

@@ -13,7 +13,7 @@ from database.queries import queries
 from database.record import Record
 from protocol.model import ActivityEvent, AlarmKind, PowerSource
 
-_sql = queries("dashboard", "sql/gateways.sql")
+_sql = queries("dashboard.devices", "gateways.sql")
 
 GATEWAYS_MAX = 50
 CLOCK_OFF_MS_MIN = 10_000
