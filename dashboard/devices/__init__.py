@@ -1,1 +1,1 @@
-"""Whether intake works, devices that need a look, gateways and what they propose, messages that were not stored."""
+"""How intake is, devices that need a look, gateways and what they propose, what could not be stored."""

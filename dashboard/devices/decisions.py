@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from care import pairing, proposals
-from dashboard import sites, vocabulary
-from dashboard.context import Session, context_of, session_of
+from dashboard import sites
+from dashboard.context import context_of, session_of
 from dashboard.devices import gateways
-from dashboard.devices.gateways import in_words, vocabularies
+from dashboard.devices.words import said
 from dashboard.errors import FormError
 from dashboard.params import INTEGER_MAX
 from dashboard.render import page
@@ -41,7 +41,7 @@ def adoption_form(request: Request, gateway: Annotated[GatewayId, Query()], key:
             session,
             proposed=proposed,
             gateway=gateways.gateway(session.connection, gateway),
-            says=says_of(proposed, session),
+            says=said(proposed.says, session.language),
             kinds=ADOPTABLE,
             residents=gateways.residents_to_watch(session.connection, proposed.site_id),
             rooms=gateways.rooms_to_watch(session.connection, proposed.site_id),
@@ -139,9 +139,3 @@ def revoke(request: Request, gateway: Annotated[GatewayId, Form()]) -> Response:
         found = gateways.gateway(session.connection, gateway)
         pairing.revoke(session.connection, found.id, session.staff.id)
     return Response(headers=RELOAD)
-
-
-def says_of(proposed: proposals.Proposal, session: Session) -> list[str]:
-    """What the device can say, in the reader's words."""
-    words = vocabularies(vocabulary.SIGN, vocabulary.ACTIVITY, vocabulary.ALARM_KIND)
-    return in_words(proposed.says, session.language, words)

@@ -7,8 +7,8 @@ from care import proposals
 from dashboard import sites
 from dashboard.context import context_of, session_of
 from dashboard.devices import decisions, gateways, queries
-from dashboard.devices.decisions import says_of
 from dashboard.devices.intake import intake
+from dashboard.devices.words import said
 from dashboard.params import SiteChoice
 from dashboard.render import page
 from database.connections import Connection
@@ -40,7 +40,7 @@ def devices(request: Request, site: SiteChoice = None) -> Response:
             known_reasons=set(DeadReason),
             manages=_manages(session.connection),
             can_pair=context_of(request).settings.authority is not None,
-            proposed=[(each, says_of(each, session)) for each in proposed[:PROPOSALS_MAX]],
+            proposed=[(each, said(each.says, session.language)) for each in proposed[:PROPOSALS_MAX]],
             proposed_hidden=max(0, len(proposed) - PROPOSALS_MAX),
             gateways=known_gateways,
             gateways_hidden=known_gateways[0].total - len(known_gateways) if known_gateways else 0,

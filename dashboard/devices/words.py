@@ -1,10 +1,11 @@
 """The words that only the devices page says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from dashboard.devices.intake import Process, Trouble
-from dashboard.languages import N_
+from dashboard.languages import N_, Language
+from dashboard.vocabulary import ACTIVITY, ALARM_KIND, SIGN
 from protocol.errors import DeadReason
 from protocol.model import PowerSource
 
@@ -45,3 +46,30 @@ INTAKE_CONSEQUENCE: Mapping[StrEnum, str] = {
     ),
 }
 """What it means for people when a part of intake is in trouble."""
+_OF_ITSELF: Mapping[str, str] = {
+    "battery": N_("battery"),
+    "rssi": N_("signal strength"),
+    "online": N_("whether it is there"),
+    "fw": N_("its version"),
+}
+_SAYS: Mapping[str, Mapping[str, str]] = {
+    "vitals": SIGN,
+    "activity": {str(event): text for event, text in ACTIVITY.items()},
+    "alarm": {str(kind): text for kind, text in ALARM_KIND.items()},
+    "status": _OF_ITSELF,
+}
+
+
+def said(says: Sequence[str], language: Language) -> list[str]:
+    """What a device can say, for people, each once; what has no word here is left as it is.
+
+    Args:
+        says: In the model's words, such as `vitals.hr` or `alarm.sos`.
+        language: Of the reader.
+    """
+    told: dict[str, None] = {}
+    for word in says:
+        leaf, _, what = word.partition(".")
+        text = _SAYS.get(leaf, {}).get(what)
+        told[language.gettext(text) if text else word] = None
+    return list(told)
