@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from dashboard.accuracy import page as accuracy
+from dashboard.alarm import page as alarm
 from dashboard.api import alarms, health, me, signs
 from dashboard.api import gateways as gateways_api
 from dashboard.context import SESSION_COOKIE, language_of, make_context
@@ -23,7 +24,6 @@ from dashboard.county import page as county
 from dashboard.desk import page as desk
 from dashboard.devices import page as devices
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
-from dashboard.pages import alarm, feedback
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.resident import page as resident
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
@@ -99,7 +99,6 @@ def create_app(settings: Settings) -> FastAPI:
         sign_in,
         desk,
         alarm,
-        feedback,
         resident,
         sensitivity,
         county,

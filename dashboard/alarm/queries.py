@@ -1,4 +1,4 @@
-"""What the pages read: named queries to frozen values. Each runs on a connection inside `scope_of`."""
+"""What an alarm's page asks, on a connection inside `scope_of`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from dashboard.evidence import Case
 from database.connections import Connection
 from database.queries import queries
 
-_alarm = queries("dashboard", "sql/alarm.sql")
+_sql = queries("dashboard.alarm", "queries.sql")
 
 
 class AffectedPerson(NamedTuple):
@@ -23,7 +23,7 @@ class AffectedPerson(NamedTuple):
 def people_of(connection: Connection, cases: Sequence[Case]) -> list[AffectedPerson]:
     """The cases of an outbreak with names; those out of scope are left out."""
     ids = {"resident_ids": [case.resident_id for case in cases]}
-    names = {row["id"]: row["name"] for row in connection.execute(_alarm["names"], ids)} if cases else {}
+    names = {row["id"]: row["name"] for row in connection.execute(_sql["names"], ids)} if cases else {}
     return [
         AffectedPerson(case.resident_id, names[case.resident_id], case.first_at, case.signs)
         for case in cases
