@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from alarms import detector_settings
 from care.model import Ability
-from dashboard import residents, watching
+from dashboard import detectors, residents
 from dashboard.context import session_of
 from dashboard.curves import Range
 from dashboard.params import ResidentId
@@ -38,7 +38,7 @@ def resident(
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),
             alarms=queries.alarms_of(session.connection, resident_id),
-            watches=watching.rows(
+            watches=detectors.rows(
                 detector_settings.settings_of(session.connection, resident_id), datetime.now(UTC)
             ),
         )

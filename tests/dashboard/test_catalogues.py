@@ -11,10 +11,12 @@ from alarms.feedback import Reason, Verdict
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard import ROOM, vocabulary
+from dashboard.alarm import words as alarm_words
 from dashboard.catalogues import TRANSLATED, extracted, kept
 from dashboard.curves import Range
+from dashboard.devices import words as devices_words
+from dashboard.devices.intake import Process, Trouble
 from dashboard.evidence import Grade
-from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, SOURCE_LANGUAGE, languages, preferred
 from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
@@ -87,17 +89,17 @@ def test_chinese_is_chinese() -> None:
         (vocabulary.ROLE, StaffRole),
         (vocabulary.SCOPE, ScopeKind),
         (vocabulary.DEVICE_KIND, DeviceKind),
-        (vocabulary.POWER, PowerSource),
+        (devices_words.POWER, PowerSource),
         (vocabulary.ACTIVITY, ActivityEvent),
-        (vocabulary.DEAD_REASON, DeadReason),
-        (vocabulary.WAY, vocabulary.Way),
-        (vocabulary.INTAKE, Process),
-        (vocabulary.INTAKE_CONSEQUENCE, Process),
-        (vocabulary.INTAKE_TROUBLE, Trouble),
+        (devices_words.DEAD_REASON, DeadReason),
+        (alarm_words.WAY, alarm_words.Way),
+        (devices_words.INTAKE, Process),
+        (devices_words.INTAKE_CONSEQUENCE, Process),
+        (devices_words.INTAKE_TROUBLE, Trouble),
         (resident_words.RANGE, Range),
-        (vocabulary.GRADE, Grade),
-        (vocabulary.VERDICT, Verdict),
-        (vocabulary.VERDICT_ICON, Verdict),
+        (alarm_words.GRADE, Grade),
+        (alarm_words.VERDICT, Verdict),
+        (alarm_words.VERDICT_ICON, Verdict),
         (vocabulary.REASON, Reason),
         (vocabulary.SIGN, {*SIGNS, "bp"}),
         (vocabulary.SIGN_UNIT, {*SIGNS, "bp"}),
@@ -113,7 +115,7 @@ def test_every_icon_is_there() -> None:
     used = {
         *vocabulary.ALARM_ICON.values(),
         *vocabulary.STEP_ICON.values(),
-        *vocabulary.VERDICT_ICON.values(),
+        *alarm_words.VERDICT_ICON.values(),
         *re.findall(r"icon\('([a-z0-9-]+)'", templates),
     }
     assert {name for name in used if f'id="tabler-{name}"' not in sprite} == set()

@@ -8,7 +8,8 @@ from starlette.testclient import TestClient
 from alarms import detector_settings
 from alarms.detector_settings import RULES, Part, Problem, Watch
 from dashboard.languages import languages
-from dashboard.vocabulary import PROBLEM, WATCH, WATCH_DOES
+from dashboard.sensitivity.words import PROBLEM
+from dashboard.vocabulary import WATCH, WATCH_DOES
 from database.connections import Connection
 from identity.model import StaffRole
 from protocol.calendar import HOME_TIME

@@ -9,10 +9,9 @@ from starlette.testclient import TestClient
 
 from care import proposals, registry
 from dashboard.app import create_app
-from dashboard.gateways import in_words, vocabularies
+from dashboard.devices.words import said
 from dashboard.languages import language
 from dashboard.settings import Settings
-from dashboard.vocabulary import ACTIVITY, ALARM_KIND, SIGN
 from database.connections import Connection
 from deploy.authority import Authority
 from identity.secrets import hash_device_secret
@@ -224,5 +223,5 @@ def test_every_word_of_the_model_can_be_said() -> None:
         "status.battery",
         "odd",
     ]
-    told = in_words([*says, "alarm.sos"], language("zh_CN"), vocabularies(SIGN, ACTIVITY, ALARM_KIND))
+    told = said([*says, "alarm.sos"], language("zh_CN"))
     assert told == ["心率", "体重", "有活动", "紧急呼救", "电池", "odd"]

@@ -175,7 +175,7 @@ def test_the_county_adds_up(visitor: TestClient, owner: Connection, county: Coun
         )
     supervisor = sign_in(visitor, "county")
     assert supervisor.get("/").headers["location"] == "/county"
-    from dashboard import queries
+    from dashboard.county import queries
 
     with owner.transaction():
         owner.execute("SET LOCAL ROLE anshou_web")

@@ -1,31 +1,22 @@
-"""Gateways for people: how each is, in a sentence; and what the devices that they propose can say."""
+"""Gateways for people: how each is, and what a device that one proposes can be made to watch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from dashboard.languages import N_, Language
 from dashboard.silence import SILENT_AFTER
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
 from database.record import Record
-from protocol.model import ActivityEvent, AlarmKind, PowerSource
+from protocol.model import PowerSource
 
-_sql = queries("dashboard", "sql/gateways.sql")
+_sql = queries("dashboard.devices", "gateways.sql")
 
 GATEWAYS_MAX = 50
 CLOCK_OFF_MS_MIN = 10_000
 """A clock that is less wrong than this was set right in passing, and is nobody's business."""
-
-SAYS: Mapping[str, str] = {
-    "status.battery": N_("battery"),
-    "status.rssi": N_("signal strength"),
-    "status.online": N_("whether it is there"),
-    "status.fw": N_("its version"),
-}
-"""What a device can say of itself; the rest has words of its own (`dashboard.vocabulary`)."""
 
 
 class Concern(StrEnum):
@@ -136,30 +127,3 @@ def rooms_to_watch(connection: Connection, site_id: int) -> list[Watchable]:
 def open_codes(connection: Connection) -> list[OpenCode]:
     """The codes in scope that still wait."""
     return [OpenCode.from_row(row) for row in connection.execute(_sql["open_codes"])]
-
-
-def in_words(says: Sequence[str], language: Language, words: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """What a device can say, for people, each once; what has no word here is left as it is.
-
-    Args:
-        says: In the model's words, such as `vitals.hr` or `alarm.sos`.
-        language: Of the reader.
-        words: By the first part of such a word, the words for its second.
-    """
-    told: dict[str, None] = {}
-    for word in says:
-        leaf, _, what = word.partition(".")
-        text = words.get(leaf, {}).get(what) or SAYS.get(word)
-        told[language.gettext(text) if text else word] = None
-    return list(told)
-
-
-def vocabularies(
-    signs: Mapping[str, str], activities: Mapping[StrEnum, str], alarms: Mapping[StrEnum, str]
-) -> Mapping[str, Mapping[str, str]]:
-    """The words for `in_words`, from those of the pages."""
-    return {
-        "vitals": signs,
-        "activity": {str(event): activities[event] for event in ActivityEvent},
-        "alarm": {str(kind): alarms[kind] for kind in AlarmKind},
-    }

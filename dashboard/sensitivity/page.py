@@ -1,4 +1,4 @@
-"""What watches over one resident: seen by all who see them, changed by those who lead."""
+"""The routes of the page and of its form."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,13 +9,15 @@ from fastapi.responses import Response
 
 from alarms import detector_settings
 from alarms.detector_settings import Part, Problem, Watch, WishError
-from dashboard import residents, watching
+from dashboard import detectors, residents
 from dashboard.context import Session, session_of
+from dashboard.detectors import State
 from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
+from dashboard.sensitivity import form
+from dashboard.sensitivity.form import Answers
 from dashboard.vocabulary import WATCH
-from dashboard.watching import Answers, State
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
@@ -29,17 +31,17 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
     now = datetime.now(UTC)
     with session_of(request) as session:
         person = residents.resident(session.connection, resident_id)
-        found = watching.rows(detector_settings.settings_of(session.connection, resident_id), now)
+        found = detectors.rows(detector_settings.settings_of(session.connection, resident_id), now)
         changes = detector_settings.changes_of(session.connection, resident_id)
         return page(
             request,
-            "watching.html",
+            "sensitivity/sensitivity.html",
             session,
             person=person,
             rows=found,
             off=[row for row in found if row.state is State.OFF],
             may_set=detector_settings.may_set(session.connection) and person.left_on is None,
-            changes=[(change, watching.state_of(change, change.at)) for change in changes],
+            changes=[(change, detectors.state_of(change, change.at)) for change in changes],
             changes_max=detector_settings.CHANGES_MAX,
             known=set(Watch),
             rules=detector_settings.RULES,
@@ -56,8 +58,8 @@ def watch_form(request: Request, resident_id: ResidentId, watch: Watch) -> Respo
         person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
-        row = watching.row_of(watch, standing, now)
-        return _form(request, session, person, row, watching.answers_of(row), {}, now)
+        row = detectors.row_of(watch, standing, now)
+        return _form(request, session, person, row, form.answers_of(row), {}, now)
 
 
 @router.post("/{resident_id}/watch/{watch}")
@@ -66,7 +68,7 @@ def set_watch(
 ) -> Response:
     """Set it in the name of who is signed in; what is wrong is told beside the field."""
     now = datetime.now(UTC)
-    wish, unreadable = watching.wish_of(answers)
+    wish, unreadable = form.wish_of(answers)
     with session_of(request) as session:
         person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
@@ -75,7 +77,7 @@ def set_watch(
             if unreadable:
                 today = now.astimezone(HOME_TIME).date()
                 rule = detector_settings.RULES[watch]
-                raise WishError(watching.complaints(rule, wish, unreadable, today, standing))
+                raise WishError(form.complaints(rule, wish, unreadable, today, standing))
             detector_settings.put(
                 session.connection,
                 resident_id,
@@ -83,10 +85,10 @@ def set_watch(
                 wish,
                 staff_id=session.staff.id,
                 now=now,
-                seen_at=watching.seen_at(answers),
+                seen_at=form.seen_at(answers),
             )
         except WishError as error:
-            row = watching.row_of(watch, standing, now)
+            row = detectors.row_of(watch, standing, now)
             return _form(request, session, person, row, answers, error.problems, now)
         return _done(request, session, person.name, watch, session.language.gettext(N_("saved")))
 
@@ -104,7 +106,7 @@ def restore_watch(
             watch,
             staff_id=session.staff.id,
             now=datetime.now(UTC),
-            seen_at=watching.seen_at(answers),
+            seen_at=form.seen_at(answers),
         )
         return _done(request, session, person.name, watch, session.language.gettext(N_("back to the usual")))
 
@@ -113,14 +115,14 @@ def _form(
     request: Request,
     session: Session,
     person: residents.Resident,
-    row: watching.Row,
+    row: detectors.Row,
     answers: Answers,
     problems: Mapping[Part, Problem],
     now: datetime,
 ) -> Response:
     return page(
         request,
-        "_watch_form.html",
+        "sensitivity/_form.html",
         session,
         status=422 if problems else 200,
         headers=INTO_DIALOG,
@@ -128,7 +130,7 @@ def _form(
         row=row,
         answers=answers,
         problems=problems,
-        choices=watching.choices(row.rule, row.setting, now.astimezone(HOME_TIME).date()),
+        choices=form.choices(row.rule, row.setting, now.astimezone(HOME_TIME).date()),
     )
 
 

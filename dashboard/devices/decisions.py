@@ -9,17 +9,18 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from care import pairing, proposals
-from dashboard import gateways, sites, vocabulary
-from dashboard.context import Session, context_of, session_of
+from dashboard import sites
+from dashboard.context import context_of, session_of
+from dashboard.devices import gateways
+from dashboard.devices.words import said
 from dashboard.errors import FormError
-from dashboard.gateways import in_words, vocabularies
 from dashboard.params import INTEGER_MAX
 from dashboard.render import page
 from database.errors import InvalidError
 from protocol.enrolment import fingerprint_of, shown
 from protocol.model import NAME_PATTERN, DeviceKind
 
-router = APIRouter(prefix="/county/devices")
+router = APIRouter()
 
 RELOAD = {"HX-Refresh": "true"}
 """The page is drawn anew: what was decided stands in several of its parts."""
@@ -36,11 +37,11 @@ def adoption_form(request: Request, gateway: Annotated[GatewayId, Query()], key:
         proposed = proposals.proposal(session.connection, gateway, key)
         return page(
             request,
-            "_adopt_form.html",
+            "devices/_adopt_form.html",
             session,
             proposed=proposed,
             gateway=gateways.gateway(session.connection, gateway),
-            says=says_of(proposed, session),
+            says=said(proposed.says, session.language),
             kinds=ADOPTABLE,
             residents=gateways.residents_to_watch(session.connection, proposed.site_id),
             rooms=gateways.rooms_to_watch(session.connection, proposed.site_id),
@@ -94,7 +95,7 @@ def pairing_form(request: Request, replaces: Annotated[GatewayId | None, Query()
         pairing.require_manager(session.connection)
         return page(
             request,
-            "_pairing_form.html",
+            "devices/_pairing_form.html",
             session,
             sites=sites.in_scope(session.connection),
             replaced=gateways.gateway(session.connection, replaces) if replaces else None,
@@ -120,7 +121,7 @@ def make_code(
         )
         return page(
             request,
-            "_pairing_code.html",
+            "devices/_pairing_code.html",
             session,
             code=str(made.code),
             expires_at=made.expires_at,
@@ -138,9 +139,3 @@ def revoke(request: Request, gateway: Annotated[GatewayId, Form()]) -> Response:
         found = gateways.gateway(session.connection, gateway)
         pairing.revoke(session.connection, found.id, session.staff.id)
     return Response(headers=RELOAD)
-
-
-def says_of(proposed: proposals.Proposal, session: Session) -> list[str]:
-    """What the device can say, in the reader's words."""
-    words = vocabularies(vocabulary.SIGN, vocabulary.ACTIVITY, vocabulary.ALARM_KIND)
-    return in_words(proposed.says, session.language, words)

@@ -1,4 +1,4 @@
-"""One alarm: its steps, its timeline, the signs around it."""
+"""The routes of an alarm's page: the page itself, its steps and its notes."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,19 +10,21 @@ from alarms import feedback, lifecycle
 from alarms.feedback import Verdict
 from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
 from alarms.model import AlarmStep
-from dashboard import cards, evidence, queries
+from dashboard import cards, evidence
+from dashboard.alarm import judgement, queries
+from dashboard.alarm.words import WAY, Way
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
-from dashboard.pages.feedback import feedback_values
 from dashboard.params import AlarmId
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
-from dashboard.vocabulary import STEP_DONE, WAY, Way
+from dashboard.vocabulary import STEP_DONE
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/alarms")
+router.include_router(judgement.router)
 
 Text = Annotated[str, Form(max_length=NOTE_LENGTH_MAX)]
 Short = Annotated[str, Form(max_length=100)]
@@ -37,13 +39,13 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
         found = evidence.read(card.evidence, session.language.code)
         return page(
             request,
-            "alarm.html",
+            "alarm/alarm.html",
             session,
             card=card,
             timeline=timeline,
             evidence=found._replace(chart=found.chart if can_draw(card, found.chart) else None),
             cases=queries.people_of(session.connection, found.cases),
-            **feedback_values(session, card, timeline),
+            **judgement.feedback_values(session, card, timeline),
         )
 
 
@@ -55,7 +57,9 @@ def step_form(request: Request, alarm_id: AlarmId, step: AlarmStep) -> Response:
         if step not in NEEDS_FORM or step not in legal_steps(card.state, card.priority):
             raise FormError(f"there is no form for {step} now")
         now = datetime.now(HOME_TIME)
-        return page(request, "_step_form.html", session, card=card, step=step, now=now.strftime("%H:%M"))
+        return page(
+            request, "alarm/_step_form.html", session, card=card, step=step, now=now.strftime("%H:%M")
+        )
 
 
 @router.post("/{alarm_id}/steps/{step}")

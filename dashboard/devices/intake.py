@@ -9,7 +9,7 @@ from database.connections import Connection
 from database.queries import queries
 from database.record import Record
 
-_sql = queries("dashboard", "sql/county.sql")
+_sql = queries("dashboard.devices", "intake.sql")
 
 SILENT_S_MAX = 30.0
 """Every process tells how it is every ten seconds; one that has not for so long has most likely ended."""

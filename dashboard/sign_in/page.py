@@ -1,4 +1,4 @@
-"""Signing in and out: the only pages that work without a session."""
+"""The routes for signing in and out, and for choosing a language."""
 
 from typing import Annotated
 
@@ -34,7 +34,7 @@ NextPath = Annotated[str, Form(alias="next", max_length=500)]
 @router.get("/sign-in")
 def sign_in_form(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name in the address
     """The form; `next` is where to go afterwards."""
-    return page(request, "sign_in.html", next=own_path(next), username="", problem=None)
+    return page(request, "sign_in/sign_in.html", next=own_path(next), username="", problem=None)
 
 
 @router.post("/sign-in")
@@ -51,7 +51,7 @@ def sign_in(request: Request, username: Username, password: Password, next_path:
         headers = {"Retry-After": str(RETRY_AFTER_S[error.code])} if error.code in RETRY_AFTER_S else None
         return page(
             request,
-            "sign_in.html",
+            "sign_in/sign_in.html",
             status=STATUS_OF[error.code],
             headers=headers,
             next=goal,

@@ -1,4 +1,4 @@
-"""How good the finders are: what people said of the alarms of each detector and of the devices."""
+"""The route of the page, and what it compares: each finder now and before."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -46,13 +46,13 @@ class Finder(NamedTuple):
 
 
 @router.get("/detectors")
-def detectors(request: Request) -> Response:
+def accuracy(request: Request) -> Response:
     """Each finder's precision in use, now and before."""
     with session_of(request) as session:
         found = feedback.precision(session.connection, (RECENT_DAYS, ALL_DAYS))
         return page(
             request,
-            "detectors.html",
+            "accuracy/accuracy.html",
             session,
             finders=finders(found),
             recent_days=RECENT_DAYS,

@@ -11,14 +11,15 @@ from alarms import feedback, lifecycle
 from alarms.feedback import NOTE_LENGTH_MAX, Reason, Verdict, reasons
 from alarms.model import AlarmEvent, AlarmStep
 from dashboard import cards
+from dashboard.alarm.words import VERDICT
 from dashboard.cards import Card
 from dashboard.context import Session, session_of
 from dashboard.params import AlarmId, blank_is_none
 from dashboard.render import page, step_taken
-from dashboard.vocabulary import REASON, VERDICT
+from dashboard.vocabulary import REASON
 from identity.sessions import actor_of
 
-router = APIRouter(prefix="/alarms")
+router = APIRouter()
 
 Note = Annotated[str, Form(max_length=NOTE_LENGTH_MAX)]
 ReasonChoice = Annotated[Reason | None, BeforeValidator(blank_is_none), Form()]
@@ -35,7 +36,7 @@ def feedback_form(request: Request, alarm_id: AlarmId) -> Response:
         verdict = standing.verdict if standing else (Verdict.FALSE if values["cancelled_by"] else None)
         return page(
             request,
-            "_feedback_form.html",
+            "alarm/_feedback_form.html",
             session,
             card=card,
             standing=standing,
@@ -67,7 +68,7 @@ def give(
 
 
 def feedback_values(session: Session, card: Card, timeline: Sequence[AlarmEvent]) -> dict[str, Any]:
-    """What `_feedback.html` needs: what was said so far, or who cancelled the alarm as a false one."""
+    """What `alarm/_feedback.html` needs: what was said so far, or who cancelled the alarm as a false one."""
     said = feedback.of_alarm(session.connection, card.id)
     return {
         "may_judge": feedback.may_judge(card.state),
