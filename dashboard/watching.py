@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from alarms.detector_settings import (
     HOURS_SHARE_MIN,
     REASON_LENGTH_MAX,
-    RULES,
     USUAL,
     Part,
     Problem,
@@ -20,6 +19,7 @@ from alarms.detector_settings import (
     Watch,
     Wish,
     last_day_off,
+    looks_enough,
     off_through,
     offered,
     problems_of,
@@ -40,13 +40,18 @@ class State(StrEnum):
 
 
 class Row(NamedTuple):
-    """A detector on the page. `is_resting`: it looks at this hour for others, but not for this person."""
+    """A detector on the page.
+
+    `is_resting`: it looks at this hour for others, but not for this person; `misses_hours`: the hours set for
+    this person do not fit those in which it looks, which the county has changed since.
+    """
 
     watch: Watch
     rule: Rule
     setting: Setting | None
     state: State
     is_resting: bool
+    misses_hours: bool
 
     @property
     def through(self) -> date | None:
@@ -84,17 +89,23 @@ class Choices(NamedTuple):
     letters: int
 
 
-def rows(settings: Mapping[Watch, Setting], now: datetime) -> list[Row]:
+def rows(settings: Mapping[Watch, Setting], rules: Mapping[Watch, Rule], now: datetime) -> list[Row]:
     """Every detector that looks at a person, in a fixed order."""
-    return [row_of(watch, settings.get(watch), now) for watch in Watch]
+    return [row_of(watch, rules[watch], settings.get(watch), now) for watch in Watch]
 
 
-def row_of(watch: Watch, setting: Setting | None, now: datetime) -> Row:
+def row_of(watch: Watch, rule: Rule, setting: Setting | None, now: datetime) -> Row:
     """One detector."""
     state = state_of(setting, now) if setting else State.USUAL
-    rule = RULES[watch]
     would_look = state is not State.OFF and now.astimezone(HOME_TIME).hour in rule.hours
-    return Row(watch, rule, setting, state, bool(would_look and setting and setting.is_quiet(now)))
+    return Row(
+        watch=watch,
+        rule=rule,
+        setting=setting,
+        state=state,
+        is_resting=bool(would_look and setting and setting.is_quiet(now)),
+        misses_hours=bool(setting and not looks_enough(rule, setting.active_hours())),
+    )
 
 
 def state_of(values: Values, at: datetime) -> State:

@@ -98,14 +98,13 @@ def restore(
 
 def _settings(data: Path | None) -> AnalyticsSettings:
     """Those that the process of analytics would have, with the database that is meant."""
-    from analytics.settings import AnalyticsSettings
+    from analytics.settings import settings_of
     from deploy.local import instance
-    from protocol.environment import read_settings
 
     environment = dict(os.environ)
     if data is not None or not environment.get(instance.DATABASE_VARIABLE):
         environment[instance.DATABASE_VARIABLE] = instance.current(data).service_database_url
-    return read_settings(AnalyticsSettings, "analytics", environment)
+    return settings_of(environment)
 
 
 def _who() -> str:

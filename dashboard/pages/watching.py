@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from alarms import detector_settings
-from alarms.detector_settings import Part, Problem, Watch, WishError
+from alarms.detector_settings import Part, Problem, Watch, WishError, rules_of
+from care.policy import effective
 from dashboard import queries, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_
@@ -29,7 +30,8 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
     now = datetime.now(UTC)
     with session_of(request) as session:
         person = queries.resident(session.connection, resident_id)
-        found = watching.rows(detector_settings.settings_of(session.connection, resident_id), now)
+        rules = rules_of(effective(session.connection))
+        found = watching.rows(detector_settings.settings_of(session.connection, resident_id), rules, now)
         changes = detector_settings.changes_of(session.connection, resident_id)
         return page(
             request,
@@ -42,7 +44,8 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
             changes=[(change, watching.state_of(change, change.at)) for change in changes],
             changes_max=detector_settings.CHANGES_MAX,
             known=set(Watch),
-            rules=detector_settings.RULES,
+            # What a factor once came to is not known: the county may have changed the figure since.
+            rules={watch: rule._replace(limit_s=None) for watch, rule in rules.items()},
             through_of=detector_settings.off_through,
             now=now,
         )
@@ -56,7 +59,8 @@ def watch_form(request: Request, resident_id: ResidentId, watch: Watch) -> Respo
         person = queries.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
-        row = watching.row_of(watch, standing, now)
+        rule = rules_of(effective(session.connection))[watch]
+        row = watching.row_of(watch, rule, standing, now)
         return _form(request, session, person, row, watching.answers_of(row), {}, now)
 
 
@@ -71,10 +75,10 @@ def set_watch(
         person = queries.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
+        rule = rules_of(effective(session.connection))[watch]
         try:
             if unreadable:
                 today = now.astimezone(HOME_TIME).date()
-                rule = detector_settings.RULES[watch]
                 raise WishError(watching.complaints(rule, wish, unreadable, today, standing))
             detector_settings.put(
                 session.connection,
@@ -86,7 +90,7 @@ def set_watch(
                 seen_at=watching.seen_at(answers),
             )
         except WishError as error:
-            row = watching.row_of(watch, standing, now)
+            row = watching.row_of(watch, rule, standing, now)
             return _form(request, session, person, row, answers, error.problems, now)
         return _done(request, session, person.name, watch, session.language.gettext(N_("saved")))
 

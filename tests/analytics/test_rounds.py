@@ -15,7 +15,7 @@ from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Subject, SubjectKind
 from analytics.detectors.offline import Offline
 from analytics.history import History
-from analytics.rounds import Rounds, detectors_of, policies_of
+from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from database import leases
 from database.connections import Connection, connect
@@ -33,7 +33,7 @@ WELL = {"hr": 72.0, "rr": 16.0, "spo2": 97.0}
 
 
 def new_rounds(settings: AnalyticsSettings) -> Rounds:
-    return Rounds(settings, detectors_of(settings), policies_of(settings))
+    return Rounds(settings, detectors_of(settings), handling_of(settings))
 
 
 def timeline(connection: Connection) -> list[tuple[object, ...]]:
@@ -212,7 +212,7 @@ def test_a_broken_detector_does_not_stop_the_others(
     trouble: Trouble, service: Connection, settings: AnalyticsSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     detectors: list[Detector] = [Broken(), BrokenQuery(service), *detectors_of(settings)]
-    rounds = Rounds(settings, detectors, policies_of(settings))
+    rounds = Rounds(settings, detectors, handling_of(settings))
     rounds.go_at(service, NOW)
     assert alarms(service) == ALL_OPEN
     assert (rounds.counts["failed:broken"], rounds.counts["failed:broken_query"]) == (1, 1)
@@ -231,7 +231,7 @@ def test_a_finding_that_cannot_be_raised_does_not_stop_the_others(
             nowhere = dataclasses.replace(finding, site_id=10_000, subject=Subject(SubjectKind.SITE, 10_000))
             return dataclasses.replace(real, findings=(nowhere, finding))
 
-    rounds = Rounds(settings, [Mistaken(settings)], policies_of(settings))
+    rounds = Rounds(settings, [Mistaken(settings)], handling_of(settings))
     rounds.go_at(service, NOW)
     assert alarms(service) == [("device_offline", "low", "open")]
     assert rounds.counts["failed:offline"] == 1

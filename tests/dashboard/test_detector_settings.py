@@ -6,7 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import detector_settings
-from alarms.detector_settings import RULES, Part, Problem, Watch
+from alarms.detector_settings import Part, Problem, Watch, rules_of
+from care.policy import Policy
 from dashboard.languages import languages
 from dashboard.words import PROBLEM, WATCH, WATCH_DOES
 from database.connections import Connection
@@ -34,7 +35,7 @@ def path(county: County, watch: str = "bed_exit") -> str:
 
 
 def test_every_word_is_there() -> None:
-    assert set(WATCH) == set(WATCH_DOES) == set(RULES) == set(Watch)
+    assert set(WATCH) == set(WATCH_DOES) == set(rules_of(Policy())) == set(Watch)
     assert set(PROBLEM) == set(Problem)
 
 
