@@ -115,7 +115,7 @@ def rules_of(policy: Policy) -> Mapping[Watch, Rule]:
         Watch.ROUTINE: Rule(AlarmKind.ROUTINE_CHANGE, 30, tolerances=(0.75, 1.25, 1.5, 2)),
         Watch.ABSENCE: Rule(AlarmKind.ABSENCE, 30, tolerances=(2,), limit_s=policy.absence_s),
         Watch.RESTLESSNESS: Rule(AlarmKind.RESTLESSNESS, 30, tolerances=(0.75, 1.25, 1.5, 2)),
-        # How far the limits lie from their middle: at 1.25 the upper pressure's are 81 and 169 for 90 and 160.
+        # How far the limits lie from their middle: at 1.25 the pressure's 90 and 160 are 81 and 169.
         Watch.LIMITS: Rule(AlarmKind.OUT_OF_LIMITS, 30, tolerances=(0.75, 1.25, 1.5)),
     }
 

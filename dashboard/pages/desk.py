@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from dashboard import live, queries
+from dashboard import cards, live, queries, sites
 from dashboard.context import Context, Session, context_of, session_of, session_with, token_of
 from dashboard.errors import BusyError
 from dashboard.params import EventId, SiteChoice
@@ -42,20 +42,20 @@ def home(request: Request) -> Response:
 def desk(request: Request, site: SiteChoice = None) -> Response:
     """The alarms and the beds of one site, or of all in scope."""
     with session_of(request) as session:
-        sites = queries.sites(session.connection)
-        chosen = next((one for one in sites if one.id == site), None)
-        if chosen is None and len(sites) == 1:
-            chosen = sites[0]
+        places = sites.in_scope(session.connection)
+        chosen = next((one for one in places if one.id == site), None)
+        if chosen is None and len(places) == 1:
+            chosen = places[0]
         site_id = chosen.id if chosen else None
         return page(
             request,
             "desk.html",
             session,
-            sites=sites,
+            sites=places,
             chosen=chosen,
             alarms=_alarm_list(session, site_id),
             after=queries.last_event_id(session.connection, site_id),
-            **_bed_values(session, site_id, sum(one.residents for one in sites)),
+            **_bed_values(session, site_id, sum(one.residents for one in places)),
         )
 
 
@@ -70,7 +70,7 @@ def alarm_list(request: Request, site: SiteChoice = None) -> Response:
 def bed_grid(request: Request, site: SiteChoice = None) -> Response:
     """The beds alone."""
     with session_of(request) as session:
-        residents = sum(one.residents for one in queries.sites(session.connection))
+        residents = sum(one.residents for one in sites.in_scope(session.connection))
         return page(request, "_beds.html", session, **_bed_values(session, site, residents))
 
 
@@ -94,8 +94,8 @@ async def live_desk(
             # The number before the list: what happens between the two is sent again, never lost.
             last_event_id = queries.last_event_id(session.connection, site)
             html = _alarm_list(session, site) if view == "desk" else _bell(session, site, last_event_id)
-            sites = queries.site_ids(session.connection)
-        return live.Update(html, last_event_id, sites & {site} if site else sites)
+            shown = queries.site_ids(session.connection)
+        return live.Update(html, last_event_id, shown & {site} if site else shown)
 
     def missed() -> str:
         if seen is None or view != "desk":
@@ -119,14 +119,14 @@ async def _events(messages: AsyncIterator[live.Message]) -> AsyncIterator[Server
 
 
 def _alarm_list(session: Session, site_id: int | None) -> str:
-    cards, total = queries.cards(session.connection, site_id)
+    found, total = cards.of_site(session.connection, site_id)
     counts = queries.counts(session.connection, site_id)
     return fragment(
         "_alarms.html",
         session.language,
-        active=[card for card in cards if card.resolved_at is None],
-        resolved=[card for card in cards if card.resolved_at is not None],
-        hidden=total - len(cards),
+        active=[card for card in found if card.resolved_at is None],
+        resolved=[card for card in found if card.resolved_at is not None],
+        hidden=total - len(found),
         counts=counts,
         one_site=site_id is not None,
     )

@@ -8,11 +8,10 @@ from fastapi.responses import Response
 from alarms import detector_settings
 from care.model import Ability
 from care.policy import effective
-from dashboard import queries, watching
+from dashboard import queries, residents, watching
 from dashboard.context import session_of
 from dashboard.curves import Range
 from dashboard.params import ResidentId
-from dashboard.queries import age_years
 from dashboard.render import page
 from protocol.calendar import HOME_TIME
 
@@ -27,14 +26,14 @@ def resident(
 ) -> Response:
     """The resident's page; the charts fetch their data from the API."""
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         return page(
             request,
             "resident.html",
             session,
             person=person,
             range=range,
-            age_years=age_years(person.born_on, datetime.now(HOME_TIME).date()),
+            age_years=residents.age_years(person.born_on, datetime.now(HOME_TIME).date()),
             lost=[ability for ability in Ability if not getattr(person, ability)],
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),

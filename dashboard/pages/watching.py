@@ -10,13 +10,13 @@ from fastapi.responses import Response
 from alarms import detector_settings
 from alarms.detector_settings import Part, Problem, Watch, WishError, rules_of
 from care.policy import effective
-from dashboard import queries, watching
+from dashboard import residents, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
+from dashboard.vocabulary import WATCH
 from dashboard.watching import Answers, State
-from dashboard.words import WATCH
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
@@ -29,7 +29,7 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
     """Every detector with what is set for this person, and the record of changes."""
     now = datetime.now(UTC)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         rules = rules_of(effective(session.connection))
         found = watching.rows(detector_settings.settings_of(session.connection, resident_id), rules, now)
         changes = detector_settings.changes_of(session.connection, resident_id)
@@ -56,7 +56,7 @@ def watch_form(request: Request, resident_id: ResidentId, watch: Watch) -> Respo
     """The form to change one of them."""
     now = datetime.now(UTC)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
         rule = rules_of(effective(session.connection))[watch]
@@ -72,7 +72,7 @@ def set_watch(
     now = datetime.now(UTC)
     wish, unreadable = watching.wish_of(answers)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
         rule = rules_of(effective(session.connection))[watch]
@@ -101,7 +101,7 @@ def restore_watch(
 ) -> Response:
     """Back to what holds for everybody."""
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         detector_settings.restore(
             session.connection,
             resident_id,
@@ -116,7 +116,7 @@ def restore_watch(
 def _form(
     request: Request,
     session: Session,
-    person: queries.Resident,
+    person: residents.Resident,
     row: watching.Row,
     answers: Answers,
     problems: Mapping[Part, Problem],

@@ -6,7 +6,7 @@ from enum import StrEnum
 from alarms.detector_settings import Problem, Watch
 from alarms.feedback import Reason, Verdict
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
-from care.model import Ability, CareCategory, RoomKind, SelfCareLevel, SiteKind
+from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard.curves import Range
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
@@ -141,14 +141,6 @@ ABILITY: Mapping[StrEnum, str] = {
     Ability.TOILET: N_("using the toilet"),
     Ability.WALK_INDOORS: N_("walking indoors"),
     Ability.BATHE: N_("bathing"),
-}
-ROOM_KIND: Mapping[StrEnum, str] = {
-    RoomKind.BEDROOM: N_("Bedroom"),
-    RoomKind.BATHROOM: N_("Bathroom"),
-    RoomKind.KITCHEN: N_("Kitchen"),
-    RoomKind.LIVING_ROOM: N_("Living room"),
-    RoomKind.HALLWAY: N_("Hallway"),
-    RoomKind.OTHER: N_("Other room"),
 }
 ROLE: Mapping[StrEnum, str] = {
     StaffRole.COUNTY_SUPERVISOR: N_("County supervisor"),
