@@ -1,106 +1,23 @@
 """What the pages read: named queries to frozen values. Each runs on a connection inside `scope_of`."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
-from alarms.model import AlarmPriority, AlarmState
-from care.model import SelfCareLevel, SiteKind
-from dashboard import readings
+from care.model import SiteKind
 from dashboard.evidence import Case
-from dashboard.readings import Reading, is_fresh
-from dashboard.residents import age_years
-from dashboard.silence import SILENT_AFTER, SILENT_AFTER_PARAMS
+from dashboard.silence import SILENT_AFTER_PARAMS
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
-from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.model import DeviceKind, PowerSource
 
-_desk = queries("dashboard", "sql/desk.sql")
-_resident = queries("dashboard", "sql/resident.sql")
+_alarm = queries("dashboard", "sql/alarm.sql")
 _county = queries("dashboard", "sql/county.sql")
 
-BEDS_MAX = 120
-MISSED_MAX = 50
-ALARMS_OF_RESIDENT_MAX = 20
 DEVICES_MAX = 500
 DEAD_LETTERS_MAX = 20
 BATTERY_LOW_PERCENT = 20
-
-
-class Counts(Record, frozen=True, kw_only=True):
-    """Alarms: urgent ones that nobody answers, all that nobody answers, all that are active."""
-
-    urgent: int
-    open: int
-    active: int
-
-
-class Missed(Record, frozen=True, kw_only=True):
-    """An alarm that began and ended while a page was cut off."""
-
-    id: int
-    kind: AlarmKind
-    priority: AlarmPriority
-    state: AlarmState
-    opened_at: datetime
-    ended_at: datetime
-    resident_name: str | None
-    site_name: str
-
-
-class Bed(NamedTuple):
-    """A resident in the bed grid."""
-
-    id: int
-    name: str
-    sex: str
-    age_years: int
-    self_care_level: SelfCareLevel
-    on_oxygen: bool
-    site_id: int
-    site_name: str
-    room_name: str | None
-    bed_label: str | None
-    readings: list[Reading]
-    in_bed: bool | None
-    in_bed_at: datetime | None
-    alarm_id: int | None
-    alarm_priority: AlarmPriority | None
-    alarm_kind: AlarmKind | None
-
-
-class WornDevice(Record, frozen=True, kw_only=True):
-    """A device that watches a resident now."""
-
-    id: int
-    name: str
-    kind: DeviceKind
-    model: str | None
-    power: PowerSource
-    since: datetime
-    last_seen_at: datetime | None
-    online: bool | None
-    battery: int | None
-
-    @property
-    def live(self) -> bool:
-        """Whether it was heard lately and does not say that it is offline."""
-        if self.last_seen_at is None or self.online is False:
-            return False
-        return datetime.now(UTC) - self.last_seen_at < SILENT_AFTER[self.power]
-
-
-class PastAlarm(Record, frozen=True, kw_only=True):
-    """A line in a resident's list of alarms."""
-
-    id: int
-    kind: AlarmKind
-    priority: AlarmPriority
-    state: AlarmState
-    opened_at: datetime
-    acknowledged_at: datetime | None
-    ended_at: datetime | None
 
 
 class AffectedPerson(NamedTuple):
@@ -178,87 +95,10 @@ class DeadLetter(NamedTuple):
 PAYLOAD_SHOWN_MAX = 300
 
 
-def site_ids(connection: Connection) -> frozenset[int]:
-    """The ids of all sites in scope."""
-    return frozenset(row["id"] for row in connection.execute(_desk["site_ids"]))
-
-
-def last_event_id(connection: Connection, site_id: int | None) -> int:
-    """The newest line of the timelines in scope; 0 when there is none."""
-    row = connection.execute(_desk["last_event"], {"site_id": site_id}).fetchone()
-    return 0 if row is None else int(row["id"])
-
-
-def last_feedback_id(connection: Connection, site_id: int | None) -> int:
-    """The newest of what people said of alarms in scope; 0 when there is none."""
-    row = connection.execute(_desk["last_feedback"], {"site_id": site_id}).fetchone()
-    return 0 if row is None else int(row["id"])
-
-
-def counts(connection: Connection, site_id: int | None = None) -> Counts:
-    """How many alarms wait."""
-    row = connection.execute(_desk["alarm_counts"], {"site_id": site_id}).fetchone()
-    assert row is not None, "an aggregate gives a row"
-    return Counts.from_row(row)
-
-
-def missed(connection: Connection, site_id: int | None, after: int) -> list[Missed]:
-    """Alarms that began after the event `after` (or just before it) and have ended."""
-    params = {"site_id": site_id, "after": after, "limit": MISSED_MAX}
-    return [Missed.from_row(row) for row in connection.execute(_desk["ended_since"], params)]
-
-
-def beds(connection: Connection, site_id: int | None, now: datetime | None = None) -> list[Bed]:
-    """The residents with their beds and latest signs, at most BEDS_MAX."""
-    now = now or datetime.now(UTC)
-    rows = connection.execute(_desk["beds"], {"site_id": site_id, "limit": BEDS_MAX})
-    return [
-        Bed(
-            id=row["id"],
-            name=row["name"],
-            sex=row["sex"],
-            age_years=age_years(row["born_on"], now.date()),
-            self_care_level=SelfCareLevel(row["self_care_level"]),
-            on_oxygen=row["on_oxygen"],
-            site_id=row["site_id"],
-            site_name=row["site_name"],
-            room_name=row["room_name"],
-            bed_label=row["bed_label"],
-            readings=readings.latest(row, now, ("hr", "rr", "spo2", "temp", "bp")),
-            in_bed=row["in_bed"] if is_fresh(row["in_bed_at"], "in_bed", now) else None,
-            in_bed_at=row["in_bed_at"],
-            alarm_id=row["alarm_id"],
-            alarm_priority=row["alarm_priority"] and AlarmPriority(row["alarm_priority"]),
-            alarm_kind=row["alarm_kind"] and AlarmKind(row["alarm_kind"]),
-        )
-        for row in rows
-    ]
-
-
-def latest_readings(connection: Connection, resident_id: int) -> list[Reading]:
-    """The latest value of every sign that was ever measured."""
-    row = connection.execute(_resident["latest"], {"resident_id": resident_id}).fetchone()
-    if row is None:
-        return []
-    return readings.latest(row, datetime.now(UTC), ("hr", "rr", "spo2", "temp", "bp", "glucose", "weight"))
-
-
-def devices_of(connection: Connection, resident_id: int) -> list[WornDevice]:
-    """The devices that watch a resident now."""
-    rows = connection.execute(_resident["devices"], {"resident_id": resident_id})
-    return [WornDevice.from_row(row) for row in rows]
-
-
-def alarms_of(connection: Connection, resident_id: int) -> list[PastAlarm]:
-    """A resident's last alarms, the newest first."""
-    params = {"resident_id": resident_id, "limit": ALARMS_OF_RESIDENT_MAX}
-    return [PastAlarm.from_row(row) for row in connection.execute(_resident["alarms"], params)]
-
-
 def people_of(connection: Connection, cases: Sequence[Case]) -> list[AffectedPerson]:
     """The cases of an outbreak with names; those out of scope are left out."""
     ids = {"resident_ids": [case.resident_id for case in cases]}
-    names = {row["id"]: row["name"] for row in connection.execute(_resident["names"], ids)} if cases else {}
+    names = {row["id"]: row["name"] for row in connection.execute(_alarm["names"], ids)} if cases else {}
     return [
         AffectedPerson(case.resident_id, names[case.resident_id], case.first_at, case.signs)
         for case in cases

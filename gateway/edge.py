@@ -18,10 +18,11 @@ from gateway.clock import Clock, Stamp
 from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of
 from gateway.errors import OutboxError
-from gateway.link import Address, Incoming, Link, Manner, Will
+from gateway.link import Incoming, Link, Manner, Will
 from gateway.outbox import Entry, Outbox
 from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import (
     AlarmKind,
     AlarmSignal,
@@ -92,7 +93,7 @@ class Edge:
         self,
         outbox: Outbox,
         clock: Clock,
-        lan: Callable[[], Address],
+        lan: Callable[[], BrokerAddress],
         *,
         site: str,
         name: str,

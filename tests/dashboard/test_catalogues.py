@@ -16,6 +16,7 @@ from dashboard.curves import Range
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
+from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
 from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
@@ -67,9 +68,9 @@ def test_chinese_is_chinese() -> None:
         (vocabulary.STEP_DONE, AlarmStep),
         (vocabulary.STEP_ICON, AlarmStep),
         (vocabulary.SITE_KIND, SiteKind),
-        (vocabulary.CATEGORY, CareCategory),
+        (resident_words.CATEGORY, CareCategory),
         (vocabulary.SELF_CARE, SelfCareLevel),
-        (vocabulary.ABILITY, Ability),
+        (resident_words.ABILITY, Ability),
         (vocabulary.ROLE, StaffRole),
         (vocabulary.SCOPE, ScopeKind),
         (vocabulary.DEVICE_KIND, DeviceKind),
@@ -80,7 +81,7 @@ def test_chinese_is_chinese() -> None:
         (vocabulary.INTAKE, Process),
         (vocabulary.INTAKE_CONSEQUENCE, Process),
         (vocabulary.INTAKE_TROUBLE, Trouble),
-        (vocabulary.RANGE, Range),
+        (resident_words.RANGE, Range),
         (vocabulary.GRADE, Grade),
         (vocabulary.VERDICT, Verdict),
         (vocabulary.VERDICT_ICON, Verdict),

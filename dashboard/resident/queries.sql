@@ -1,4 +1,4 @@
--- One resident. Every query runs in a session's transaction: row security keeps the scope.
+-- What a resident's page asks. Every query runs in a session's transaction: row security keeps the scope.
 
 -- name: latest
 SELECT * FROM scoped.resident_state WHERE resident_id = %(resident_id)s;
@@ -17,6 +17,3 @@ SELECT alarm.id, alarm.kind, alarm.priority, alarm.state, alarm.opened_at, alarm
     alarm.ended_at
 FROM care.alarm WHERE resident_id = %(resident_id)s
 ORDER BY opened_at DESC LIMIT %(limit)s;
-
--- name: names
-SELECT id, name FROM care.resident WHERE id = ANY (%(resident_ids)s::integer[]);

@@ -1,4 +1,4 @@
-"""The desk: what is wrong now, who goes, and how everybody else is."""
+"""The desk's routes: the page, its parts alone, and the stream that keeps pages live."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from dashboard import cards, live, queries, sites
+from dashboard import cards, live, sites
 from dashboard.context import Context, Session, context_of, session_of, session_with, token_of
+from dashboard.desk import queries
+from dashboard.desk.queries import Bed
 from dashboard.errors import BusyError
 from dashboard.params import EventId, SiteChoice
-from dashboard.queries import Bed
 from dashboard.render import epoch_ms, fragment, page
 
 router = APIRouter()
@@ -49,7 +50,7 @@ def desk(request: Request, site: SiteChoice = None) -> Response:
         site_id = chosen.id if chosen else None
         return page(
             request,
-            "desk.html",
+            "desk/desk.html",
             session,
             sites=places,
             chosen=chosen,
@@ -71,7 +72,7 @@ def bed_grid(request: Request, site: SiteChoice = None) -> Response:
     """The beds alone."""
     with session_of(request) as session:
         residents = sum(one.residents for one in sites.in_scope(session.connection))
-        return page(request, "_beds.html", session, **_bed_values(session, site, residents))
+        return page(request, "desk/_beds.html", session, **_bed_values(session, site, residents))
 
 
 @router.get("/live")
@@ -102,7 +103,7 @@ async def live_desk(
             return ""
         with session_with(context, token) as session:
             ended = queries.missed(session.connection, site, seen)
-            return fragment("_missed.html", session.language, missed=ended) if ended else ""
+            return fragment("desk/_missed.html", session.language, missed=ended) if ended else ""
 
     # Before the stream starts a session that has ended is still told with its own status.
     await live.in_thread(context.hub, lambda: _require_session(context, token))
@@ -122,7 +123,7 @@ def _alarm_list(session: Session, site_id: int | None) -> str:
     found, total = cards.of_site(session.connection, site_id)
     counts = queries.counts(session.connection, site_id)
     return fragment(
-        "_alarms.html",
+        "desk/_alarms.html",
         session.language,
         active=[card for card in found if card.resolved_at is None],
         resolved=[card for card in found if card.resolved_at is not None],
@@ -135,7 +136,7 @@ def _alarm_list(session: Session, site_id: int | None) -> str:
 def _bell(session: Session, site_id: int | None, last_event_id: int) -> str:
     counts = queries.counts(session.connection, site_id)
     return fragment(
-        "_bell.html",
+        "desk/_bell.html",
         session.language,
         counts=counts,
         last_event_id=last_event_id,
@@ -144,7 +145,7 @@ def _bell(session: Session, site_id: int | None, last_event_id: int) -> str:
 
 
 def _bed_values(session: Session, site_id: int | None, residents: int) -> dict[str, Any]:
-    """What `_beds.html` needs; no beds when there would be too many to look at."""
+    """What `desk/_beds.html` needs; no beds when there would be too many to look at."""
     is_too_many = site_id is None and residents > queries.BEDS_MAX
     beds = [] if is_too_many else queries.beds(session.connection, site_id)
     rooms = [
