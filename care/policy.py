@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
-from psycopg import errors, sql
+from psycopg import sql
 
 from database.connections import Connection
 from database.errors import ConflictError, DomainError, InvalidError, translated_errors
@@ -170,6 +170,12 @@ def may_set(connection: Connection) -> bool:
     return row is not None and bool(row["may"])
 
 
+def require_setter(connection: Connection) -> None:
+    """MayNotSetPolicyError unless who is signed in may change it."""
+    if not may_set(connection):
+        raise MayNotSetPolicyError("only supervisors of the county change the policy")
+
+
 def changes(connection: Connection) -> list[Change]:
     """The last changes, the newest first, at most CHANGES_MAX."""
     return [Change.from_row(row) for row in connection.execute(_sql["changes"], {"limit": CHANGES_MAX})]
@@ -211,8 +217,8 @@ def put(connection: Connection, wanted: Mapping[str, int], *, seen: int, by: str
     """
     if unknown := wanted.keys() - LIMITS.keys():
         raise UnknownValueError(f"no value of the policy: {', '.join(sorted(unknown))}")
-    if by is None and not may_set(connection):
-        raise MayNotSetPolicyError("only supervisors of the county change the policy")
+    if by is None:
+        require_setter(connection)
     policy, revision = standing(connection)
     if revision != seen:
         raise _changed_meanwhile(seen)
@@ -230,8 +236,6 @@ def put(connection: Connection, wanted: Mapping[str, int], *, seen: int, by: str
             connection.execute(statement, row)
     except ConflictError as error:
         raise _changed_meanwhile(seen) from error
-    except errors.InsufficientPrivilege as error:
-        raise MayNotSetPolicyError("only supervisors of the county change the policy") from error
     return standing(connection)
 
 

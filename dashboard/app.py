@@ -22,6 +22,7 @@ from dashboard.context import SESSION_COOKIE, language_of, make_context
 from dashboard.desk import page as desk
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
 from dashboard.pages import alarm, county, detectors, feedback, gateways, watching
+from dashboard.policy import page as policy
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.resident import page as resident
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         watching,
         county,
         detectors,
+        policy,
         gateways,
         health,
         me,

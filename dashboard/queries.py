@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from care.model import SiteKind
 from dashboard.evidence import Case
-from dashboard.silence import SILENT_AFTER_PARAMS
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
@@ -17,7 +16,6 @@ _county = queries("dashboard", "sql/county.sql")
 
 DEVICES_MAX = 500
 DEAD_LETTERS_MAX = 20
-BATTERY_LOW_PERCENT = 20
 
 
 class AffectedPerson(NamedTuple):
@@ -48,8 +46,8 @@ class SiteReport(Record, frozen=True, kw_only=True):
     devices_live: int
     raised: int
     answer_s_median: float | None
-    answered_in_60_s: float | None
-    arrived_in_15_min: float | None
+    answered_in_time: float | None
+    arrived_in_time: float | None
 
 
 class TroubledDevice(Record, frozen=True, kw_only=True):
@@ -69,6 +67,7 @@ class TroubledDevice(Record, frozen=True, kw_only=True):
     battery: int | None
     rssi: int | None
     silent: bool
+    battery_low: bool
     total: int
 
 
@@ -108,19 +107,14 @@ def people_of(connection: Connection, cases: Sequence[Case]) -> list[AffectedPer
 
 def site_reports(connection: Connection) -> tuple[SiteReport, list[SiteReport]]:
     """All sites in scope together, and each."""
-    reports = [SiteReport.from_row(row) for row in connection.execute(_county["sites"], SILENT_AFTER_PARAMS)]
+    reports = [SiteReport.from_row(row) for row in connection.execute(_county["sites"])]
     whole = next(report for report in reports if report.id is None)
     return whole, [report for report in reports if report.id is not None]
 
 
 def troubled_devices(connection: Connection, site_id: int | None) -> list[TroubledDevice]:
     """Devices that are silent or low on battery, at most DEVICES_MAX."""
-    params = {
-        "site_id": site_id,
-        "battery_low": BATTERY_LOW_PERCENT,
-        "limit": DEVICES_MAX,
-        **SILENT_AFTER_PARAMS,
-    }
+    params = {"site_id": site_id, "limit": DEVICES_MAX}
     return [TroubledDevice.from_row(row) for row in connection.execute(_county["troubled_devices"], params)]
 
 

@@ -5,6 +5,7 @@ from fastapi.responses import Response
 
 from care import proposals
 from care.model import SiteKind
+from care.policy import effective
 from dashboard import gateways, queries, sites
 from dashboard.context import context_of, session_of
 from dashboard.intake import intake
@@ -26,7 +27,16 @@ def county(request: Request, kind: SiteKind | None = None) -> Response:
         whole, reports = queries.site_reports(session.connection)
         kinds = sorted({report.kind for report in reports if report.kind}, key=list(SiteKind).index)
         shown = [report for report in reports if kind is None or report.kind is kind]
-        return page(request, "county.html", session, whole=whole, reports=shown, kinds=kinds, kind=kind)
+        return page(
+            request,
+            "county.html",
+            session,
+            whole=whole,
+            reports=shown,
+            kinds=kinds,
+            kind=kind,
+            policy=effective(session.connection),
+        )
 
 
 @router.get("/devices")

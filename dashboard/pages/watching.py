@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
@@ -30,7 +31,8 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
     now = datetime.now(UTC)
     with session_of(request) as session:
         person = residents.resident(session.connection, resident_id)
-        rules = rules_of(effective(session.connection))
+        policy = effective(session.connection)
+        rules = rules_of(policy)
         found = watching.rows(detector_settings.settings_of(session.connection, resident_id), rules, now)
         changes = detector_settings.changes_of(session.connection, resident_id)
         return page(
@@ -44,6 +46,7 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
             changes=[(change, watching.state_of(change, change.at)) for change in changes],
             changes_max=detector_settings.CHANGES_MAX,
             known=set(Watch),
+            figures=msgspec.structs.asdict(policy),
             # What a factor once came to is not known: the county may have changed the figure since.
             rules={watch: rule._replace(limit_s=None) for watch, rule in rules.items()},
             through_of=detector_settings.off_through,
