@@ -35,7 +35,7 @@ UNIT_NAME: Mapping[StrEnum, str] = {
     Unit.DAYS: N_("days"),
     Unit.NIGHTS: N_("nights"),
     Unit.OCLOCK: N_("o’clock"),
-    Unit.PERCENT: N_("% of its charge"),
+    Unit.PERCENT: N_("percent of its charge"),
 }
 GROUPS: Mapping[str, tuple[str, ...]] = {
     N_("Devices"): (

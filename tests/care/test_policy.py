@@ -141,10 +141,7 @@ def test_changed_by_the_county_and_read_by_all(
             ("night_from_h", "县民政", 22, 21),
         ]
         last = policy.last_changes(web)
-        assert {name: change.revision for name, change in last.items()} == {
-            "bed_exit_s": 3,
-            "night_from_h": 2,
-        }
+        assert {name: one.revision for name, one in last.items()} == {"bed_exit_s": 3, "night_from_h": 2}
 
 
 @pytest.mark.parametrize("username", ["wang", "town", "manager", "county"])
@@ -166,7 +163,7 @@ def test_who_is_not_signed_in_sees_nothing(web: Connection, county: County) -> N
 @pytest.mark.parametrize(
     "column",
     [{"actor": "somebody else"}, {"staff_id": 1}, {"at": "2020-01-01"}],
-    ids=lambda one: next(iter(one)),
+    ids=["actor", "staff_id", "at"],
 )
 def test_nobody_signs_in_another_name(web: Connection, supervisor: str, column: dict[str, Any]) -> None:
     with (
@@ -179,7 +176,7 @@ def test_nobody_signs_in_another_name(web: Connection, supervisor: str, column: 
 
 @pytest.mark.parametrize("statement", ["UPDATE care.policy SET bed_exit_s = 900", "DELETE FROM care.policy"])
 def test_nothing_is_rewritten(owner: Connection, statement: str) -> None:
-    with pytest.raises(psycopg.errors.RaiseException):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         owner.execute(statement)
 
 
@@ -216,13 +213,9 @@ def test_of_two_at_once_one_is_refused(owner: Connection, database: Database) ->
 def test_what_is_wrong_is_told(owner: Connection) -> None:
     with pytest.raises(UnknownValueError, match="bed_exit_h"):
         policy.put(owner, {"bed_exit_h": 1}, seen=1, by="root")
-    with pytest.raises(
-        PolicyError, match="bed_exit_s must be a whole number from 300 to 14400 in steps of 60"
-    ):
+    with pytest.raises(PolicyError, match="from 300 to 14400 in steps of 60"):
         policy.put(owner, {"bed_exit_s": 301}, seen=1, by="root")
-    with pytest.raises(
-        PolicyError, match="device_silence_battery_s must not be less than device_silence_mains_s"
-    ):
+    with pytest.raises(PolicyError, match="must not be less than device_silence_mains_s"):
         policy.put(
             owner, {"device_silence_mains_s": 7_200, "device_silence_battery_s": 3_600}, seen=1, by="root"
         )
