@@ -1,9 +1,5 @@
 -- Queries of ingest/rollups.py. `begin` and `end` bound one UTC day, as in settle.sql.
 
--- name: one_at_a_time
--- Two that made the same day anew from different hours would each miss the other's.
-SELECT pg_advisory_xact_lock(%(lock_class)s::integer, %(lock)s::integer);
-
 -- name: take
 -- Marks that are due. They go first, and raw data is read by later statements: see ingest/rollups.py.
 DELETE FROM readings.dirty_hour USING (
