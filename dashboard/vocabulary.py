@@ -9,10 +9,11 @@ from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import SelfCareLevel, SiteKind
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
-from dashboard.languages import N_
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
 from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.signs import SIGNS
+from protocol.texts import N_
 
 
 class Way(StrEnum):
@@ -221,26 +222,12 @@ WAY: Mapping[StrEnum, str] = {
 }
 SEX: Mapping[str, str] = {"female": N_("Female"), "male": N_("Male")}
 SIGN: Mapping[str, str] = {
-    "hr": N_("Pulse"),
-    "rr": N_("Breathing"),
-    "spo2": N_("Oxygen"),
-    "temp": N_("Temperature"),
+    **{key: sign.label for key, sign in SIGNS.items()},
     "bp": N_("Blood pressure"),
-    "sbp": N_("Blood pressure, upper"),
-    "dbp": N_("Blood pressure, lower"),
-    "glucose": N_("Blood glucose"),
-    "weight": N_("Weight"),
 }
 SIGN_UNIT: Mapping[str, str] = {
-    "hr": N_("/min"),
-    "rr": N_("/min"),
-    "spo2": "%",
-    "temp": "°C",
-    "bp": "mmHg",
-    "sbp": "mmHg",
-    "dbp": "mmHg",
-    "glucose": "mmol/L",
-    "weight": "kg",
+    **{key: sign.unit_label for key, sign in SIGNS.items()},
+    "bp": SIGNS["sbp"].unit_label,
 }
 GRADE: Mapping[StrEnum, str] = {
     Grade.CERTAIN: N_("Certain"),

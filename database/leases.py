@@ -53,6 +53,7 @@ class DutyLock(IntEnum):
 
 SHARES_FIRST = 1_000
 """The lock of share 0 of the readings; that of share n is n further."""
+WAIT_FOR_TURN = sql.SQL("SELECT pg_advisory_xact_lock(%s::int, %s::int)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +203,7 @@ def give_back(connection: Connection, lock: int) -> None:
 
 def wait_for_turn(connection: Connection, lock: int) -> None:
     """Hold `lock` for the rest of the transaction; waits for whoever holds it."""
-    connection.execute("SELECT pg_advisory_xact_lock(%s::int, %s::int)", (LOCK_CLASS, int(lock)))
+    connection.execute(WAIT_FOR_TURN, (LOCK_CLASS, int(lock)))
 
 
 def _serve_connection(duty: Duty, connection: Connection, stop: threading.Event, backoff: Backoff) -> None:

@@ -11,12 +11,12 @@ from alarms import detector_settings
 from alarms.detector_settings import Part, Problem, Watch, WishError
 from dashboard import residents, watching
 from dashboard.context import Session, session_of
-from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
 from dashboard.vocabulary import WATCH
 from dashboard.watching import Answers, State
 from protocol.calendar import HOME_TIME
+from protocol.texts import N_
 
 router = APIRouter(prefix="/residents")
 
