@@ -19,7 +19,7 @@ from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings, settings_of
 from analytics.stored import StoredBaselines
 from database.errors import DomainError
-from database.leases import connected, serve, try_to_lead
+from database.leases import leading, serve
 from protocol.environment import SettingsError
 
 
@@ -56,10 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _once(rounds: Rounds) -> int:
-    duty = rounds.duty()
     try:
-        with connected(duty) as connection:
-            if not try_to_lead(connection, duty.lock):
+        with leading(rounds.duty()) as connection:
+            if connection is None:
                 raise AlreadyRunningError("another analytics process is at work, and does this every minute")
             rounds.go(connection)
     except (AlreadyRunningError, DomainError) as error:

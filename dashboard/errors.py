@@ -11,9 +11,10 @@ import psycopg
 import psycopg_pool
 
 from alarms.model import AlarmStep
-from dashboard.languages import N_, Language
+from dashboard.languages import Language
 from dashboard.vocabulary import STEP_DONE
 from database.errors import DatabaseUnavailableError, DomainError
+from protocol.texts import N_
 
 
 class DashboardError(Exception):

@@ -7,9 +7,10 @@ from alarms.detector_settings import Watch
 from alarms.feedback import Reason
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import SelfCareLevel, SiteKind
-from dashboard.languages import N_
 from identity.model import ScopeKind, StaffRole
 from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.signs import SIGNS
+from protocol.texts import N_
 
 ALARM_KIND: Mapping[StrEnum, str] = {
     AlarmKind.SOS: N_("SOS call for help"),
@@ -165,26 +166,12 @@ ACTIVITY: Mapping[StrEnum, str] = {
 }
 SEX: Mapping[str, str] = {"female": N_("Female"), "male": N_("Male")}
 SIGN: Mapping[str, str] = {
-    "hr": N_("Pulse"),
-    "rr": N_("Breathing"),
-    "spo2": N_("Oxygen"),
-    "temp": N_("Temperature"),
+    **{key: sign.label for key, sign in SIGNS.items()},
     "bp": N_("Blood pressure"),
-    "sbp": N_("Blood pressure, upper"),
-    "dbp": N_("Blood pressure, lower"),
-    "glucose": N_("Blood glucose"),
-    "weight": N_("Weight"),
 }
 SIGN_UNIT: Mapping[str, str] = {
-    "hr": N_("/min"),
-    "rr": N_("/min"),
-    "spo2": "%",
-    "temp": "°C",
-    "bp": "mmHg",
-    "sbp": "mmHg",
-    "dbp": "mmHg",
-    "glucose": "mmol/L",
-    "weight": "kg",
+    **{key: sign.unit_label for key, sign in SIGNS.items()},
+    "bp": SIGNS["sbp"].unit_label,
 }
 REASON: Mapping[StrEnum, str] = {
     Reason.NEEDED_HELP: N_("Needed help"),

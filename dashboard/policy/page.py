@@ -11,12 +11,12 @@ from fastapi.responses import Response
 from care import policy
 from care.policy import LIMITS, ORDERED, Change, Limit, PolicyError, Problem, Standing
 from dashboard.context import Session, session_of
-from dashboard.languages import N_
 from dashboard.params import INTEGER_MAX
 from dashboard.policy.words import GROUPS, LABEL, UNIT, Unit
 from dashboard.render import page, step_taken
 from database.errors import InvalidError, NotFoundError
 from identity.model import ScopeKind
+from protocol.texts import N_
 
 router = APIRouter(prefix="/county/policy")
 

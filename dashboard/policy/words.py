@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from care.policy import Problem
-from dashboard.languages import N_
+from protocol.texts import N_
 
 
 class Unit(StrEnum):

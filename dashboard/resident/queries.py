@@ -46,7 +46,7 @@ def latest_readings(connection: Connection, resident_id: int) -> list[Reading]:
     row = connection.execute(_sql["latest"], {"resident_id": resident_id}).fetchone()
     if row is None:
         return []
-    return readings.latest(row, datetime.now(UTC), ("hr", "rr", "spo2", "temp", "bp", "glucose", "weight"))
+    return readings.latest(row, datetime.now(UTC), readings.SHOWN)
 
 
 def devices_of(connection: Connection, resident_id: int) -> list[WornDevice]:

@@ -14,13 +14,13 @@ from care.policy import effective
 from dashboard import detectors, residents
 from dashboard.context import Session, session_of
 from dashboard.detectors import State
-from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
 from dashboard.sensitivity import form
 from dashboard.sensitivity.form import Answers
 from dashboard.vocabulary import WATCH
 from protocol.calendar import HOME_TIME
+from protocol.texts import N_
 
 router = APIRouter(prefix="/residents")
 
