@@ -59,7 +59,7 @@ def test_chinese_has_its_own_punctuation_and_spaces() -> None:
         for text in (message.string if isinstance(message.string, list | tuple) else [message.string])
     ]
     han = r"[\u4e00-\u9fff]"
-    assert [text for text in texts if re.search(rf"[0-9]{han}|{han}[,:;!?]|[,:;!?]{han}", text)] == []
+    assert [text for text in texts if re.search(rf"[0-9]{han}|{han}[,:;!?]|[,:;!?]{han}", str(text))] == []
 
 
 def test_chinese_is_chinese() -> None:
