@@ -12,12 +12,14 @@ from importlib import resources
 from babel import Locale, dates, lists, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.support import Translations
+from babel.support import NullTranslations, Translations
 
 from protocol.calendar import HOME_TIME
 
 FIRST_LANGUAGE = "zh_CN"
-CODES = (FIRST_LANGUAGE, "en")
+SOURCE_LANGUAGE = "en"
+"""What the texts in the code and the templates are written in: it needs no catalogue."""
+CODES = (FIRST_LANGUAGE, SOURCE_LANGUAGE)
 DOMAIN = "dashboard"
 
 FAR_DAYS = 300
@@ -39,12 +41,12 @@ class Language:
     Attributes:
         code: As the staff's record and the catalogues name it, such as zh_CN.
         locale: Babel's rules for it.
-        translations: Its catalogue.
+        translations: Its catalogue; of the source language, one that gives every text back.
     """
 
     code: str
     locale: Locale
-    translations: Translations
+    translations: NullTranslations
 
     @property
     def tag(self) -> str:
@@ -141,9 +143,15 @@ def preferred(accept_language: str) -> str:
 
 
 def _load(code: str) -> Language:
+    return Language(code=code, locale=Locale.parse(code), translations=_translations(code))
+
+
+def _translations(code: str) -> NullTranslations:
+    if code == SOURCE_LANGUAGE:
+        return NullTranslations()
     file = resources.files("dashboard") / "locale" / code / "LC_MESSAGES" / f"{DOMAIN}.po"
     catalogue = read_po(io.BytesIO(file.read_bytes()), locale=code, domain=DOMAIN)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return Language(code=code, locale=Locale.parse(code), translations=Translations(compiled, domain=DOMAIN))
+    return Translations(compiled, domain=DOMAIN)

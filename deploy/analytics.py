@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from analytics.settings import AnalyticsSettings
     from analytics.versions import Version
 
+NAMES = "vitals, rhythm, routine, restlessness"
+"""Of the models, for help: `analytics.learnt.NAMES`, which costs seconds to import; a test compares."""
+
 analytics_app = typer.Typer(
     help="Look for what is wrong in the readings, every minute; and the models learnt for it (模型).",
     add_completion=False,
@@ -53,9 +56,7 @@ def train(data: DataOption = None) -> None:
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]", help="Only those of this name: vitals, rhythm, routine, restlessness."
-        ),
+        typer.Argument(metavar="[NAME]", help=f"Only those of this name, one of {NAMES}."),
     ] = None,
     data: DataOption = None,
 ) -> None:
@@ -73,7 +74,7 @@ def models(
 
 @analytics_app.command()
 def restore(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="vitals, rhythm or routine.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {NAMES}.")],
     version: Annotated[
         int | None,
         typer.Argument(metavar="[VERSION]", min=1, help="Which one; else the one before the live one."),

@@ -12,12 +12,12 @@ from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard import ROOM, vocabulary
 from dashboard.alarm import words as alarm_words
-from dashboard.catalogues import extracted, kept
+from dashboard.catalogues import TRANSLATED, extracted, kept
 from dashboard.curves import Range
 from dashboard.devices import words as devices_words
 from dashboard.devices.intake import Process, Trouble
 from dashboard.evidence import Grade
-from dashboard.languages import CODES, languages, preferred
+from dashboard.languages import CODES, SOURCE_LANGUAGE, languages, preferred
 from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
@@ -35,7 +35,7 @@ PEOPLE_TAKE = {
 UNTRANSLATED = {"安守", "Anshou", "安守 Anshou", "· 安守 Anshou", "mmHg", "°C"}
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", TRANSLATED)
 def test_a_catalogue_is_complete(code: str) -> None:
     catalogue = kept(code)
     wanted = {message.id for message in extracted() if message.id}
@@ -60,6 +60,19 @@ def test_chinese_has_its_own_punctuation_and_spaces() -> None:
     ]
     han = r"[\u4e00-\u9fff]"
     assert [text for text in texts if re.search(rf"[0-9]{han}|{han}[,:;!?]|[,:;!?]{han}", str(text))] == []
+
+
+def test_the_source_language_says_what_is_written() -> None:
+    assert set(CODES) - set(TRANSLATED) == {SOURCE_LANGUAGE}
+    speech = languages()[SOURCE_LANGUAGE]
+    asked = [message.id for message in extracted() if message.id]
+    assert asked
+    for text in asked:
+        if isinstance(text, str):
+            assert speech.gettext(text) == text
+        else:
+            one, many = text
+            assert [speech.translations.ngettext(one, many, n) for n in (0, 1, 2)] == [many, one, many]
 
 
 def test_chinese_is_chinese() -> None:

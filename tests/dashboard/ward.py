@@ -4,6 +4,8 @@ import math
 import random
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from alarms.lifecycle import raise_alarm
 from alarms.model import Alarm, AlarmPriority
 from care import registry
@@ -11,7 +13,8 @@ from care.model import Ability, CareCategory, Resident
 from database.connections import Connection
 from identity.model import Actor
 from protocol.model import AlarmKind, DeviceKind
-from tests.care.conftest import SINCE, County
+from tests.care.conftest import COUNTY, SINCE, County
+from tests.servers import Population
 
 NAMES = (
     ("李秀英", "female"), ("张桂兰", "female"), ("王德福", "male"), ("刘玉珍", "female"),
@@ -23,11 +26,11 @@ MINUTES_OF_A_DAY = 1_440
 
 
 class Ward:
-    """Twelve residents in six rooms of the home of a `County`."""
+    """Twelve residents in six rooms of the home of a `County`, whose devices have spoken after `speak`."""
 
-    def __init__(self, connection: Connection, county: County, *, now: datetime | None = None) -> None:
+    def __init__(self, connection: Connection, county: County) -> None:
         self.county = county
-        self.now = now or datetime.now(UTC)
+        self.now = datetime.now(UTC)
         self.random = random.Random(7)
         self.residents: list[Resident] = []
         for number, (name, sex) in enumerate(NAMES):
@@ -59,13 +62,18 @@ class Ward:
             ).device
             for resident in self.residents
         ]
-        for number, (resident, device) in enumerate(zip(self.residents, self.mattresses, strict=True)):
-            self._latest(connection, resident, number)
-            connection.execute(
-                "INSERT INTO readings.device_state (device_id, last_seen_at, online, battery)"
-                " VALUES (%s, %s, true, %s)",
-                (device.id, self.now - timedelta(minutes=number), 100 - number * 8),
-            )
+
+    def speak(self, connection: Connection) -> None:
+        """The latest of everybody's readings, as of now."""
+        self.now = datetime.now(UTC)
+        with connection.transaction():
+            for number, (resident, device) in enumerate(zip(self.residents, self.mattresses, strict=True)):
+                self._latest(connection, resident, number)
+                connection.execute(
+                    "INSERT INTO readings.device_state (device_id, last_seen_at, online, battery)"
+                    " VALUES (%s, %s, true, %s)",
+                    (device.id, self.now - timedelta(minutes=number), 100 - number * 8),
+                )
 
     def _latest(self, connection: Connection, resident: Resident, number: int) -> None:
         age = timedelta(minutes=2 if number % 5 else 47)
@@ -106,11 +114,11 @@ class Ward:
                 )
             )  # fmt: skip
         with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO readings.vitals (time, device_id, resident_id, hr, rr, spo2, temp, sbp, dbp)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                rows,
-            )
+            with cursor.copy(
+                "COPY readings.vitals (time, device_id, resident_id, hr, rr, spo2, temp, sbp, dbp) FROM STDIN"
+            ) as copy:
+                for row in rows:
+                    copy.write_row(row)
             cursor.executemany(
                 "INSERT INTO readings.activity (time, device_id, resident_id, event) VALUES (%s, %s, %s, %s)",
                 [
@@ -151,3 +159,13 @@ class Ward:
         if seconds_ago:
             connection.execute("UPDATE care.alarm SET opened_at = %s WHERE id = %s", (at, alarm.id))
         return alarm
+
+
+WARD = Population("ward", Ward, upon=COUNTY)
+
+
+def population_with_ward(request: pytest.FixtureRequest) -> Population[object] | None:
+    """The ward, or the county alone, as the test wants it."""
+    if "ward" in request.fixturenames:
+        return WARD
+    return COUNTY if "county" in request.fixturenames else None
