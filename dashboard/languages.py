@@ -2,14 +2,14 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from babel import Locale, dates, numbers, units
+from babel import Locale, dates, lists, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
@@ -25,6 +25,7 @@ DOMAIN = "dashboard"
 FAR_DAYS = 300
 """A day so far away is told with its year."""
 
+_NUMBER_AND_HAN = re.compile(r"(\d)(?=[\u4e00-\u9fff])")
 _ACCEPTED = re.compile(r"\s*([a-zA-Z]{1,8})[-a-zA-Z0-9]*\s*(?:;\s*q=([01](?:\.\d+)?))?")
 
 
@@ -74,8 +75,11 @@ class Language:
         return dates.format_date(day, "long", locale=self.locale)
 
     def duration(self, seconds: float) -> str:
-        """How long: 45 seconds, 3 minutes, 2 hours, 5 days."""
-        return dates.format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale)
+        """How long: 45 sec, 3 min, 2 hr, 5 days."""
+        told = dates.format_timedelta(
+            timedelta(seconds=seconds), threshold=1.5, format="short", locale=self.locale
+        )
+        return _spaced(told)
 
     def span(self, seconds: float) -> str:
         """How long, in two units and rounded down: 45 sec, 3 hr 30 min, 5 days 2 hr."""
@@ -87,16 +91,26 @@ class Language:
                 parts.append(units.format_unit(count, f"duration-{unit}", "short", locale=self.locale))
             if len(parts) == 2 or (parts and not count):
                 break
-        return " ".join(parts) or units.format_unit(0, "duration-second", "short", locale=self.locale)
+        nothing = units.format_unit(0, "duration-second", "short", locale=self.locale)
+        return _spaced(" ".join(parts) or nothing)
 
     def number(self, value: float, digits_max: int = 1) -> str:
         """A number with at most so many digits after the point."""
         pattern = "#,##0." + "#" * digits_max if digits_max else "#,##0"
         return numbers.format_decimal(value, format=pattern, locale=self.locale)
 
+    def listed(self, items: Iterable[str]) -> str:
+        """One and another: eating, dressing, and bathing."""
+        return lists.format_list(list(items), locale=self.locale)
+
     def percent(self, share: float) -> str:
         """A share of 1 as percent."""
         return numbers.format_percent(share, locale=self.locale)
+
+
+def _spaced(text: str) -> str:
+    """A number and a Chinese word with a space between, as the catalogue writes them: 15 分钟."""
+    return _NUMBER_AND_HAN.sub(r"\1 ", text)
 
 
 @cache

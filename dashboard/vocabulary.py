@@ -103,7 +103,7 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.CANCELLED: N_("cancelled it"),
     AlarmStep.CLEARED: N_("over by itself"),
     AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
-    AlarmStep.ESCALATED: N_("passed on to the next level"),
+    AlarmStep.ESCALATED: N_("escalated"),
     AlarmStep.NOTED: N_("wrote a note"),
 }
 SITE_KIND: Mapping[StrEnum, str] = {
@@ -270,5 +270,3 @@ WATCH_DOES: Mapping[StrEnum, str] = {
         "Tells when a blood pressure or pulse that somebody has measured is too high or too low."
     ),
 }
-SEES_CONDITION_ENDED = N_("shows that the cause has ended")
-"""Instead of STEP_DONE where no device reports it, but a detector sees it."""

@@ -62,9 +62,7 @@ def give(
         words = [session.language.word(VERDICT, given.verdict)]
         if given.reason:
             words.append(session.language.word(REASON, given.reason))
-        return step_taken(
-            request, session, " · ".join(words), about=card.resident_name or card.room_name or card.site_name
-        )
+        return step_taken(request, session, " · ".join(words), about=cards.about(card, session.language))
 
 
 def feedback_values(session: Session, card: Card, timeline: Sequence[AlarmEvent]) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from alarms.feedback import Verdict
 from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
 from alarms.model import AlarmStep
 from dashboard import cards, evidence
-from dashboard.alarm import judgement, queries
+from dashboard.alarm import judgement, queries, timeline
 from dashboard.alarm.words import WAY, Way
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
+from dashboard.languages import N_
 from dashboard.params import AlarmId
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
@@ -35,17 +36,17 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
     """The alarm's page."""
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
-        timeline = lifecycle.timeline(session.connection, alarm_id)
+        events = lifecycle.timeline(session.connection, alarm_id)
         found = evidence.read(card.evidence, session.language.code)
         return page(
             request,
             "alarm/alarm.html",
             session,
             card=card,
-            timeline=timeline,
+            timeline=timeline.lines(events, card, session.language),
             evidence=found._replace(chart=found.chart if can_draw(card, found.chart) else None),
             cases=queries.people_of(session.connection, found.cases),
-            **judgement.feedback_values(session, card, timeline),
+            **judgement.feedback_values(session, card, events),
         )
 
 
@@ -92,7 +93,7 @@ def take_step(
             request,
             session,
             session.language.gettext(STEP_DONE[step]),
-            about=card.resident_name or card.room_name or card.site_name,
+            about=cards.about(card, session.language),
         )
 
 
@@ -108,7 +109,7 @@ def add_note(request: Request, alarm_id: AlarmId, note: Text) -> Response:
             request,
             session,
             session.language.gettext(STEP_DONE[AlarmStep.NOTED]),
-            about=card.resident_name or card.room_name or card.site_name,
+            about=cards.about(card, session.language),
         )
 
 
@@ -123,4 +124,4 @@ def _family_notice(session: Session, at: str, way: str, person: str) -> str | No
     at, person = at.strip(), person.strip()
     if not (at and person and way in set(Way)):
         return None
-    return f"{at}, {session.language.word(WAY, Way(way))}, {person}"
+    return session.language.gettext(N_(", ")).join((at, session.language.word(WAY, Way(way)), person))

@@ -14,6 +14,7 @@ from dashboard.curves import Range
 from dashboard.params import ResidentId
 from dashboard.render import page
 from dashboard.resident import queries
+from dashboard.resident.words import ABILITY
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
@@ -35,7 +36,9 @@ def resident(
             person=person,
             range=range,
             age_years=residents.age_years(person.born_on, datetime.now(HOME_TIME).date()),
-            lost=[ability for ability in Ability if not getattr(person, ability)],
+            lost=session.language.listed(
+                session.language.word(ABILITY, ability) for ability in Ability if not getattr(person, ability)
+            ),
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),
             alarms=queries.alarms_of(session.connection, resident_id),

@@ -50,6 +50,18 @@ def test_a_catalogue_is_complete(code: str) -> None:
         assert not list(message.check(catalogue)), message.id
 
 
+def test_chinese_has_its_own_punctuation_and_spaces() -> None:
+    """A number stands off from the word after it, and commas and colons are as wide as the words."""
+    texts = [
+        text
+        for message in kept("zh_CN")
+        if message.id
+        for text in (message.string if isinstance(message.string, list | tuple) else [message.string])
+    ]
+    han = r"[\u4e00-\u9fff]"
+    assert [text for text in texts if re.search(rf"[0-9]{han}|{han}[,:;!?]|[,:;!?]{han}", str(text))] == []
+
+
 def test_the_source_language_says_what_is_written() -> None:
     assert set(CODES) - set(TRANSLATED) == {SOURCE_LANGUAGE}
     speech = languages()[SOURCE_LANGUAGE]
@@ -67,7 +79,7 @@ def test_chinese_is_chinese() -> None:
     same = [
         message.id
         for message in kept("zh_CN")
-        if message.id and not re.search(r"[\u4e00-\u9fff]", str(message.string))
+        if message.id and not re.search(r"[\u4e00-\u9fff\uff00-\uffef]", str(message.string))
     ]
     assert same == ["%(live)s of %(all)s"]
 
@@ -180,14 +192,28 @@ def test_times_are_those_of_the_home() -> None:
 @pytest.mark.parametrize(
     ("seconds", "chinese", "english"),
     [
-        (0, "0秒", "0 sec"),
-        (45.9, "45秒", "45 sec"),
-        (12_600, "3小时 30分钟", "3 hr 30 min"),
-        (3_605, "1小时", "1 hr"),
-        (7_199, "1小时 59分钟", "1 hr 59 min"),
-        (180_000, "2天 2小时", "2 days 2 hr"),
+        (0, "0 秒", "0 sec"),
+        (45.9, "45 秒", "45 sec"),
+        (12_600, "3 小时 30 分钟", "3 hr 30 min"),
+        (3_605, "1 小时", "1 hr"),
+        (7_199, "1 小时 59 分钟", "1 hr 59 min"),
+        (180_000, "2 天 2 小时", "2 days 2 hr"),
     ],
 )
 def test_how_long_is_told_exactly(seconds: float, chinese: str, english: str) -> None:
     assert languages()["zh_CN"].span(seconds) == chinese
     assert languages()["en"].span(seconds) == english
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chinese", "english"),
+    [
+        (24, "24 秒", "24 sec"),
+        (200, "3 分钟", "3 min"),
+        (9_000, "2 小时", "2 hr"),
+        (200_000, "2 天", "2 days"),
+    ],
+)
+def test_how_long_about(seconds: float, chinese: str, english: str) -> None:
+    assert languages()["zh_CN"].duration(seconds) == chinese
+    assert languages()["en"].duration(seconds) == english

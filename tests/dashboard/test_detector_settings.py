@@ -68,7 +68,14 @@ def test_changed_seen_by_the_caregiver_and_restored(
 
     sign_in(leader, "wang")
     page = leader.get(f"/residents/{county.mother.id}/watch").text
-    for text in ("已停用", "刘护理", "&lt;b&gt;住院", "自动恢复，还有 2天", "请告诉班长", "过 45分钟报警"):
+    for text in (
+        "已停用",
+        "刘护理",
+        "&lt;b&gt;住院",
+        "自动恢复，还有 2 天",
+        "请告诉值班组长",
+        "过 45 分钟报警",
+    ):
         assert text in page, text
     assert "更改…" not in page
     assert f"{path(county)}/usual" not in page
@@ -194,7 +201,7 @@ def test_a_caregiver_looks_and_is_refused(caregiver: TestClient, owner: Connecti
         caregiver.post(f"{path(county)}/usual", headers=HTMX),
     ):
         assert answer.status_code == 403
-        assert "只有监管人员、院长和班长可以更改守护设置" in answer.text
+        assert "只有监管人员、院长和值班组长可以更改守护设置" in answer.text
     assert detector_settings.changes_of(owner, county.mother.id) == []
 
 

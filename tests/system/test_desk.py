@@ -107,7 +107,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     alarm = ward.alarm(owner, 3, AlarmKind.SOS)
     card = page.locator(f"#alarm-{alarm.id}")
     expect(card).to_be_visible(timeout=MOMENT_MS)
-    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "还没有人去"):
+    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "无人接警"):
         expect(card).to_contain_text(text)
     expect(card.locator(".clock")).to_have_text(re.compile(r"^0:0\d$"))
     expect(page.locator("#bell")).to_have_text("1")
@@ -173,7 +173,7 @@ def test_a_press_that_never_arrived_is_told(
     page.route("**/steps/acknowledged", lambda route: route.abort())
     page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
     expect(page.get_by_text("未送达")).to_be_visible()
-    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("还没有人去")
+    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("无人接警")
 
 
 def test_a_killed_server_costs_no_alarm(

@@ -277,7 +277,7 @@ def test_switched_off_and_on_again_in_a_browser(
     expect(page.locator(".watch-record")).to_contain_text("回女儿家过节")
 
     page.get_by_role("button", name="更改：夜间离床").click()
-    form.get_by_text("45分钟").click()
+    form.get_by_text("45 分钟").click()
     form.get_by_text("只在部分时段").click()
     form.locator("[name=from_h]").select_option("23")
     form.locator("[name=to_h]").select_option("5")
