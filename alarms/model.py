@@ -4,16 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from alarms.kinds import AlarmKind, AlarmSource
+from alarms.kinds import AlarmPriority as AlarmPriority  # a noun of this room for whoever asks here
 from database.record import Record
-from protocol.model import AlarmKind
-
-
-class AlarmPriority(StrEnum):
-    """After IEC 60601-1-8."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 class AlarmState(StrEnum):
@@ -55,7 +48,7 @@ class Alarm(Record, frozen=True, kw_only=True):
     kind: AlarmKind
     priority: AlarmPriority
     state: AlarmState
-    source: str
+    source: AlarmSource
     detector: str | None
     evidence: dict[str, Any]
     signal_count: int

@@ -5,13 +5,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from alarms.kinds import AlarmKind
 from dashboard.languages import N_, Language
 from dashboard.queries import SILENT_AFTER
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
 from database.record import Record
-from protocol.model import ActivityEvent, AlarmKind, PowerSource
+from protocol.model import ActivityEvent, PowerSource
 
 _sql = queries("dashboard", "sql/gateways.sql")
 

@@ -15,6 +15,7 @@ from babel.messages.pofile import read_po
 from babel.support import Translations
 
 from protocol.calendar import HOME_TIME
+from protocol.texts import N_ as N_  # where pages look for it
 
 FIRST_LANGUAGE = "zh_CN"
 CODES = (FIRST_LANGUAGE, "en")
@@ -24,11 +25,6 @@ FAR_DAYS = 300
 """A day so far away is told with its year."""
 
 _ACCEPTED = re.compile(r"\s*([a-zA-Z]{1,8})[-a-zA-Z0-9]*\s*(?:;\s*q=([01](?:\.\d+)?))?")
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's own name for marking a text that is translated later
-    """Mark `text` for the catalogues."""
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from alarms.kinds import AlarmKind
 from alarms.model import Alarm, AlarmPriority, AlarmState
 from care.model import CareCategory, SelfCareLevel, SiteKind
 from dashboard.evidence import Case
@@ -11,7 +12,7 @@ from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
 from database.record import Record
-from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.model import DeviceKind, PowerSource
 
 _desk = queries("dashboard", "sql/desk.sql")
 _resident = queries("dashboard", "sql/resident.sql")

@@ -10,20 +10,19 @@ from pydantic import BaseModel, Field
 from alarms.detector_settings import (
     HOURS_SHARE_MIN,
     REASON_LENGTH_MAX,
-    RULES,
     USUAL,
     Part,
     Problem,
-    Rule,
     Setting,
     Values,
-    Watch,
     Wish,
     last_day_off,
     off_through,
     offered,
     problems_of,
 )
+from alarms.kinds import KIND_FOUND_BY, RULES, AlarmKind
+from alarms.rules import Rule, Watch
 from database.errors import InvalidError
 from protocol.calendar import HOME_TIME
 
@@ -47,6 +46,11 @@ class Row(NamedTuple):
     setting: Setting | None
     state: State
     is_resting: bool
+
+    @property
+    def kind(self) -> AlarmKind:
+        """The kind of alarm that it raises."""
+        return KIND_FOUND_BY[self.watch]
 
     @property
     def through(self) -> date | None:

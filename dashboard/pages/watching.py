@@ -8,7 +8,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from alarms import detector_settings
-from alarms.detector_settings import Part, Problem, Watch, WishError
+from alarms.detector_settings import Part, Problem, WishError
+from alarms.kinds import RULES
+from alarms.rules import Watch
 from dashboard import queries, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_
@@ -42,7 +44,7 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
             changes=[(change, watching.state_of(change, change.at)) for change in changes],
             changes_max=detector_settings.CHANGES_MAX,
             known=set(Watch),
-            rules=detector_settings.RULES,
+            rules=RULES,
             through_of=detector_settings.off_through,
             now=now,
         )
@@ -74,7 +76,7 @@ def set_watch(
         try:
             if unreadable:
                 today = now.astimezone(HOME_TIME).date()
-                rule = detector_settings.RULES[watch]
+                rule = RULES[watch]
                 raise WishError(watching.complaints(rule, wish, unreadable, today, standing))
             detector_settings.put(
                 session.connection,

@@ -20,12 +20,12 @@ from gateway.dialects.words import (
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
     DeviceKind,
     DeviceProposal,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
@@ -184,7 +184,7 @@ class Hearing:
 
     def _turn_by(self, says: str, name: str, value: Any, on: Any, off: Any, inverted: bool) -> None:
         turn = TURNS[says]
-        if turn.on is AlarmKind.FALL and isinstance(value, str) and value.casefold() in SUSPICIONS:
+        if turn.on is SignalKind.FALL and isinstance(value, str) and value.casefold() in SUSPICIONS:
             if not self._suspicions:
                 raise NotUnderstoodError("a suspected fall, not confirmed by the device")
             found: bool | None = True
@@ -200,7 +200,7 @@ class Hearing:
 
     def _turn(self, turn: Turn, name: str, on: bool) -> None:
         before = self.turned.get(name, self._last.get(name))
-        alarm = isinstance(turn.on, AlarmKind)
+        alarm = isinstance(turn.on, SignalKind)
         if before is on or (self._retained and on and alarm):
             return
         self.turned[name] = on
@@ -211,9 +211,9 @@ class Hearing:
         elif not self._retained and before and turn.off is not None:
             self._tell(turn.off)
 
-    def _tell(self, what: ActivityEvent | AlarmKind, state: SignalState = SignalState.RAISED) -> None:
+    def _tell(self, what: ActivityEvent | SignalKind, state: SignalState = SignalState.RAISED) -> None:
         self._end_signs()
-        if isinstance(what, AlarmKind):
+        if isinstance(what, SignalKind):
             self._messages.append(AlarmSignal(ts_ms=self._ts_ms, kind=what, state=state))
         else:
             self._messages.append(Activity(ts_ms=self._ts_ms, event=what))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.errors import GatewayError
-from protocol.model import EPOCH, ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import EPOCH, ActivityEvent, DeviceKind, SignalKind
 from protocol.signs import SIGNS
 
 PAYLOAD_BYTES_MAX = 8 * 1024 * 1024
@@ -34,7 +34,7 @@ class Turn(NamedTuple):
         momentary: There is no state, and each `on` is news: a press, not a switch.
     """
 
-    on: ActivityEvent | AlarmKind
+    on: ActivityEvent | SignalKind
     off: ActivityEvent | None = None
     momentary: bool = False
 
@@ -46,21 +46,6 @@ class Meaning(NamedTuple):
     unit: str | None = None
     inverted: bool = False
 
-
-DEVICE_ALARMS = (
-    AlarmKind.SOS,
-    AlarmKind.FALL,
-    AlarmKind.SMOKE,
-    AlarmKind.GAS,
-    AlarmKind.WATER,
-    AlarmKind.BED_EXIT,
-    AlarmKind.WANDERING,
-    AlarmKind.WEAK_BREATHING,
-    AlarmKind.TAMPER,
-    AlarmKind.LOW_BATTERY,
-    AlarmKind.FAULT,
-)
-"""What a device can raise; the other kinds are analytics' own."""
 
 _OPPOSITES = (
     (ActivityEvent.PRESENCE, ActivityEvent.ABSENCE),
@@ -81,7 +66,7 @@ TURNS: dict[str, Turn] = {
             ActivityEvent.ROUND,
         )
     },
-    **{f"alarm.{kind}": Turn(kind, momentary=kind is AlarmKind.SOS) for kind in DEVICE_ALARMS},
+    **{f"alarm.{kind}": Turn(kind, momentary=kind is SignalKind.SOS) for kind in SignalKind},
 }
 """What turns on and off, by our word for `on`.
 

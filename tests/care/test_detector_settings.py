@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from alarms import detector_settings
 from alarms.detector_settings import (
     REASON_LENGTH_MAX,
-    RULES,
     MayNotSetError,
     Part,
     Problem,
     Values,
-    Watch,
     Wish,
     WishError,
     problems_of,
     span_of,
 )
+from alarms.kinds import RULES
+from alarms.rules import Watch
 from database.connections import Connection, connect
 from database.errors import ConflictError, NotFoundError
 from identity.model import ScopeKind, StaffRole

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from alarms.feedback import Reason, Verdict
+from alarms.feedback import Verdict
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from alarms.reasons import Reason
 from care.model import Ability, CareCategory, RoomKind, SelfCareLevel, SiteKind
 from dashboard import words
 from dashboard.catalogues import ROOM, extracted, kept
@@ -18,7 +20,7 @@ from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.model import ActivityEvent, DeviceKind, PowerSource
 from protocol.signs import SIGNS
 
 TEMPLATES = sorted((ROOM / "templates").glob("*.html"))

@@ -6,7 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import detector_settings
-from alarms.detector_settings import RULES, Part, Problem, Watch
+from alarms.detector_settings import Part, Problem
+from alarms.kinds import RULES
+from alarms.rules import Watch
 from dashboard.languages import languages
 from dashboard.words import PROBLEM, WATCH, WATCH_DOES
 from database.connections import Connection

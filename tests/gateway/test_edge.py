@@ -14,11 +14,11 @@ from protocol.model import (
     Activity,
     ActivityEvent,
     Adoption,
-    AlarmKind,
     AlarmSignal,
     DeviceKind,
     DeviceStatus,
     GatewayConfig,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
@@ -46,7 +46,7 @@ Z2M_DEVICES = [
 
 
 def sos(number: int, **fields: Any) -> AlarmSignal:
-    return AlarmSignal(kind=AlarmKind.SOS, signal_id=f"press-{number}", **fields)
+    return AlarmSignal(kind=SignalKind.SOS, signal_id=f"press-{number}", **fields)
 
 
 def siren_orders(house: House, device: str | None = None) -> list[str]:
@@ -220,7 +220,7 @@ def test_a_full_disk_stops_no_sos(house: House, monkeypatch: pytest.MonkeyPatch)
         raise OutboxError("the disk is full") from sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(outbox.Outbox, "keep", refuse)
-    house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+    house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
     alarms = house.centre.topic(Leaf.ALARM, "button-1")
     eventually(lambda: house.centre.of(alarms))
     eventually(lambda: running.gateway.edge._disk != "sound")
