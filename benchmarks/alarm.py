@@ -27,6 +27,7 @@ from benchmarks.stack import Stack, add_fleet, cpu_s, running_stack
 from database.connections import Connection, connect
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import AlarmSignal, SignalKind
 
 HOMES = 100
@@ -270,7 +271,7 @@ def _bare_way(stack: Stack) -> Iterator[None]:
 def _bare(url: str, database_url: str, ready: "Synchronized[int]") -> None:
     waiting: list[Incoming] = []
     subscriber = Subscriber(
-        url,
+        BrokerAddress.parse(url),
         session=Session("bench-bare", [f"{wire.ROOT}/+/+/{BARE_LEAF}"]),
         receive_max=200,
         keepalive_s=60,

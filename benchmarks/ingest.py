@@ -20,6 +20,7 @@ from ingest import pgcopy
 from ingest.rows import VitalsRow
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import VitalSigns
 from protocol.wire import Leaf
 
@@ -161,7 +162,7 @@ def _received_per_s(stack: Stack, packets: list[Packet]) -> float:
 def _receive_only(url: str, count: "Synchronized[int]") -> None:
     received: list[Incoming] = []
     subscriber = Subscriber(
-        url,
+        BrokerAddress.parse(url),
         session=Session("bench-receive-only", [f"{wire.ROOT}/+/+/{Leaf.ALARM}"]),
         receive_max=4_000,
         keepalive_s=KEEPALIVE_S,

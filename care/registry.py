@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from argon2 import PasswordHasher
 from psycopg.rows import DictRow
 
 from care.model import Ability, CareCategory, Device, Operator, Resident, RoomKind, Site, SiteKind
@@ -16,7 +17,7 @@ from database.connections import Connection
 from database.errors import ConflictError, InvalidError, NotFoundError, translated_errors
 from database.queries import queries
 from identity.model import ScopeKind, Staff, StaffRole
-from identity.secrets import hash_device_secret, hash_password, new_device_secret
+from identity.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
 from protocol.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
 
 _sql = queries("care", "sql/registry.sql")
@@ -226,10 +227,12 @@ def add_staff(
     sites: Sequence[str] = (),
     phone: str | None = None,
     language: str = "zh_CN",
+    hasher: PasswordHasher = PASSWORD_HASHER,
 ) -> Staff:
     """Record a member of staff who may sign in and sees what `scope` says.
 
     Scope `township` needs `township`, `operator` the operator's code, `site` the codes of the sites.
+    `hasher` says what each guess at the password costs: nobody but tests has a reason for less.
     """
     needed = {ScopeKind.TOWNSHIP: township, ScopeKind.OPERATOR: operator, ScopeKind.SITE: sites}
     for kind, value in needed.items():
@@ -246,7 +249,7 @@ def add_staff(
         scope=scope,
         township=township,
         operator_id=operator_by_code(connection, operator).id if operator else None,
-        password_argon2=hash_password(password),
+        password_argon2=hash_password(password, hasher),
         language=language,
     )
     for code in sites:

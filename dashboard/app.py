@@ -19,9 +19,11 @@ from dashboard import auth
 from dashboard.api import alarms, health, me, signs
 from dashboard.api import gateways as gateways_api
 from dashboard.context import SESSION_COOKIE, language_of, make_context
+from dashboard.desk import page as desk
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
-from dashboard.pages import alarm, county, desk, detectors, feedback, gateways, resident, watching
+from dashboard.pages import alarm, county, detectors, feedback, gateways, watching
 from dashboard.render import STATIC, page, static_version, warm_up
+from dashboard.resident import page as resident
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
 from dashboard.settings import Settings
 from database.errors import DomainError, InvalidError, NotFoundError

@@ -14,13 +14,13 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from dashboard import ROOM
 from dashboard.languages import CODES, DOMAIN
 
-ROOM = Path(str(resources.files("dashboard")))
 ROOMS = ("dashboard", "alarms")
 """Where texts for pages are marked."""
-METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
-OPTIONS = {"templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "encoding": "utf-8"}}
+METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
+OPTIONS = {"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "encoding": "utf-8"}}
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The same date in every file: a real one would change the file without a change of its texts."""
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}

@@ -15,13 +15,13 @@ from care.model import SiteKind
 from dashboard import curves
 from dashboard.curves import POINTS_MAX, SIGNS, Band, Event, Fitted, Range
 from dashboard.evidence import BATTERY, Chart, Source
-from dashboard.queries import Resident, room_names
+from dashboard.residents import Resident
 from database.connections import Connection
 from database.queries import queries
 from protocol.calendar import HOME_TIME
 from protocol.model import ActivityEvent, to_epoch_ms
 
-_sql = queries("dashboard", "sql/resident.sql")
+_sql = queries("dashboard", "charts.sql")
 
 SPAN: Mapping[Range, timedelta] = {
     Range.DAY: timedelta(hours=24),
@@ -204,7 +204,9 @@ def _latest(read: Callable[[datetime], Rows], since: datetime, until: datetime) 
 
 
 def _events(connection: Connection, rows: Rows) -> list[Event]:
-    rooms = room_names(connection, {row["room_id"] for row in rows if row["room_id"] is not None})
+    ids = {row["room_id"] for row in rows if row["room_id"] is not None}
+    named = connection.execute(_sql["room_names"], {"room_ids": list(ids)})
+    rooms = {row["id"]: row["name"] for row in named}
     return [
         Event(to_epoch_ms(row["time"]), ActivityEvent(row["event"]), rooms.get(row["room_id"]))
         for row in rows

@@ -12,7 +12,7 @@ import psycopg_pool
 
 from alarms.model import AlarmStep
 from dashboard.languages import N_, Language
-from dashboard.words import STEP_DONE
+from dashboard.vocabulary import STEP_DONE
 from database.errors import DatabaseUnavailableError, DomainError
 
 

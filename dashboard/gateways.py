@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from alarms.kinds import AlarmKind
 from dashboard.languages import N_, Language
-from dashboard.queries import SILENT_AFTER
+from dashboard.silence import SILENT_AFTER
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
@@ -26,7 +26,7 @@ SAYS: Mapping[str, str] = {
     "status.online": N_("whether it is there"),
     "status.fw": N_("its version"),
 }
-"""What a device can say of itself; the rest has words of its own (`dashboard.words`)."""
+"""What a device can say of itself; the rest has words of its own (`dashboard.vocabulary`)."""
 
 
 class Concern(StrEnum):

@@ -2,7 +2,7 @@
 
 from alarms.lifecycle import legal_steps
 from alarms.model import AlarmEvent, AlarmPriority, AlarmState, AlarmStep
-from dashboard.words import SEES_CONDITION_ENDED, STEP, STEP_DONE
+from dashboard.vocabulary import SEES_CONDITION_ENDED, STEP, STEP_DONE
 
 NEEDS_FORM = frozenset({AlarmStep.RESOLVED, AlarmStep.CLOSED, AlarmStep.CANCELLED})
 """Steps that ask for words before they are taken."""

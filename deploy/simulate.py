@@ -19,8 +19,8 @@ from database.errors import DomainError
 from deploy.errors import DeployError
 from deploy.local import instance
 from deploy.local.data import DataFolder
-from gateway.errors import GatewayError
 from protocol import wire
+from protocol.errors import ProtocolError
 from protocol.model import DeviceKind, SignalKind
 from simulator import cli, events, incidents
 from simulator.clock import wall_ms
@@ -117,7 +117,7 @@ def simulate(
         else:
             _refuse({"--seed": seed, "--speed": speed}, "does not go with --incident, which happens now")
             _make_happen(_kind_of(incident), resident, data)
-    except (DeployError, GatewayError, DomainError) as error:
+    except (DeployError, ProtocolError, DomainError) as error:
         Console(stderr=True, soft_wrap=True).print(f"[red]{error}[/red]", highlight=False)
         raise typer.Exit(2) from error
 

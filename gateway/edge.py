@@ -17,11 +17,13 @@ from paho.mqtt.client import topic_matches_sub
 from gateway.clock import Clock, Stamp
 from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of
+from gateway.dialects.unheard import Unheard, UnheardLog
 from gateway.errors import OutboxError
-from gateway.link import Address, Incoming, Link, Manner, Will
+from gateway.link import Incoming, Link, Manner, Will
 from gateway.outbox import Entry, Outbox
 from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import (
     AlarmSignal,
     DeviceKind,
@@ -45,6 +47,8 @@ TURN_S_MAX = 1.0
 UNACKNOWLEDGED_MAX = 2_000
 """Messages at QoS 0 in hand while the disk takes nothing; more are dropped, and counted."""
 INBOX_MAX = 1_000
+UNHEARD_SHOWN_MAX = 20
+"""Devices whose unheard fields the health on the LAN broker shows."""
 IGNORED_REASONS_MAX = 50
 
 
@@ -60,6 +64,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     broken: int
     heard: int
     ignored: dict[str, int]
+    unheard: dict[str, dict[str, Unheard]]
+    """By device and field what nobody understood, with the last example; without secrets."""
     siren: bool
     disk: str
 
@@ -92,7 +98,7 @@ class Edge:
         self,
         outbox: Outbox,
         clock: Clock,
-        lan: Callable[[], Address],
+        lan: Callable[[], BrokerAddress],
         *,
         site: str,
         name: str,
@@ -122,6 +128,7 @@ class Edge:
         self._cried_count = 0
         self._stamped_ms: dict[str, int] = {}
         self._ignored: Counter[str] = Counter()
+        self._unheard = UnheardLog()
         self._proposed: set[str] = set()
         self._heard_count = 0
         self._overflowed = 0
@@ -236,7 +243,10 @@ class Edge:
                 self._tell_health()
             if now_s >= self._log_due_s:
                 self._log_due_s = now_s + LOG_EVERY_S
-                log.info("so far: %s", msgspec.json.encode(self.health()).decode())
+                log.info(
+                    "so far: %s",
+                    msgspec.json.encode(msgspec.structs.replace(self.health(), unheard={})).decode(),
+                )
         except OutboxError as error:
             self._trouble(error)
 
@@ -265,6 +275,7 @@ class Edge:
                     self._take(taken, heard, stamp)
                 for ignored in told.ignored:
                     self._ignore(ignored.reason)
+                    self._unheard.take(ignored, stamp.ms)
         return taken
 
     def _told(self, dialect: Dialect, incoming: Incoming, taken: _Taken) -> Told:
@@ -468,6 +479,7 @@ class Edge:
             broken=totals.broken,
             heard=self._heard_count,
             ignored=dict(self._ignored),
+            unheard=self._unheard.told(UNHEARD_SHOWN_MAX),
             siren=self._siren.sounding,
             disk=self._disk,
         )

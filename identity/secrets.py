@@ -15,7 +15,8 @@ DEVICE_SALT_BYTES = 12
 DEVICE_SECRET_BYTES = 18
 PASSWORD_LENGTH_MIN = 8
 
-_hasher = PasswordHasher()  # argon2id with the parameters of RFC 9106 for constrained memory
+PASSWORD_HASHER = PasswordHasher()
+"""Argon2id with the parameters of RFC 9106 for constrained memory."""
 
 
 class DeviceHash(NamedTuple):
@@ -38,13 +39,13 @@ def hash_device_secret(secret: str) -> DeviceHash:
     return DeviceHash(digest, salt, DEVICE_HASH_ITERATIONS)
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, hasher: PasswordHasher = PASSWORD_HASHER) -> str:
     """Argon2id of a new password, encoded with its parameters and salt. InvalidError when too short."""
     if len(password) < PASSWORD_LENGTH_MIN:
         raise InvalidError(
             f"a password needs at least {PASSWORD_LENGTH_MIN} characters", length_min=PASSWORD_LENGTH_MIN
         )
-    return _hasher.hash(password)
+    return hasher.hash(password)
 
 
 def hash_password_like(password: str, parameters: str) -> str:
@@ -62,7 +63,7 @@ def hash_password_like(password: str, parameters: str) -> str:
         time_cost=int(cost["t"]),
         memory_cost=int(cost["m"]),
         parallelism=int(cost["p"]),
-        hash_len=_hasher.hash_len,
+        hash_len=PASSWORD_HASHER.hash_len,
         type=low_level.Type.ID,
         version=int(version.removeprefix("v=")),
     ).decode()

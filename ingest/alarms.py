@@ -27,6 +27,7 @@ from ingest.signals import store_signal
 from ingest.store import store_dead_letters
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.errors import DeadReason, WireError
 from protocol.wire import ROOT, Leaf, Receipt
 
@@ -62,7 +63,7 @@ class AlarmIngest:
         self._touch_due_s = 0.0
         self._stopping = False
         self._subscriber = Subscriber(
-            settings.mqtt_url,
+            BrokerAddress.parse(settings.mqtt_url),
             session=Session(f"anshou-ingest-alarms-{settings.worker}", [f"{ROOT}/+/+/{Leaf.ALARM}"]),
             receive_max=RECEIVE_MAX,
             keepalive_s=settings.keepalive_s,

@@ -23,6 +23,7 @@ from ingest.proposals import store_proposal
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol.broker import BrokerAddress
 from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
@@ -46,14 +47,15 @@ class GatewayIngest:
         self._database = Database(settings.database_url, application)
         self._register = Database(settings.database_url, f"{application} directory")
         self._directory = Directory(self._register)
-        self._provisioner = Provisioner(settings.mqtt_url)
-        self._publisher = ConfigPublisher(settings.mqtt_url, f"anshou-ingest-configs-{settings.worker}")
+        broker = BrokerAddress.parse(settings.mqtt_url)
+        self._provisioner = Provisioner(broker)
+        self._publisher = ConfigPublisher(broker, f"anshou-ingest-configs-{settings.worker}")
         self._waiting: deque[Incoming] = deque()
         self._listening: Connection | None = None
         self._configs_due_s = self._credentials_due_s = 0.0
         self._stopping = False
         self._subscriber = Subscriber(
-            settings.mqtt_url,
+            broker,
             session=Session(f"anshou-ingest-gateways-{settings.worker}", [f"{ROOT}/+/+/{Leaf.PROPOSAL}"]),
             receive_max=RECEIVE_MAX,
             keepalive_s=settings.keepalive_s,

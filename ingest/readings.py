@@ -26,6 +26,7 @@ from ingest.settings import Settings
 from ingest.store import Prepared, Stored, prepare, store
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.wire import Receipt
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class ReadingsIngest:
         clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
         self._assembler = Assembler(self._directory, clock)
         self._subscriber = Subscriber(
-            settings.mqtt_url,
+            BrokerAddress.parse(settings.mqtt_url),
             session=session,
             receive_max=settings.receive_max,
             keepalive_s=settings.keepalive_s,

@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import random
-import ssl
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import msgspec
 
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import Message
 from simulator import events
 from simulator.clock import Clock, day_of, day_start_ms, wall_ms
@@ -39,20 +38,12 @@ class Saying(NamedTuple):
 
 
 def client_for(url: str, identifier: str) -> aiomqtt.Client:
-    """A client for `mqtt://user:password@host:port` (or `mqtts://`). SimulatorError for another address."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-        raise SimulatorError("ANSHOU_MQTT_URL is not an address such as mqtt://user:password@host:1883")
-    secure = parts.scheme == "mqtts"
+    """A client for the broker at `url`. SettingsError when that is no broker's address."""
     return aiomqtt.Client(
-        parts.hostname,
-        parts.port or (8883 if secure else 1883),
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
+        **BrokerAddress.parse(url).for_aiomqtt(),
         identifier=identifier,
         protocol=aiomqtt.ProtocolVersion.V5,
         timeout=PUBLISH_TIMEOUT_S,
-        tls_context=ssl.create_default_context() if secure else None,
     )
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -41,9 +42,17 @@ def database_server() -> Iterator[servers.DatabaseServer]:
 
 
 @pytest.fixture
-def database(database_server: servers.DatabaseServer) -> Iterator[servers.Database]:
-    """A migrated, empty database of the test's own."""
-    with database_server.clone() as database:
+def population() -> servers.Population[Any] | None:
+    """What is in the test's database from the beginning: nothing, unless a folder's conftest says more."""
+    return None
+
+
+@pytest.fixture
+def database(
+    database_server: servers.DatabaseServer, population: servers.Population[Any] | None
+) -> Iterator[servers.Database]:
+    """A migrated database of the test's own, with its population in it."""
+    with database_server.clone(population) as database:
         yield database
 
 

@@ -1,33 +1,66 @@
 """One real TimescaleDB and one real Mosquitto for a test run, in a temporary folder.
 
-A database is made once and migrated once; each test that wants one gets a clone of it. The broker
-is shared: a test keeps to sites of its own.
+A database is made once and migrated once; each test that wants one gets a clone of it, or of one that
+has been filled once. The broker is shared: a test keeps to sites of its own.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg import sql
 
+from database.connections import Connection, connect
+from database.migrate import migrate, set_role_passwords
+from deploy.authority import Authority
 from deploy.local import debian, ports
-from deploy.local.mosquitto import MosquittoBroker
+from deploy.local.mosquitto import MosquittoBroker, TlsListener
 from deploy.local.postgres import PostgresCluster
 
 TEMPLATE = "anshou_template"
 SERVICE_ACCOUNTS = ("ingest", "alarms", "provisioner", "gateways", "simulator")
 STOP_TIMEOUT_S = 30.0
+USED_MAX = 4
+"""Databases that tests are done with and that are not yet dropped, some 12 MB each."""
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True)
+class Population(Generic[T_co]):
+    """What a test's database may hold from the beginning, made once for a whole run.
+
+    Attributes:
+        name: Tells it from the others.
+        fill: Writes it through a connection and returns what tests speak of it by. Given, after the
+            connection, what `upon` returned.
+        upon: What is there already.
+    """
+
+    name: str
+    fill: Callable[..., T_co]
+    upon: Population[Any] | None = None
+
+
+@dataclass(frozen=True)
+class _Filled:
+    """A template with a population in it: what `fill` returned, and the connection that it was given."""
+
+    template: str
+    content: Any
+    connection: Connection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +93,8 @@ class Broker:
     Attributes:
         host: The loopback address.
         port: Where it listens.
+        tls_port: Where it listens for TLS.
+        authority: Certificate (PEM file) that its own is signed with.
         accounts: The passwords of the service accounts, by user name.
         database_url: Owner's address of the database whose devices it was started with (none).
         log: What the broker said, for a test that wants to know why it was refused.
@@ -68,6 +103,8 @@ class Broker:
 
     host: str
     port: int
+    tls_port: int
+    authority: Path
     accounts: dict[str, str]
     database_url: str
     log: Path
@@ -81,30 +118,29 @@ class Broker:
         """The broker's address for anybody."""
         return f"mqtt://{user}:{password}@{self.host}:{self.port}"
 
+    def tls_url(self, user: str, port: int | None = None) -> str:
+        """The same over TLS; `port` of something that stands before the broker."""
+        return f"mqtts://{user}:{self.accounts[user]}@{self.host}:{port or self.tls_port}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseServer:
-    """The running cluster, and the template that databases are cloned from."""
+    """The running cluster, and the templates that databases are cloned from."""
 
     cluster: PostgresCluster
     role_passwords: dict[str, str]
+    _filled: dict[str, _Filled] = field(default_factory=dict, init=False)
+    _used: deque[str] = field(default_factory=deque, init=False)
 
     @contextmanager
-    def clone(self) -> Iterator[Database]:
-        """A fresh database, dropped afterwards whoever is still connected to it."""
+    def clone(self, population: Population[Any] | None = None) -> Iterator[Database]:
+        """A fresh database, dropped some time afterwards whoever is still connected to it."""
         name = f"test_{secrets.token_hex(6)}"
-        with self._admin() as admin:
-            # Copying files is faster than logging every page of so small a database.
-            admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                    sql.Identifier(name), sql.Identifier(TEMPLATE)
-                )
-            )
+        self._copy(TEMPLATE if population is None else self._fill(population).template, name)
         try:
             yield self.database(name)
         finally:
-            with self._admin() as admin:
-                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            self._drop(name)
 
     @contextmanager
     def empty(self) -> Iterator[str]:
@@ -114,8 +150,7 @@ class DatabaseServer:
         try:
             yield self.cluster.url(name)
         finally:
-            with self._admin() as admin:
-                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            self._drop(name)
 
     def database(self, name: str) -> Database:
         """The addresses of a database of this cluster."""
@@ -131,20 +166,64 @@ class DatabaseServer:
             service_url=as_role("anshou_service"),
         )
 
+    def content(self, population: Population[T_co], connection: Connection) -> T_co:
+        """What is in a clone of this population, the test's own; `connection` leads to that clone."""
+        filled = self._fill(population)
+        # What the content keeps a hold of is not the connection that filled the template, but this one.
+        content: T_co = copy.deepcopy(filled.content, {id(filled.connection): connection})
+        return content
+
+    def _fill(self, population: Population[Any]) -> _Filled:
+        """The template with this population, made when it is first asked for."""
+        if population.name not in self._filled:
+            name = f"anshou_{population.name}"
+            below = population.upon
+            self._copy(TEMPLATE if below is None else self._fill(below).template, name)
+            with connect(self.cluster.url(name)) as connection:
+                given = [] if below is None else [self.content(below, connection)]
+                content = population.fill(connection, *given)
+            self.seal(name)
+            self._filled[population.name] = _Filled(name, content, connection)
+        return self._filled[population.name]
+
+    def _drop(self, name: str) -> None:
+        """Throw out whoever is still connected, and drop the database after some others have been used.
+
+        PostgreSQL takes its time over one that somebody has only just left: a tenth of a second.
+        """
+        self._used.append(name)
+        with self._admin() as admin:
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            if len(self._used) > USED_MAX:
+                admin.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                        sql.Identifier(self._used.popleft())
+                    )
+                )
+
+    def _copy(self, template: str, name: str) -> None:
+        with self._admin() as admin:
+            # Copying files is faster than logging every page of so small a database.
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
     def _admin(self) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(self.cluster.url("postgres"), autocommit=True)
 
-    def seal_template(self) -> None:
-        """Let nobody into the template any more: PostgreSQL does not copy a database in use."""
+    def seal(self, template: str) -> None:
+        """Let nobody into a template any more: PostgreSQL does not copy a database in use."""
         with self._admin() as admin:
             admin.execute(
                 sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true").format(
-                    sql.Identifier(TEMPLATE)
+                    sql.Identifier(template)
                 )
             )
             admin.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-                [TEMPLATE],
+                [template],
             )
 
 
@@ -196,8 +275,6 @@ def cluster_running() -> Iterator[PostgresCluster]:
 @contextmanager
 def database_server_running() -> Iterator[DatabaseServer]:
     """A cluster with a migrated template database."""
-    from database.migrate import migrate, set_role_passwords
-
     with cluster_running() as cluster:
         cluster.create_database(TEMPLATE)
         migrate(cluster.url(TEMPLATE))
@@ -206,7 +283,7 @@ def database_server_running() -> Iterator[DatabaseServer]:
         }
         set_role_passwords(cluster.url(TEMPLATE), role_passwords)
         server = DatabaseServer(cluster=cluster, role_passwords=role_passwords)
-        server.seal_template()
+        server.seal(TEMPLATE)
         yield server
 
 
@@ -217,7 +294,17 @@ def broker_running(database_url: str) -> Iterator[Broker]:
 
     accounts = {user: secrets.token_urlsafe(12) for user in SERVICE_ACCOUNTS}
     with server_folder() as folder:
-        broker = MosquittoBroker(prefix=debian.install(), folder=folder / "mosquitto", port=ports.any_free())
+        authority = Authority(folder=folder / "authority")
+        authority.prepare([ports.LOOPBACK])
+        tls = TlsListener(
+            address=ports.LOOPBACK,
+            port=ports.any_free(),
+            certificate=authority.server_certificate,
+            key=authority.server_key,
+        )
+        broker = MosquittoBroker(
+            prefix=debian.install(), folder=folder / "mosquitto", port=ports.any_free(), tls=tls
+        )
         broker.make_folder()
         provision.write_broker_identities(database_url, broker.identities, accounts)
         log = folder / "mosquitto.log"
@@ -225,6 +312,8 @@ def broker_running(database_url: str) -> Iterator[Broker]:
             yield Broker(
                 host=ports.LOOPBACK,
                 port=broker.port,
+                tls_port=tls.port,
+                authority=authority.certificate,
                 accounts=accounts,
                 database_url=database_url,
                 log=log,

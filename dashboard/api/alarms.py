@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from alarms import lifecycle
 from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
 from alarms.model import AlarmStep
-from dashboard import queries
+from dashboard import cards
 from dashboard.context import session_of
 from dashboard.params import AlarmId, SiteChoice
 from identity.sessions import actor_of
@@ -29,8 +29,8 @@ class Words(BaseModel):
 def alarm_list(request: Request, site: SiteChoice = None) -> Response:
     """The alarms in scope that are not ended, the most urgent first."""
     with session_of(request) as session:
-        cards, total = queries.cards(session.connection, site)
-    return _json({"alarms": [_card(card) for card in cards], "total": total})
+        found, total = cards.of_site(session.connection, site)
+    return _json({"alarms": [_card(card) for card in found], "total": total})
 
 
 @router.post("/{alarm_id}/steps/{step}")
@@ -45,11 +45,11 @@ def take_step(request: Request, alarm_id: AlarmId, step: AlarmStep, words: Words
             note=words.note,
             family_notice=words.family_notice,
         )
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
     return _json(_card(card))
 
 
-def _card(card: queries.Card) -> dict[str, Any]:
+def _card(card: cards.Card) -> dict[str, Any]:
     steps = sorted(legal_steps(card.state, card.priority))
     return {**msgspec.structs.asdict(card), "steps": steps}
 

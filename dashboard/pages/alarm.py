@@ -10,7 +10,7 @@ from alarms import feedback, lifecycle
 from alarms.feedback import Verdict
 from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
 from alarms.model import AlarmStep
-from dashboard import evidence, queries
+from dashboard import cards, evidence, queries
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
@@ -18,7 +18,7 @@ from dashboard.pages.feedback import feedback_values
 from dashboard.params import AlarmId
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
-from dashboard.words import STEP_DONE, WAY, Way
+from dashboard.vocabulary import STEP_DONE, WAY, Way
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
 
@@ -32,7 +32,7 @@ Short = Annotated[str, Form(max_length=100)]
 def alarm(request: Request, alarm_id: AlarmId) -> Response:
     """The alarm's page."""
     with session_of(request) as session:
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         timeline = lifecycle.timeline(session.connection, alarm_id)
         found = evidence.read(card.evidence, session.language.code)
         return page(
@@ -51,7 +51,7 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
 def step_form(request: Request, alarm_id: AlarmId, step: AlarmStep) -> Response:
     """The words that a step asks for."""
     with session_of(request) as session:
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         if step not in NEEDS_FORM or step not in legal_steps(card.state, card.priority):
             raise FormError(f"there is no form for {step} now")
         now = datetime.now(HOME_TIME)
@@ -71,7 +71,7 @@ def take_step(
 ) -> Response:
     """Take a step in the name of who is signed in; the answer is a notice, the list follows by itself."""
     with session_of(request) as session:
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         if step in legal_steps(card.state, card.priority):
             _require_words(step, note)
         lifecycle.take_step(
@@ -99,7 +99,7 @@ def add_note(request: Request, alarm_id: AlarmId, note: Text) -> Response:
         raise FormError("the note is empty", missing="note")
     with session_of(request) as session:
         lifecycle.add_note(session.connection, alarm_id, actor_of(session.staff), note.strip())
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         return step_taken(
             request,
             session,

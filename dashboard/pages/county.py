@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from care import proposals
 from care.model import SiteKind
-from dashboard import gateways, queries
+from dashboard import gateways, queries, sites
 from dashboard.context import context_of, session_of
 from dashboard.intake import intake
 from dashboard.pages.gateways import says_of
@@ -34,7 +34,7 @@ def devices(request: Request, site: SiteChoice = None) -> Response:
     """Whether intake works, devices that somebody should look at, and messages that could not be stored."""
     with session_of(request) as session:
         troubled = queries.troubled_devices(session.connection, site)
-        places = queries.sites(session.connection)
+        places = sites.in_scope(session.connection)
         proposed = proposals.proposals(session.connection, site_id=site)
         known_gateways = gateways.gateways(session.connection, site)
         return page(

@@ -11,12 +11,12 @@ from alarms import feedback, lifecycle
 from alarms.feedback import NOTE_LENGTH_MAX, Verdict, reasons
 from alarms.model import AlarmEvent, AlarmStep
 from alarms.reasons import Reason
-from dashboard import queries
+from dashboard import cards
+from dashboard.cards import Card
 from dashboard.context import Session, session_of
 from dashboard.params import AlarmId, blank_is_none
-from dashboard.queries import Card
 from dashboard.render import page, step_taken
-from dashboard.words import REASON, VERDICT
+from dashboard.vocabulary import REASON, VERDICT
 from identity.sessions import actor_of
 
 router = APIRouter(prefix="/alarms")
@@ -29,7 +29,7 @@ ReasonChoice = Annotated[Reason | None, BeforeValidator(blank_is_none), Form()]
 def feedback_form(request: Request, alarm_id: AlarmId) -> Response:
     """The form for an answer in own words."""
     with session_of(request) as session:
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         timeline = lifecycle.timeline(session.connection, alarm_id)
         values = feedback_values(session, card, timeline)
         standing = values["standing"]
@@ -55,7 +55,7 @@ def give(
 ) -> Response:
     """Keep what is said in the name of who is signed in; the page follows by itself."""
     with session_of(request) as session:
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         given = feedback.give(
             session.connection, alarm_id, actor_of(session.staff), verdict, reason=reason, note=note
         )

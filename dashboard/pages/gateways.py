@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from care import pairing, proposals
-from dashboard import gateways, queries, words
+from dashboard import gateways, sites, vocabulary
 from dashboard.context import Session, context_of, session_of
 from dashboard.errors import FormError
 from dashboard.gateways import in_words, vocabularies
@@ -96,7 +96,7 @@ def pairing_form(request: Request, replaces: Annotated[GatewayId | None, Query()
             request,
             "_pairing_form.html",
             session,
-            sites=queries.sites(session.connection),
+            sites=sites.in_scope(session.connection),
             replaced=gateways.gateway(session.connection, replaces) if replaces else None,
         )
 
@@ -142,5 +142,5 @@ def revoke(request: Request, gateway: Annotated[GatewayId, Form()]) -> Response:
 
 def says_of(proposed: proposals.Proposal, session: Session) -> list[str]:
     """What the device can say, in the reader's words."""
-    vocabulary = vocabularies(words.SIGN, words.ACTIVITY, words.ALARM_KIND)
-    return in_words(proposed.says, session.language, vocabulary)
+    words = vocabularies(vocabulary.SIGN, vocabulary.ACTIVITY, vocabulary.ALARM_KIND)
+    return in_words(proposed.says, session.language, words)

@@ -11,13 +11,13 @@ from alarms import detector_settings
 from alarms.detector_settings import Part, Problem, WishError
 from alarms.kinds import RULES
 from alarms.rules import Watch
-from dashboard import queries, watching
+from dashboard import residents, watching
 from dashboard.context import Session, session_of
 from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
+from dashboard.vocabulary import WATCH
 from dashboard.watching import Answers, State
-from dashboard.words import WATCH
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
@@ -30,7 +30,7 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
     """Every detector with what is set for this person, and the record of changes."""
     now = datetime.now(UTC)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         found = watching.rows(detector_settings.settings_of(session.connection, resident_id), now)
         changes = detector_settings.changes_of(session.connection, resident_id)
         return page(
@@ -55,7 +55,7 @@ def watch_form(request: Request, resident_id: ResidentId, watch: Watch) -> Respo
     """The form to change one of them."""
     now = datetime.now(UTC)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
         row = watching.row_of(watch, standing, now)
@@ -70,7 +70,7 @@ def set_watch(
     now = datetime.now(UTC)
     wish, unreadable = watching.wish_of(answers)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
         try:
@@ -99,7 +99,7 @@ def restore_watch(
 ) -> Response:
     """Back to what holds for everybody."""
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         detector_settings.restore(
             session.connection,
             resident_id,
@@ -114,7 +114,7 @@ def restore_watch(
 def _form(
     request: Request,
     session: Session,
-    person: queries.Resident,
+    person: residents.Resident,
     row: watching.Row,
     answers: Answers,
     problems: Mapping[Part, Problem],

@@ -12,6 +12,7 @@ from database.errors import InvalidError
 from deploy.local import instance
 from deploy.records.common import DataOption, open_records, records_app, show, show_one
 from ingest.provision import Provisioner
+from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind, PowerSource, SignalKind
 from protocol.wire import Leaf, Topic
 
@@ -53,7 +54,7 @@ def add(
 ) -> None:
     """Record a device, let it in at the broker, and print its credentials, once."""
     running = instance.current(data)
-    provisioner = Provisioner(running.provisioner_mqtt_url)
+    provisioner = Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url))
     told_broker: str | None = None
     try:
         with open_records(data) as connection:
@@ -120,7 +121,7 @@ def remove(device: Annotated[str, typer.Argument(help="Name.")], data: DataOptio
     with open_records(data) as connection:
         known = registry.device_by_name(connection, device)
         registry.retire_device(connection, known.id)
-        Provisioner(running.provisioner_mqtt_url).remove_device(device)
+        Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url)).remove_device(device)
     show_one("Device retired", {"name": device, "kind": known.kind})
 
 

@@ -347,9 +347,9 @@ import sys
 from datetime import datetime
 from analytics.nightly import train_now
 from analytics.settings import AnalyticsSettings
-from care import db
+from database.connections import connect
 settings = AnalyticsSettings(database_url=sys.argv[1])
-with db.connect(sys.argv[1], autocommit=True) as connection:
+with connect(sys.argv[1], autocommit=True) as connection:
     train_now(connection, settings, now=datetime.fromisoformat(sys.argv[2]))
 """
 

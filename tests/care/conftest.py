@@ -3,14 +3,18 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from argon2 import PasswordHasher
 
 from care import registry
 from care.model import CareCategory, Resident, RoomKind, Site, SiteKind
 from database.connections import Connection
 from identity.model import ScopeKind, Staff, StaffRole
 from protocol.model import DeviceKind
+from tests.servers import DatabaseServer, Population
 
 PASSWORD = "correct horse battery"
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""A sign-in takes the cost with which the password was hashed: this one takes none."""
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -88,10 +92,18 @@ class County:
             township=township,
             operator=operator,
             sites=sites,
+            hasher=CHEAP_HASHER,
         )
 
 
+COUNTY = Population("county", County)
+
+
 @pytest.fixture
-def county(owner: Connection) -> County:
-    with owner.transaction():
-        return County(owner)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return COUNTY if "county" in request.fixturenames else None
+
+
+@pytest.fixture
+def county(database_server: DatabaseServer, owner: Connection) -> County:
+    return database_server.content(COUNTY, owner)

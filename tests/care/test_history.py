@@ -12,16 +12,15 @@ from care.history import Through
 from database.connections import Connection, connect
 from identity.sessions import scope_of, sign_in
 from protocol.model import DeviceKind
-from tests.care.conftest import PASSWORD, SINCE, County
-from tests.servers import Database
+from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
+from tests.servers import Database, DatabaseServer, Population
 
 DAYS = 120
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 YESTERDAY = UNTIL - timedelta(days=1)
 
 
-@pytest.fixture
-def filled(owner: Connection, county: County) -> tuple[int, int]:
+def fill(owner: Connection, county: County) -> tuple[int, int]:
     """A wristband each for the mother and the stranger, with a reading every 10 min; their ids."""
     with owner.transaction():
         ids = [
@@ -80,6 +79,19 @@ def filled(owner: Connection, county: County) -> tuple[int, int]:
     for table in ("vitals", "vitals_hourly", "vitals_daily", "activity", "activity_hourly"):
         owner.execute(f"ANALYZE readings.{table}")
     return ids[0], ids[1]
+
+
+HISTORY = Population("history", fill, upon=COUNTY)
+
+
+@pytest.fixture
+def population() -> Population[object]:
+    return HISTORY
+
+
+@pytest.fixture
+def filled(database_server: DatabaseServer, owner: Connection) -> tuple[int, int]:
+    return database_server.content(HISTORY, owner)
 
 
 @pytest.fixture

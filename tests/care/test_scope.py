@@ -7,6 +7,7 @@ import pytest
 
 from database.connections import Connection, connect
 from identity import sessions
+from identity.secrets import hash_password
 from identity.sessions import LockedError, NoSessionError, SignInError, scope_of, sign_in, sign_out
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
@@ -123,7 +124,13 @@ def test_a_wrong_password_and_a_wrong_name_are_told_alike(county: County, web: C
     assert str(wrong_password.value) == str(wrong_name.value)
 
 
-def test_parameters_of_unknown_names_look_real_and_stay_the_same(county: County, web: Connection) -> None:
+def test_parameters_of_unknown_names_look_real_and_stay_the_same(
+    county: County, web: Connection, owner: Connection
+) -> None:
+    owner.execute(
+        "UPDATE care.staff SET password_argon2 = %s WHERE username = 'wang'", (hash_password(PASSWORD),)
+    )
+
     def parameters(name: str) -> str:
         row = web.execute("SELECT care.password_parameters(%s) AS value", (name,)).fetchone()
         assert row is not None

@@ -10,22 +10,27 @@ from starlette.testclient import TestClient
 from dashboard.app import create_app
 from dashboard.settings import Settings
 from database.connections import Connection
-from tests.care.conftest import PASSWORD, County
+from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, running
-from tests.dashboard.ward import Ward
-from tests.servers import Database
+from tests.dashboard.ward import WARD, Ward, population_with_ward
+from tests.servers import Database, DatabaseServer, Population
 
 
 @pytest.fixture
-def county(owner: Connection) -> County:
-    with owner.transaction():
-        return County(owner)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return population_with_ward(request)
 
 
 @pytest.fixture
-def ward(owner: Connection, county: County) -> Ward:
-    with owner.transaction():
-        return Ward(owner, county)
+def county(database_server: DatabaseServer, owner: Connection) -> County:
+    return database_server.content(COUNTY, owner)
+
+
+@pytest.fixture
+def ward(database_server: DatabaseServer, owner: Connection) -> Ward:
+    ward = database_server.content(WARD, owner)
+    ward.speak(owner)
+    return ward
 
 
 @pytest.fixture
@@ -45,6 +50,11 @@ def sign_in(client: TestClient, username: str) -> TestClient:
     answer = client.post("/sign-in", data={"username": username, "password": PASSWORD})
     assert answer.status_code == 303, answer.text
     return client
+
+
+def one_line(html: str) -> str:
+    """HTML whose line breaks are spaces: where the template breaks its lines says nothing."""
+    return " ".join(html.split())
 
 
 @pytest.fixture

@@ -11,19 +11,24 @@ from alarms.feedback import Verdict
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from alarms.reasons import Reason
-from care.model import Ability, CareCategory, RoomKind, SelfCareLevel, SiteKind
-from dashboard import words
-from dashboard.catalogues import ROOM, extracted, kept
+from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
+from dashboard import ROOM, vocabulary
+from dashboard.catalogues import extracted, kept
 from dashboard.curves import Range
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
+from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
-from protocol.model import ActivityEvent, DeviceKind, PowerSource
+from protocol.model import (
+    ActivityEvent,
+    DeviceKind,
+    PowerSource,
+)
 from protocol.signs import SIGNS
 
-TEMPLATES = sorted((ROOM / "templates").glob("*.html"))
+TEMPLATES = sorted(ROOM.glob("**/templates/*.html"))
 PEOPLE_TAKE = {
     AlarmStep.ACKNOWLEDGED,
     AlarmStep.ARRIVED,
@@ -61,35 +66,34 @@ def test_chinese_is_chinese() -> None:
 @pytest.mark.parametrize(
     ("vocabulary", "members"),
     [
-        (words.ALARM_KIND, AlarmKind),
-        (words.ALARM_ICON, AlarmKind),
-        (words.PRIORITY, AlarmPriority),
-        (words.STATE, AlarmState),
-        (words.STEP, PEOPLE_TAKE),
-        (words.STEP_DONE, AlarmStep),
-        (words.STEP_ICON, AlarmStep),
-        (words.SITE_KIND, SiteKind),
-        (words.CATEGORY, CareCategory),
-        (words.SELF_CARE, SelfCareLevel),
-        (words.ABILITY, Ability),
-        (words.ROOM_KIND, RoomKind),
-        (words.ROLE, StaffRole),
-        (words.SCOPE, ScopeKind),
-        (words.DEVICE_KIND, DeviceKind),
-        (words.POWER, PowerSource),
-        (words.ACTIVITY, ActivityEvent),
-        (words.DEAD_REASON, DeadReason),
-        (words.WAY, words.Way),
-        (words.INTAKE, Process),
-        (words.INTAKE_CONSEQUENCE, Process),
-        (words.INTAKE_TROUBLE, Trouble),
-        (words.RANGE, Range),
-        (words.GRADE, Grade),
-        (words.VERDICT, Verdict),
-        (words.VERDICT_ICON, Verdict),
-        (words.REASON, Reason),
-        (words.SIGN, {*SIGNS, "bp"}),
-        (words.SIGN_UNIT, {*SIGNS, "bp"}),
+        (vocabulary.ALARM_KIND, AlarmKind),
+        (vocabulary.ALARM_ICON, AlarmKind),
+        (vocabulary.PRIORITY, AlarmPriority),
+        (vocabulary.STATE, AlarmState),
+        (vocabulary.STEP, PEOPLE_TAKE),
+        (vocabulary.STEP_DONE, AlarmStep),
+        (vocabulary.STEP_ICON, AlarmStep),
+        (vocabulary.SITE_KIND, SiteKind),
+        (resident_words.CATEGORY, CareCategory),
+        (vocabulary.SELF_CARE, SelfCareLevel),
+        (resident_words.ABILITY, Ability),
+        (vocabulary.ROLE, StaffRole),
+        (vocabulary.SCOPE, ScopeKind),
+        (vocabulary.DEVICE_KIND, DeviceKind),
+        (vocabulary.POWER, PowerSource),
+        (vocabulary.ACTIVITY, ActivityEvent),
+        (vocabulary.DEAD_REASON, DeadReason),
+        (vocabulary.WAY, vocabulary.Way),
+        (vocabulary.INTAKE, Process),
+        (vocabulary.INTAKE_CONSEQUENCE, Process),
+        (vocabulary.INTAKE_TROUBLE, Trouble),
+        (resident_words.RANGE, Range),
+        (vocabulary.GRADE, Grade),
+        (vocabulary.VERDICT, Verdict),
+        (vocabulary.VERDICT_ICON, Verdict),
+        (vocabulary.REASON, Reason),
+        (vocabulary.SIGN, {*SIGNS, "bp"}),
+        (vocabulary.SIGN_UNIT, {*SIGNS, "bp"}),
     ],
 )
 def test_every_member_has_its_word(vocabulary: Mapping[str, str], members: type[StrEnum] | set[str]) -> None:
@@ -100,9 +104,9 @@ def test_every_icon_is_there() -> None:
     sprite = (ROOM / "static" / "vendor" / "icons.svg").read_text()
     templates = "".join(path.read_text() for path in TEMPLATES)
     used = {
-        *words.ALARM_ICON.values(),
-        *words.STEP_ICON.values(),
-        *words.VERDICT_ICON.values(),
+        *vocabulary.ALARM_ICON.values(),
+        *vocabulary.STEP_ICON.values(),
+        *vocabulary.VERDICT_ICON.values(),
         *re.findall(r"icon\('([a-z0-9-]+)'", templates),
     }
     assert {name for name in used if f'id="tabler-{name}"' not in sprite} == set()

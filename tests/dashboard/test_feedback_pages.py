@@ -15,7 +15,7 @@ from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
 from tests.care.conftest import County
-from tests.dashboard.conftest import sign_in
+from tests.dashboard.conftest import one_line, sign_in
 from tests.dashboard.ward import Ward
 
 HTMX = {"HX-Request": "true"}
@@ -99,11 +99,11 @@ def test_a_cancelled_alarm_is_false_until_somebody_says_otherwise(
 ) -> None:
     alarm = ward.alarm(owner, 1, AlarmKind.SOS)
     caregiver.post(f"/alarms/{alarm.id}/steps/cancelled", headers=HTMX, data={"note": "误按"})
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert 'name="verdict" value="false" aria-pressed="true"' in page
     assert "误按" in page
     caregiver.post(f"/alarms/{alarm.id}/feedback", headers=HTMX, data={"verdict": "unsure"})
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert 'name="verdict" value="unsure" aria-pressed="true"' in page
 
 
@@ -236,12 +236,12 @@ def test_who_says_that_a_cause_has_ended(
     else:
         told = end_condition_of(owner, alarm.id, at=at, actor=Actor("weak_breathing"))
     assert told is not None
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert f"</b> {line} <time" in page
     assert note in page
     assert "<b>weak_breathing</b>" not in page, "who it was is told in words"
     caregiver.post("/language", data={"code": "en"})
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert ("</b> reports that" in page) is by_device
     assert ("</b> shows that" in page) is not by_device
     assert ("The device reports" in page) is by_device

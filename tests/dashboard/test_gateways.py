@@ -12,7 +12,7 @@ from dashboard.app import create_app
 from dashboard.gateways import in_words, vocabularies
 from dashboard.languages import language
 from dashboard.settings import Settings
-from dashboard.words import ACTIVITY, ALARM_KIND, SIGN
+from dashboard.vocabulary import ACTIVITY, ALARM_KIND, SIGN
 from database.connections import Connection
 from deploy.authority import Authority
 from identity.secrets import hash_device_secret

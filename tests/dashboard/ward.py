@@ -4,6 +4,8 @@ import math
 import random
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from alarms.model import Alarm, AlarmPriority
@@ -11,8 +13,11 @@ from care import registry
 from care.model import Ability, CareCategory, Resident
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import DeviceKind
-from tests.care.conftest import SINCE, County
+from protocol.model import (
+    DeviceKind,
+)
+from tests.care.conftest import COUNTY, SINCE, County
+from tests.servers import Population
 
 NAMES = (
     ("李秀英", "female"), ("张桂兰", "female"), ("王德福", "male"), ("刘玉珍", "female"),
@@ -24,11 +29,11 @@ MINUTES_OF_A_DAY = 1_440
 
 
 class Ward:
-    """Twelve residents in six rooms of the home of a `County`."""
+    """Twelve residents in six rooms of the home of a `County`, whose devices have spoken after `speak`."""
 
-    def __init__(self, connection: Connection, county: County, *, now: datetime | None = None) -> None:
+    def __init__(self, connection: Connection, county: County) -> None:
         self.county = county
-        self.now = now or datetime.now(UTC)
+        self.now = datetime.now(UTC)
         self.random = random.Random(7)
         self.residents: list[Resident] = []
         for number, (name, sex) in enumerate(NAMES):
@@ -60,13 +65,18 @@ class Ward:
             ).device
             for resident in self.residents
         ]
-        for number, (resident, device) in enumerate(zip(self.residents, self.mattresses, strict=True)):
-            self._latest(connection, resident, number)
-            connection.execute(
-                "INSERT INTO readings.device_state (device_id, last_seen_at, online, battery)"
-                " VALUES (%s, %s, true, %s)",
-                (device.id, self.now - timedelta(minutes=number), 100 - number * 8),
-            )
+
+    def speak(self, connection: Connection) -> None:
+        """The latest of everybody's readings, as of now."""
+        self.now = datetime.now(UTC)
+        with connection.transaction():
+            for number, (resident, device) in enumerate(zip(self.residents, self.mattresses, strict=True)):
+                self._latest(connection, resident, number)
+                connection.execute(
+                    "INSERT INTO readings.device_state (device_id, last_seen_at, online, battery)"
+                    " VALUES (%s, %s, true, %s)",
+                    (device.id, self.now - timedelta(minutes=number), 100 - number * 8),
+                )
 
     def _latest(self, connection: Connection, resident: Resident, number: int) -> None:
         age = timedelta(minutes=2 if number % 5 else 47)
@@ -152,3 +162,13 @@ class Ward:
         if seconds_ago:
             connection.execute("UPDATE care.alarm SET opened_at = %s WHERE id = %s", (at, alarm.id))
         return alarm
+
+
+WARD = Population("ward", Ward, upon=COUNTY)
+
+
+def population_with_ward(request: pytest.FixtureRequest) -> Population[object] | None:
+    """The ward, or the county alone, as the test wants it."""
+    if "ward" in request.fixturenames:
+        return WARD
+    return COUNTY if "county" in request.fixturenames else None

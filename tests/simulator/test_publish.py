@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from protocol import wire
+from protocol.environment import SettingsError
 from protocol.model import AlarmSignal, SignalKind
 from simulator import events
 from simulator.county import plan_county
@@ -231,7 +232,7 @@ def test_who_is_refused_is_told_so(broker: Broker) -> None:
 
 
 def test_an_address_that_is_none_is_explained() -> None:
-    with pytest.raises(SimulatorError, match="mqtt://user:password@host:1883"):
+    with pytest.raises(SettingsError, match="mqtt://user:password@host:1883"):
         client_for("localhost:1883", "x")
 
 

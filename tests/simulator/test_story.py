@@ -35,7 +35,7 @@ def test_another_process_tells_the_same_messages() -> None:
     """Neither hash randomisation nor the order of sets may leak into the story."""
     program = (
         "import hashlib\n"
-        "from gateway import wire\n"
+        "from protocol import wire\n"
         "from simulator import events\n"
         "from simulator.county import plan_county\n"
         "from simulator.story import Story\n"

@@ -18,9 +18,9 @@ from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past
 from tests.dashboard.running import Dashboard
 from tests.dashboard.ward import Ward
-from tests.system.test_desk import NewContext, county, dashboard, enter, of_each, ward
+from tests.system.test_desk import NewContext, county, dashboard, enter, of_each, population, ward
 
-__all__ = ["county", "dashboard", "ward"]
+__all__ = ["county", "dashboard", "population", "ward"]
 
 pytestmark = pytest.mark.browser
 

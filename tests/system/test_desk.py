@@ -14,10 +14,10 @@ from alarms.model import AlarmStep
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from tests.care.conftest import PASSWORD, County
+from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, running
-from tests.dashboard.ward import Ward
-from tests.servers import Database
+from tests.dashboard.ward import WARD, Ward
+from tests.servers import Database, DatabaseServer, Population
 
 pytestmark = pytest.mark.browser
 
@@ -30,17 +30,22 @@ NewContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture
-def county(owner: Connection) -> County:
-    with owner.transaction():
-        return County(owner)
+def population() -> Population[object]:
+    return WARD
 
 
 @pytest.fixture
-def ward(owner: Connection, county: County) -> Ward:
+def county(database_server: DatabaseServer, owner: Connection) -> County:
+    return database_server.content(COUNTY, owner)
+
+
+@pytest.fixture
+def ward(database_server: DatabaseServer, owner: Connection) -> Ward:
+    ward = database_server.content(WARD, owner)
+    ward.speak(owner)
     with owner.transaction():
-        ward = Ward(owner, county)
         ward.fill_day(owner)
-        return ward
+    return ward
 
 
 @pytest.fixture

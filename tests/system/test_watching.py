@@ -29,12 +29,12 @@ from database.connections import Connection, connect
 from identity.model import StaffRole
 from protocol.calendar import HOME_TIME
 from protocol.model import DeviceKind
-from tests.care.conftest import PASSWORD, SINCE, County
+from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import sign_in
 from tests.dashboard.running import Dashboard, running
-from tests.dashboard.ward import Ward
-from tests.servers import Database
+from tests.dashboard.ward import WARD, Ward, population_with_ward
+from tests.servers import Database, DatabaseServer, Population
 
 HTMX = {"HX-Request": "true"}
 PATIENCE_MS = 20_000
@@ -43,9 +43,13 @@ NIGHT = datetime.combine(datetime.now(HOME_TIME).date(), time(2), HOME_TIME)
 
 
 @pytest.fixture
-def county(owner: Connection) -> County:
-    with owner.transaction():
-        county = County(owner)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return population_with_ward(request)
+
+
+@pytest.fixture
+def county(database_server: DatabaseServer, owner: Connection) -> County:
+    county = database_server.content(COUNTY, owner)
     owner.execute("UPDATE care.staff SET role = %s WHERE username = 'liu'", (StaffRole.SHIFT_LEADER,))
     return county
 
@@ -215,9 +219,10 @@ def test_history_reads_what_the_page_has_written(
 
 
 @pytest.fixture
-def ward(owner: Connection, county: County) -> Ward:
-    with owner.transaction():
-        return Ward(owner, county)
+def ward(database_server: DatabaseServer, owner: Connection, county: County) -> Ward:
+    ward = database_server.content(WARD, owner)
+    ward.speak(owner)
+    return ward
 
 
 @pytest.fixture

@@ -8,14 +8,17 @@ from alarms.feedback import Verdict
 from alarms.kinds import FINDERS, KINDS, RULES
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from alarms.reasons import Reason
-from care.model import Ability, CareCategory, RoomKind, SelfCareLevel, SiteKind
-from dashboard.curves import Range
+from care.model import SelfCareLevel, SiteKind
 from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import N_
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
-from protocol.model import ActivityEvent, DeviceKind, PowerSource
+from protocol.model import (
+    ActivityEvent,
+    DeviceKind,
+    PowerSource,
+)
 
 
 class Way(StrEnum):
@@ -84,31 +87,10 @@ SITE_KIND: Mapping[StrEnum, str] = {
     SiteKind.DAY_CENTRE: N_("Day centre"),
     SiteKind.HOUSEHOLD: N_("Own home"),
 }
-CATEGORY: Mapping[StrEnum, str] = {
-    CareCategory.TEKUN_CENTRALISED: N_("Tekun, cared for in a home"),
-    CareCategory.TEKUN_DISPERSED: N_("Tekun, cared for at home"),
-    CareCategory.PRIVATE: N_("Private"),
-}
 SELF_CARE: Mapping[StrEnum, str] = {
     SelfCareLevel.ABLE: N_("Independent"),
     SelfCareLevel.PARTIAL_LOSS: N_("Needs some help"),
     SelfCareLevel.TOTAL_LOSS: N_("Needs full care"),
-}
-ABILITY: Mapping[StrEnum, str] = {
-    Ability.EAT: N_("eating"),
-    Ability.DRESS: N_("dressing"),
-    Ability.GET_IN_AND_OUT_OF_BED: N_("getting in and out of bed"),
-    Ability.TOILET: N_("using the toilet"),
-    Ability.WALK_INDOORS: N_("walking indoors"),
-    Ability.BATHE: N_("bathing"),
-}
-ROOM_KIND: Mapping[StrEnum, str] = {
-    RoomKind.BEDROOM: N_("Bedroom"),
-    RoomKind.BATHROOM: N_("Bathroom"),
-    RoomKind.KITCHEN: N_("Kitchen"),
-    RoomKind.LIVING_ROOM: N_("Living room"),
-    RoomKind.HALLWAY: N_("Hallway"),
-    RoomKind.OTHER: N_("Other room"),
 }
 ROLE: Mapping[StrEnum, str] = {
     StaffRole.COUNTY_SUPERVISOR: N_("County supervisor"),
@@ -223,12 +205,6 @@ SIGN_UNIT: Mapping[str, str] = {
     "dbp": "mmHg",
     "glucose": "mmol/L",
     "weight": "kg",
-}
-RANGE: Mapping[StrEnum, str] = {
-    Range.DAY: N_("24 hours"),
-    Range.WEEK: N_("7 days"),
-    Range.SEASON: N_("90 days"),
-    Range.YEAR: N_("1 year"),
 }
 GRADE: Mapping[StrEnum, str] = {
     Grade.CERTAIN: N_("Certain"),

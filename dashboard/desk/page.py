@@ -1,4 +1,4 @@
-"""The desk: what is wrong now, who goes, and how everybody else is."""
+"""The desk's routes: the page, its parts alone, and the stream that keeps pages live."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from dashboard import live, queries
+from dashboard import cards, live, sites
 from dashboard.context import Context, Session, context_of, session_of, session_with, token_of
+from dashboard.desk import queries
+from dashboard.desk.queries import Bed
 from dashboard.errors import BusyError
 from dashboard.params import EventId, SiteChoice
-from dashboard.queries import Bed
 from dashboard.render import epoch_ms, fragment, page
 
 router = APIRouter()
@@ -42,20 +43,20 @@ def home(request: Request) -> Response:
 def desk(request: Request, site: SiteChoice = None) -> Response:
     """The alarms and the beds of one site, or of all in scope."""
     with session_of(request) as session:
-        sites = queries.sites(session.connection)
-        chosen = next((one for one in sites if one.id == site), None)
-        if chosen is None and len(sites) == 1:
-            chosen = sites[0]
+        places = sites.in_scope(session.connection)
+        chosen = next((one for one in places if one.id == site), None)
+        if chosen is None and len(places) == 1:
+            chosen = places[0]
         site_id = chosen.id if chosen else None
         return page(
             request,
-            "desk.html",
+            "desk/desk.html",
             session,
-            sites=sites,
+            sites=places,
             chosen=chosen,
             alarms=_alarm_list(session, site_id),
             after=queries.last_event_id(session.connection, site_id),
-            **_bed_values(session, site_id, sum(one.residents for one in sites)),
+            **_bed_values(session, site_id, sum(one.residents for one in places)),
         )
 
 
@@ -70,8 +71,8 @@ def alarm_list(request: Request, site: SiteChoice = None) -> Response:
 def bed_grid(request: Request, site: SiteChoice = None) -> Response:
     """The beds alone."""
     with session_of(request) as session:
-        residents = sum(one.residents for one in queries.sites(session.connection))
-        return page(request, "_beds.html", session, **_bed_values(session, site, residents))
+        residents = sum(one.residents for one in sites.in_scope(session.connection))
+        return page(request, "desk/_beds.html", session, **_bed_values(session, site, residents))
 
 
 @router.get("/live")
@@ -94,15 +95,15 @@ async def live_desk(
             # The number before the list: what happens between the two is sent again, never lost.
             last_event_id = queries.last_event_id(session.connection, site)
             html = _alarm_list(session, site) if view == "desk" else _bell(session, site, last_event_id)
-            sites = queries.site_ids(session.connection)
-        return live.Update(html, last_event_id, sites & {site} if site else sites)
+            shown = queries.site_ids(session.connection)
+        return live.Update(html, last_event_id, shown & {site} if site else shown)
 
     def missed() -> str:
         if seen is None or view != "desk":
             return ""
         with session_with(context, token) as session:
             ended = queries.missed(session.connection, site, seen)
-            return fragment("_missed.html", session.language, missed=ended) if ended else ""
+            return fragment("desk/_missed.html", session.language, missed=ended) if ended else ""
 
     # Before the stream starts a session that has ended is still told with its own status.
     await live.in_thread(context.hub, lambda: _require_session(context, token))
@@ -119,14 +120,14 @@ async def _events(messages: AsyncIterator[live.Message]) -> AsyncIterator[Server
 
 
 def _alarm_list(session: Session, site_id: int | None) -> str:
-    cards, total = queries.cards(session.connection, site_id)
+    found, total = cards.of_site(session.connection, site_id)
     counts = queries.counts(session.connection, site_id)
     return fragment(
-        "_alarms.html",
+        "desk/_alarms.html",
         session.language,
-        active=[card for card in cards if card.resolved_at is None],
-        resolved=[card for card in cards if card.resolved_at is not None],
-        hidden=total - len(cards),
+        active=[card for card in found if card.resolved_at is None],
+        resolved=[card for card in found if card.resolved_at is not None],
+        hidden=total - len(found),
         counts=counts,
         one_site=site_id is not None,
     )
@@ -135,7 +136,7 @@ def _alarm_list(session: Session, site_id: int | None) -> str:
 def _bell(session: Session, site_id: int | None, last_event_id: int) -> str:
     counts = queries.counts(session.connection, site_id)
     return fragment(
-        "_bell.html",
+        "desk/_bell.html",
         session.language,
         counts=counts,
         last_event_id=last_event_id,
@@ -144,7 +145,7 @@ def _bell(session: Session, site_id: int | None, last_event_id: int) -> str:
 
 
 def _bed_values(session: Session, site_id: int | None, residents: int) -> dict[str, Any]:
-    """What `_beds.html` needs; no beds when there would be too many to look at."""
+    """What `desk/_beds.html` needs; no beds when there would be too many to look at."""
     is_too_many = site_id is None and residents > queries.BEDS_MAX
     beds = [] if is_too_many else queries.beds(session.connection, site_id)
     rooms = [

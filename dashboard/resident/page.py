@@ -1,4 +1,4 @@
-"""One resident: who they are, how they are, what watches them."""
+"""The route of a resident's page; the charts fetch their data from the API."""
 
 from datetime import UTC, datetime
 
@@ -7,12 +7,12 @@ from fastapi.responses import Response
 
 from alarms import detector_settings
 from care.model import Ability
-from dashboard import queries, watching
+from dashboard import residents, watching
 from dashboard.context import session_of
 from dashboard.curves import Range
 from dashboard.params import ResidentId
-from dashboard.queries import age_years
 from dashboard.render import page
+from dashboard.resident import queries
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
@@ -24,16 +24,16 @@ def resident(
     resident_id: ResidentId,
     range: Range = Range.DAY,  # noqa: A002 - the name in the address
 ) -> Response:
-    """The resident's page; the charts fetch their data from the API."""
+    """Who they are, how they are, what watches them."""
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         return page(
             request,
-            "resident.html",
+            "resident/resident.html",
             session,
             person=person,
             range=range,
-            age_years=age_years(person.born_on, datetime.now(HOME_TIME).date()),
+            age_years=residents.age_years(person.born_on, datetime.now(HOME_TIME).date()),
             lost=[ability for ability in Ability if not getattr(person, ability)],
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),
