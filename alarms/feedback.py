@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from alarms.errors import UnfinishedError
 from alarms.kinds import KINDS, AlarmKind
-from alarms.lifecycle import ENDED
 from alarms.model import Alarm, AlarmState
 from alarms.reasons import Reason
 from database.connections import Connection
@@ -25,8 +24,6 @@ from identity.model import Actor
 _sql = queries("alarms", "sql/feedback.sql")
 
 NOTE_LENGTH_MAX = 500
-LOOKED_AT = ENDED | {AlarmState.RESOLVED}
-"""Before that nobody has seen enough to judge."""
 Z_95 = 1.959964
 """The normal distribution's quantile for an interval of 95 %."""
 POOR_SHARE = 0.5
@@ -129,8 +126,8 @@ def reasons(kind: AlarmKind, verdict: Verdict) -> tuple[Reason, ...]:
 
 
 def may_judge(state: AlarmState) -> bool:
-    """Whether an alarm in this state has been looked at."""
-    return state in LOOKED_AT
+    """Whether an alarm in this state has been looked at: before, nobody has seen enough to judge."""
+    return not state.is_active
 
 
 def give(

@@ -28,8 +28,6 @@ _sql = queries("alarms", "sql/lifecycle.sql")
 
 NOTE_LENGTH_MAX = 2_000
 
-ENDED = frozenset({AlarmState.CLOSED, AlarmState.CANCELLED, AlarmState.CLEARED})
-
 STATE_AFTER: Mapping[AlarmStep, AlarmState] = {
     AlarmStep.ACKNOWLEDGED: AlarmState.ACKNOWLEDGED,
     AlarmStep.ARRIVED: AlarmState.ARRIVED,

@@ -20,6 +20,20 @@ class AlarmState(StrEnum):
     CANCELLED = "cancelled"
     CLEARED = "cleared"
 
+    @property
+    def is_active(self) -> bool:
+        """Whether somebody still has to reach it: a further signal joins it (in SQL: care.is_active)."""
+        return self in _ACTIVE
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing is left to do (in SQL: care.is_ended)."""
+        return self in _ENDED
+
+
+_ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
+_ENDED = frozenset({AlarmState.CLOSED, AlarmState.CANCELLED, AlarmState.CLEARED})
+
 
 class AlarmStep(StrEnum):
     """What can happen to an alarm; each is a line of its timeline."""
