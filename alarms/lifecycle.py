@@ -17,43 +17,16 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from alarms.errors import AlreadyTakenError, IllegalStepError, UnfinishedError
+from alarms.kinds import KINDS, AlarmKind
 from alarms.model import Alarm, AlarmEvent, AlarmPriority, AlarmState, AlarmStep
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
 from identity.model import Actor
-from protocol.model import AlarmKind
 
 _sql = queries("alarms", "sql/lifecycle.sql")
 
 NOTE_LENGTH_MAX = 2_000
-
-PRIORITY_OF: Mapping[AlarmKind, AlarmPriority] = {
-    AlarmKind.SOS: AlarmPriority.HIGH,
-    AlarmKind.FALL: AlarmPriority.HIGH,
-    AlarmKind.SMOKE: AlarmPriority.HIGH,
-    AlarmKind.GAS: AlarmPriority.HIGH,
-    AlarmKind.WATER: AlarmPriority.MEDIUM,
-    AlarmKind.BED_EXIT: AlarmPriority.MEDIUM,
-    AlarmKind.WANDERING: AlarmPriority.MEDIUM,
-    AlarmKind.WEAK_BREATHING: AlarmPriority.HIGH,
-    AlarmKind.TAMPER: AlarmPriority.LOW,
-    AlarmKind.LOW_BATTERY: AlarmPriority.LOW,
-    AlarmKind.FAULT: AlarmPriority.LOW,
-    AlarmKind.VITALS: AlarmPriority.MEDIUM,
-    AlarmKind.INACTIVITY: AlarmPriority.MEDIUM,
-    AlarmKind.DEVICE_OFFLINE: AlarmPriority.LOW,
-    AlarmKind.HEALTH_CHANGE: AlarmPriority.MEDIUM,
-    AlarmKind.ROUTINE_CHANGE: AlarmPriority.LOW,
-    AlarmKind.NO_TURNING: AlarmPriority.LOW,
-    AlarmKind.OUTBREAK: AlarmPriority.MEDIUM,
-    AlarmKind.ABSENCE: AlarmPriority.LOW,
-    AlarmKind.RESTLESSNESS: AlarmPriority.LOW,
-    AlarmKind.OUT_OF_LIMITS: AlarmPriority.LOW,
-}
-"""Usual priority by kind, after IEC 60601-1-8; a detector may raise it by what it saw."""
-
-ENDED = frozenset({AlarmState.CLOSED, AlarmState.CANCELLED, AlarmState.CLEARED})
 
 STATE_AFTER: Mapping[AlarmStep, AlarmState] = {
     AlarmStep.ACKNOWLEDGED: AlarmState.ACKNOWLEDGED,
@@ -123,7 +96,7 @@ def raise_alarm(
             "room_id": room_id,
             "device_id": device_id,
             "kind": kind,
-            "priority": priority or PRIORITY_OF[kind],
+            "priority": priority or KINDS[kind].priority,
             "source": source,
             "detector": detector,
             "evidence": Jsonb(evidence or {}),

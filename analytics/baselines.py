@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from analytics import features
 from analytics.history import PERSISTENT_SIGNS, History, Residents
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 LEARN_DAYS = 28
 """Four weeks: long enough for each weekday, short enough to follow a person who ages."""

@@ -15,13 +15,14 @@ import pandas as pd
 from psycopg import postgres, sql
 from psycopg.rows import tuple_row
 
+from alarms.kinds import AlarmKind
 from analytics import columns
 from analytics.columns import INTEGER, REAL, TIME
 from analytics.news2 import SIGNS
 from care.policy import Policy, effective
 from database.connections import Connection
 from database.queries import queries
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 
 _sql = queries("analytics", "sql/history.sql")
 

@@ -21,9 +21,6 @@ from alarms.lifecycle import legal_steps
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 
-ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
-"""States in which a new signal joins the alarm instead of opening another (care.alarm, alarm_one_active)."""
-
 REPEATS_S = 72 * 3_600
 """So far back it counts how often somebody has looked at the same."""
 WORSE_POINTS = 2
@@ -148,7 +145,7 @@ def _by_subject(
     ended: dict[str, list[Mapping[str, Any]]] = {}
     for row in alarms.to_dict("records"):
         alarm = {str(key): value for key, value in row.items()}
-        if AlarmState(alarm["state"]) in ACTIVE:
+        if AlarmState(alarm["state"]).is_active:
             active[alarm["subject"]] = alarm
         else:
             ended.setdefault(alarm["subject"], []).append(alarm)

@@ -16,6 +16,7 @@ import psycopg
 
 from alarms import lifecycle
 from alarms.errors import IllegalStepError
+from alarms.kinds import AlarmKind
 from analytics.baselines import Baselines, HistoryBaselines
 from analytics.detectors import Detector, SubjectKind
 from analytics.detectors.absence import Absence
@@ -38,7 +39,6 @@ from database.errors import NotFoundError
 from database.leases import Duty, DutyLock
 from identity.model import Actor
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alarms import lifecycle
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from analytics.history import record_pulse
 from analytics.rounds import Rounds, detectors_of, handling_of
@@ -38,7 +39,6 @@ from ingest.settle import Rhythm, settle
 from ingest.signals import store_signal
 from ingest.subscriber import Incoming
 from protocol import wire
-from protocol.model import AlarmKind
 from protocol.wire import Topic
 from simulator import events
 from simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_of, day_start_ms

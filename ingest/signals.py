@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from alarms import lifecycle
+from alarms.kinds import AlarmKind
 from database.connections import Connection
 from database.queries import queries
 from identity.model import Actor
@@ -34,7 +35,7 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
         alarm = lifecycle.raise_alarm(
             connection,
             site_id=entry.site_id,
-            kind=signal.kind,
+            kind=AlarmKind(signal.kind),
             raised_at=at,
             actor=actor,
             source="device",
@@ -48,7 +49,7 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
     ended = lifecycle.end_condition(
         connection,
         device_id=entry.device_id,
-        kind=signal.kind,
+        kind=AlarmKind(signal.kind),
         cancelled=signal.state is SignalState.CANCELLED,
         at=at,
         actor=actor,

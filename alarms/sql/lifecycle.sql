@@ -6,7 +6,7 @@ INSERT INTO care.alarm (site_id, resident_id, room_id, device_id, kind, priority
     evidence, raised_at, last_signal_at, opened_at)
 VALUES (%(site_id)s, %(resident_id)s, %(room_id)s, %(device_id)s, %(kind)s, %(priority)s, %(source)s,
     %(detector)s, %(evidence)s, %(raised_at)s, %(raised_at)s, coalesce(%(at)s::timestamptz, clock_timestamp()))
-ON CONFLICT (subject, kind) WHERE state IN ('open', 'acknowledged', 'arrived') DO UPDATE SET
+ON CONFLICT (subject, kind) WHERE care.is_active(state) DO UPDATE SET
     signal_count = alarm.signal_count + 1,
     last_signal_at = greatest(alarm.last_signal_at, excluded.last_signal_at),
     raised_at = least(alarm.raised_at, excluded.raised_at),
@@ -21,7 +21,7 @@ SELECT * FROM care.alarm WHERE id = %(alarm_id)s FOR NO KEY UPDATE;
 -- name: find_active
 -- The alarm that a clearing or cancelling signal of this device and kind is about.
 SELECT * FROM care.alarm
-WHERE kind = %(kind)s AND state IN ('open', 'acknowledged', 'arrived')
+WHERE kind = %(kind)s AND care.is_active(state)
   AND (device_id = %(device_id)s OR id IN (
       SELECT alarm_id FROM care.alarm_signal WHERE device_id = %(device_id)s AND kind = %(kind)s))
 ORDER BY opened_at DESC LIMIT 1
@@ -34,7 +34,7 @@ VALUES (%(alarm_id)s, %(site_id)s, coalesce(%(at)s::timestamptz, clock_timestamp
 
 -- name: amend
 UPDATE care.alarm SET evidence = evidence || %(evidence)s
-WHERE id = %(alarm_id)s AND state IN ('open', 'acknowledged', 'arrived')
+WHERE id = %(alarm_id)s AND care.is_active(state)
 RETURNING *;
 
 -- name: last_step_by

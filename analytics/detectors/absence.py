@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -17,7 +18,7 @@ from analytics.evidence import chart, evidence
 from analytics.history import History, Residents
 from analytics.news2 import SIGNS
 from care.model import CareCategory
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 
 _NOBODY = Residents(0, -1)
 LOOK_DAYS = 45

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import Baselines, VitalBaseline, count_min
@@ -23,7 +24,6 @@ from analytics.history import PERSISTENT_SIGNS, History, Residents
 from analytics.news2 import Flags, Floats
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 STEP_H, TREND_H = 3, 72
 CALM_H = 6

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alarms.lifecycle import PRIORITY_OF
+from alarms.kinds import KINDS, AlarmKind
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
@@ -19,7 +19,6 @@ from analytics.history import DEVICE_SIGNS, History
 from analytics.settings import AnalyticsSettings
 from analytics.wording import Words
 from protocol.errors import DeadReason
-from protocol.model import AlarmKind
 
 FLAT_COUNT_MIN = {"hr": 30, "spo2": 100, "temp": 100}
 """Fewer readings may well be all the same."""
@@ -335,7 +334,7 @@ def _assessment(
             subject=Subject(SubjectKind.DEVICE, device_id),
             site_id=site_of[device_id],
             kind=kind,
-            priority=PRIORITY_OF[kind],
+            priority=KINDS[kind].priority,
             since=since,
             evidence=made,
         )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import artefacts, news2, wording
 from analytics.carry import Samples, carry
@@ -23,7 +24,6 @@ from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Flags, Ints, Scores
 from analytics.settings import AnalyticsSettings
-from protocol.model import AlarmKind
 
 NORMAL_RANGE: Mapping[str, tuple[float | None, float | None]] = {
     "rr": (12, 20),

@@ -12,13 +12,14 @@ from typing import Any
 
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 
 OBSERVERS = frozenset(
     {DeviceKind.MOTION, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR, DeviceKind.DOOR_CONTACT}

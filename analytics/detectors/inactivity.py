@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.baselines import Baselines, is_night, personal_limit_s
@@ -39,7 +40,7 @@ from analytics.listening import Listening
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
 from protocol.calendar import HOME_TIME
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.model import ActivityEvent, DeviceKind, PowerSource
 
 OBSERVERS = frozenset(
     {DeviceKind.MOTION, DeviceKind.DOOR_CONTACT, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import news2, wording
 from analytics.columns import datetimes
@@ -25,7 +26,6 @@ from analytics.history import SPOT_SIGNS, History
 from analytics.models.limits import GRADE_3, Limits, grade_3
 from analytics.news2 import Flags
 from analytics.settings import AnalyticsSettings
-from protocol.model import AlarmKind
 
 WINDOW = timedelta(days=1)
 """What was measured before says little of now."""

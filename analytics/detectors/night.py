@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.columns import datetimes
@@ -21,7 +22,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
 from care.policy import Policy
 from protocol.calendar import HOME_TIME
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 
 OF_A_BED = (ActivityEvent.IN_BED, ActivityEvent.TURNED)
 NOT_INSIDE = (

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import Baselines
@@ -24,7 +25,6 @@ from analytics.history import History, Residents
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
-from protocol.model import AlarmKind
 
 SPAN_DAYS, GAP_DAYS, BACKGROUND_DAYS, NEW_AFTER_DAYS = 3, 3, 28, 7
 LOOK_DAYS = SPAN_DAYS + GAP_DAYS + BACKGROUND_DAYS + NEW_AFTER_DAYS

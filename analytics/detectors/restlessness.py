@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import behaviour, features, wording
 from analytics.behaviour import QUARTER_HOURS, QUARTERS
@@ -23,7 +24,6 @@ from analytics.models import restlessness
 from analytics.models.restlessness import MEASURES, RestlessDays
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 ROOMS_MIN = 3
 """Between two rooms nobody can be seen to pace."""

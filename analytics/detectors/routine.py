@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import residents_in
@@ -24,7 +25,6 @@ from analytics.models.isolation import RareDays
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 DAYS = 29
 RECENT_DAYS = 2

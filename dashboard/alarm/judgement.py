@@ -8,8 +8,9 @@ from fastapi.responses import Response
 from pydantic import BeforeValidator
 
 from alarms import feedback, lifecycle
-from alarms.feedback import NOTE_LENGTH_MAX, Reason, Verdict, reasons
+from alarms.feedback import NOTE_LENGTH_MAX, Verdict, reasons
 from alarms.model import AlarmEvent, AlarmStep
+from alarms.reasons import Reason
 from dashboard import cards
 from dashboard.alarm.words import VERDICT
 from dashboard.cards import Card

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from alarms.model import AlarmPriority
 from analytics.baselines import HistoryBaselines
@@ -14,7 +15,7 @@ from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 DAYS = 34

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.device import Battery, DeviceDrift, DeviceFault
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 DAY_S = 86_400

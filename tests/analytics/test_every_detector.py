@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alarms.lifecycle import PRIORITY_OF, raise_alarm
+from alarms.kinds import KIND_FOUND_BY, AlarmKind
+from alarms.lifecycle import raise_alarm
 from analytics.detectors import Assessment, Detector
 from analytics.history import History
 from analytics.judge import Amend, Clear, Ease, decide
@@ -17,7 +18,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 from tests.analytics.conftest import NOW, World
 from tests.analytics.walkers import Walker, calm_homes
@@ -167,7 +168,7 @@ def test_names_are_one_each_and_every_kind_has_a_policy(settings: AnalyticsSetti
     assert set(CADENCES) <= set(NAMES)
     for detector in detectors_of(settings):
         assert detector.kind in handling_of(settings)
-        assert detector.kind in PRIORITY_OF
+        assert KIND_FOUND_BY[detector.name] is detector.kind
 
 
 def test_nothing_is_found_in_an_empty_county(score: Score) -> None:

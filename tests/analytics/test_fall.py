@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm, take_step, timeline
 from alarms.model import AlarmStep
 from analytics.detectors.fall import Fall
@@ -13,7 +14,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import RoomKind
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 

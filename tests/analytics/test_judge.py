@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.judge import Amend, Clear, Ease, Handling, Raise, decide
-from protocol.model import AlarmKind
 
 NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
 MOTHER = Subject(SubjectKind.RESIDENT, 7)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm, take_step
 from alarms.model import AlarmPriority, AlarmStep
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -20,7 +21,7 @@ from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 WELL = {"sbp": 132.0, "dbp": 78.0, "hr": 72.0}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Subject, SubjectKind
@@ -11,7 +12,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 MAINS_S = 600

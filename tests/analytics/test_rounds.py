@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import take_step
 from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Subject, SubjectKind
@@ -23,7 +24,7 @@ from database.connections import Connection, connect
 from database.leases import DutyLock
 from identity.model import Actor
 from protocol.environment import SettingsError
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.servers import Database
 

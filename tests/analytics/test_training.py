@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.ensemble import IsolationForest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from analytics import baselines, behaviour, comparison, features, learnt, training, versions
 from analytics.baselines import HistoryBaselines, VitalBaseline
@@ -29,7 +30,6 @@ from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate, Rivals
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind
 from tests.analytics.conftest import NOW, World
 from tests.analytics.county import MIDNIGHT, LivedCounty
 

@@ -12,14 +12,15 @@ from scipy.stats import binomtest
 
 from alarms import feedback
 from alarms.errors import UnfinishedError
-from alarms.feedback import Reason, Verdict, reasons
+from alarms.feedback import Verdict, reasons
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm, take_step
 from alarms.model import Alarm, AlarmState, AlarmStep
+from alarms.reasons import Reason
 from database.connections import Connection, connect
 from database.errors import InvalidError, NotFoundError
 from identity.model import Actor
 from identity.sessions import actor_of, scope_of, sign_in
-from protocol.model import AlarmKind
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from alarms.escalation import Escalation, ladders
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm, take_step, timeline
 from alarms.model import AlarmPriority, AlarmStep
 from alarms.settings import EscalationSettings
@@ -18,7 +19,6 @@ from database import leases
 from database.connections import Connection, connect
 from database.leases import Duty, DutyLock
 from identity.model import Actor
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.servers import Database
 

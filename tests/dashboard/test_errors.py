@@ -4,6 +4,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import take_step
 from alarms.model import AlarmStep
 from dashboard.app import create_app
@@ -11,7 +12,6 @@ from dashboard.security import HEADERS
 from dashboard.settings import Settings
 from database.connections import Connection
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.ward import Ward
 

@@ -6,13 +6,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import feedback
-from alarms.feedback import Reason, Verdict
+from alarms.feedback import Verdict
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import end_condition, end_condition_of, take_step
 from alarms.model import Alarm, AlarmStep
+from alarms.reasons import Reason
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.conftest import one_line, sign_in
 from tests.dashboard.ward import Ward

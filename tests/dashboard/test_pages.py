@@ -6,6 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import lifecycle
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm, take_step
 from alarms.model import AlarmPriority, AlarmStep
 from care import registry
@@ -14,7 +15,7 @@ from dashboard.steps import buttons
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.care.conftest import SINCE, County
 from tests.dashboard.conftest import sign_in
 from tests.dashboard.ward import Ward

@@ -3,10 +3,10 @@
 import pytest
 from starlette.testclient import TestClient
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import amend, escalate
 from database.connections import Connection
 from identity.model import Actor, StaffRole
-from protocol.model import AlarmKind
 from tests.dashboard.conftest import one_line
 from tests.dashboard.ward import Ward
 

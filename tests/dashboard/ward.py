@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from alarms.model import Alarm, AlarmPriority
 from care import registry
 from care.model import Ability, CareCategory, Resident
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import (
+    DeviceKind,
+)
 from tests.care.conftest import COUNTY, SINCE, County
 from tests.servers import Population
 

@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from alarms import feedback, lifecycle
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import take_step
 from alarms.model import Alarm, AlarmStep
 from database.connections import Connection
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past

@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
 from alarms import lifecycle
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import take_step
 from alarms.model import AlarmStep
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, Server, running, serving
 from tests.dashboard.ward import WARD, Ward

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, expect
 from psycopg import sql
 from starlette.testclient import TestClient
 
+from alarms.kinds import AlarmKind
 from alarms.lifecycle import raise_alarm
 from analytics.detectors import Detector
 from analytics.detectors.absence import Absence
@@ -28,7 +29,7 @@ from dashboard.settings import Settings
 from database.connections import Connection, connect
 from identity.model import Actor, StaffRole
 from protocol.calendar import HOME_TIME
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import one_line, sign_in
