@@ -202,7 +202,9 @@ def test_garbage_is_counted_and_stops_nothing(house: House) -> None:
         house.lan.say(topic, payload)
     house.say("band-1", VitalSigns(hr=72))
     eventually(house.centre.batches)
-    assert sum(running.gateway.edge.health().ignored.values()) == 6
+    health = running.gateway.edge.health()
+    assert sum(health.ignored.values()) == 6
+    assert sum(field.count for fields in health.unheard.values() for field in fields.values()) == 6
 
 
 def test_what_was_retained_before_raises_no_alarm(house: House) -> None:
