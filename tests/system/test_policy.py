@@ -399,6 +399,7 @@ def test_set_in_a_browser(
     expect(page.get_by_text("不能小于 5。")).to_be_visible()
     expect(page.get_by_text("夜间须为 2 至 14 小时")).to_be_visible()
     expect(field).to_have_value("2")
+    expect(page.get_by_label("夜间结束")).to_be_focused()
     picture("problems")
     field.fill("20")
     page.get_by_label("夜间开始").fill("21")
