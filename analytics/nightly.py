@@ -33,7 +33,7 @@ from analytics.settings import AnalyticsSettings
 from analytics.training import Progress, Rivals, untold
 from analytics.versions import Incumbent, Version
 from database.connections import Connection
-from database.leases import Duty, DutyLock, connected, try_to_lead
+from database.leases import Duty, DutyLock, leading
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +126,8 @@ def train_alone(settings: AnalyticsSettings, progress: Progress = untold) -> lis
         AlreadyRunningError: somebody else trains at this moment.
         DatabaseUnavailableError: the database is away.
     """
-    duty = training_duty(settings)
-    with connected(duty) as connection:
-        if not try_to_lead(connection, duty.lock):
+    with leading(training_duty(settings)) as connection:
+        if connection is None:
             raise AlreadyRunningError(
                 "a training is at work already; look at it with: anshou analytics models"
             )

@@ -21,6 +21,7 @@ from identity.model import ScopeKind, StaffRole
 from identity.sessions import scope_of, sign_in
 from ingest.rollups import roll_up
 from ingest.settle import Rhythm, settle
+from protocol.signs import SIGNS
 
 SIGNS_A_ROW = 5
 PAYLOAD_BYTES = 8 + 4 + 4 + 1 + SIGNS_A_ROW * 4
@@ -49,7 +50,7 @@ CROSS JOIN care.device_assignment
 """
 BARE = {
     "site's latest": "SELECT * FROM readings.resident_state WHERE resident_id = ANY (%(resident_ids)s)",
-    "24 h of raw": "SELECT time, hr, rr, spo2, temp, sbp, dbp, glucose, weight FROM readings.vitals"
+    "24 h of raw": f"SELECT time, {', '.join(SIGNS)} FROM readings.vitals"
     " WHERE device_id = %(device_id)s AND time >= %(since)s AND time < %(until)s ORDER BY time",
     "90 d by hour": "SELECT hour, hr_sum, hr_min, hr_max FROM readings.vitals_hourly"
     " WHERE resident_id = %(resident_id)s AND hour >= %(since)s AND hour < %(until)s ORDER BY hour",

@@ -24,6 +24,7 @@ from dashboard.county import page as county
 from dashboard.desk import page as desk
 from dashboard.devices import page as devices
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
+from dashboard.policy import page as policy
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.resident import page as resident
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
@@ -103,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
         sensitivity,
         county,
         accuracy,
+        policy,
         devices,
         health,
         me,

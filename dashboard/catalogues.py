@@ -16,6 +16,8 @@ from babel.messages.pofile import read_po, write_po
 from dashboard import ROOM
 from dashboard.languages import CODES, DOMAIN, SOURCE_LANGUAGE
 
+ROOMS = (ROOM, ROOM.with_name("protocol"))
+"""Where texts for people are marked."""
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "encoding": "utf-8"}}
 TRANSLATED = tuple(code for code in CODES if code != SOURCE_LANGUAGE)
@@ -28,11 +30,12 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
 def extracted() -> Catalog:
     """Every text that is marked in the code and the templates."""
     catalogue = Catalog(domain=DOMAIN, project="Anshou", charset="utf-8")
-    for file, _line, message, _comments, context in extract_from_dir(
-        ROOM, METHODS, OPTIONS, KEYWORDS, strip_comment_tags=True
-    ):
-        # No line numbers: they change with every edit and say little.
-        catalogue.add(message, locations=[(f"dashboard/{file}", None)], context=context)  # type: ignore[list-item]
+    for room in ROOMS:
+        for file, _line, message, _comments, context in extract_from_dir(
+            room, METHODS, OPTIONS, KEYWORDS, strip_comment_tags=True
+        ):
+            # No line numbers: they change with every edit and say little.
+            catalogue.add(message, locations=[(f"{room.name}/{file}", None)], context=context)  # type: ignore[list-item]
     return catalogue
 
 

@@ -13,13 +13,14 @@ from care import history
 from care.history import RAW_ROWS_MAX
 from care.model import SiteKind
 from dashboard import curves
-from dashboard.curves import POINTS_MAX, SIGNS, Band, Event, Fitted, Range
+from dashboard.curves import POINTS_MAX, Band, Event, Fitted, Range
 from dashboard.evidence import BATTERY, Chart, Source
 from dashboard.residents import Resident
 from database.connections import Connection
 from database.queries import queries
 from protocol.calendar import HOME_TIME
 from protocol.model import ActivityEvent, to_epoch_ms
+from protocol.signs import SIGNS
 
 _sql = queries("dashboard", "charts.sql")
 

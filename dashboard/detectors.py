@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from alarms.detector_settings import RULES, Rule, Setting, Values, Watch, off_through
+from alarms.detector_settings import Rule, Setting, Values, Watch, looks_enough, off_through
 from protocol.calendar import HOME_TIME
 
 
@@ -18,13 +18,18 @@ class State(StrEnum):
 
 
 class Row(NamedTuple):
-    """A detector on the page. `is_resting`: it looks at this hour for others, but not for this person."""
+    """A detector on the page.
+
+    `is_resting`: it looks at this hour for others, but not for this person; `misses_hours`: the hours set for
+    this person do not fit those in which it looks, which the county has changed since.
+    """
 
     watch: Watch
     rule: Rule
     setting: Setting | None
     state: State
     is_resting: bool
+    misses_hours: bool
 
     @property
     def through(self) -> date | None:
@@ -37,17 +42,23 @@ class Row(NamedTuple):
         return self.setting.changed_at.isoformat() if self.setting else ""
 
 
-def rows(settings: Mapping[Watch, Setting], now: datetime) -> list[Row]:
+def rows(settings: Mapping[Watch, Setting], rules: Mapping[Watch, Rule], now: datetime) -> list[Row]:
     """Every detector that looks at a person, in a fixed order."""
-    return [row_of(watch, settings.get(watch), now) for watch in Watch]
+    return [row_of(watch, rules[watch], settings.get(watch), now) for watch in Watch]
 
 
-def row_of(watch: Watch, setting: Setting | None, now: datetime) -> Row:
+def row_of(watch: Watch, rule: Rule, setting: Setting | None, now: datetime) -> Row:
     """One detector."""
     state = state_of(setting, now) if setting else State.USUAL
-    rule = RULES[watch]
     would_look = state is not State.OFF and now.astimezone(HOME_TIME).hour in rule.hours
-    return Row(watch, rule, setting, state, bool(would_look and setting and setting.is_quiet(now)))
+    return Row(
+        watch=watch,
+        rule=rule,
+        setting=setting,
+        state=state,
+        is_resting=bool(would_look and setting and setting.is_quiet(now)),
+        misses_hours=bool(setting and not looks_enough(rule, setting.active_hours())),
+    )
 
 
 def state_of(values: Values, at: datetime) -> State:

@@ -29,11 +29,6 @@ _NUMBER_AND_HAN = re.compile(r"(\d)(?=[\u4e00-\u9fff])")
 _ACCEPTED = re.compile(r"\s*([a-zA-Z]{1,8})[-a-zA-Z0-9]*\s*(?:;\s*q=([01](?:\.\d+)?))?")
 
 
-def N_(text: str) -> str:  # noqa: N802 - gettext's own name for marking a text that is translated later
-    """Mark `text` for the catalogues."""
-    return text
-
-
 @dataclass(frozen=True, kw_only=True)
 class Language:
     """A language that pages can be in.

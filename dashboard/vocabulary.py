@@ -7,9 +7,10 @@ from alarms.detector_settings import Watch
 from alarms.feedback import Reason
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import SelfCareLevel, SiteKind
-from dashboard.languages import N_
 from identity.model import ScopeKind, StaffRole
 from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.signs import SIGNS
+from protocol.texts import N_
 
 ALARM_KIND: Mapping[StrEnum, str] = {
     AlarmKind.SOS: N_("SOS call for help"),
@@ -165,26 +166,12 @@ ACTIVITY: Mapping[StrEnum, str] = {
 }
 SEX: Mapping[str, str] = {"female": N_("Female"), "male": N_("Male")}
 SIGN: Mapping[str, str] = {
-    "hr": N_("Pulse"),
-    "rr": N_("Breathing"),
-    "spo2": N_("Oxygen"),
-    "temp": N_("Temperature"),
+    **{key: sign.label for key, sign in SIGNS.items()},
     "bp": N_("Blood pressure"),
-    "sbp": N_("Blood pressure, upper"),
-    "dbp": N_("Blood pressure, lower"),
-    "glucose": N_("Blood glucose"),
-    "weight": N_("Weight"),
 }
 SIGN_UNIT: Mapping[str, str] = {
-    "hr": N_("/min"),
-    "rr": N_("/min"),
-    "spo2": "%",
-    "temp": "°C",
-    "bp": "mmHg",
-    "sbp": "mmHg",
-    "dbp": "mmHg",
-    "glucose": "mmol/L",
-    "weight": "kg",
+    **{key: sign.unit_label for key, sign in SIGNS.items()},
+    "bp": SIGNS["sbp"].unit_label,
 }
 REASON: Mapping[StrEnum, str] = {
     Reason.NEEDED_HELP: N_("Needed help"),
@@ -253,21 +240,28 @@ WATCH_DOES: Mapping[StrEnum, str] = {
         "Adds up pulse, breathing, oxygen, temperature and blood pressure (NEWS2), and calls when they are "
         "dangerous together, or one of them alone."
     ),
-    Watch.WEAK_BREATHING: N_("Calls when the mattress feels much too slow breathing for ten minutes."),
+    Watch.WEAK_BREATHING: N_("Calls when the mattress feels much too slow breathing for minutes on end."),
     Watch.INACTIVITY: N_(
         "Calls when nothing was seen or heard of them for much longer than is usual for them, such as after "
         "a fall that no device has noticed."
     ),
-    Watch.BED_EXIT: N_("Calls when they have left the bed between 22 and 4 o’clock and do not come back."),
+    Watch.BED_EXIT: N_(
+        "Calls when they have left the bed between %(night_from_h)s and %(night_to_h)s o’clock and do not "
+        "come back."
+    ),
     Watch.WANDERING: N_(
-        "Calls when a door was used between 22 and 4 o’clock and nothing is seen inside afterwards."
+        "Calls when a door was used between %(night_from_h)s and %(night_to_h)s o’clock and nothing is seen "
+        "inside afterwards."
     ),
     Watch.TURNING: N_("For who cannot turn alone: reminds when the mattress has felt no turn for long."),
     Watch.BASELINE: N_(
         "Compares each hour with their own past weeks: early infections, and signs that slowly get worse."
     ),
     Watch.ROUTINE: N_("Tells in the evening when their days have become unlike their own past weeks."),
-    Watch.ABSENCE: N_("Tells when there was no sign of life for days, or the bed stays unused for a week."),
+    Watch.ABSENCE: N_(
+        "Tells when there was no sign of life for %(absence_days)s days, or the bed stays unused for "
+        "%(bed_unused_nights)s nights."
+    ),
     Watch.RESTLESSNESS: N_(
         "Tells when they walk from room to room on a day much more than people in such homes do: pain, "
         "fear or an infection often begin like that."

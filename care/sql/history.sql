@@ -3,9 +3,8 @@
 -- times that are constants: the planner then looks at the chunks of that time only, and finds the rows by index.
 
 -- name: site_latest
-SELECT resident.id AS resident_id, state.hr, state.hr_at, state.rr, state.rr_at, state.spo2, state.spo2_at,
-    state.temp, state.temp_at, state.sbp, state.sbp_at, state.dbp, state.dbp_at, state.glucose, state.glucose_at,
-    state.weight, state.weight_at, state.activity, state.activity_at, state.activity_room_id,
+SELECT resident.id AS resident_id, {each sign: state.$, state.$_at},
+    state.activity, state.activity_at, state.activity_room_id,
     state.in_bed, state.in_bed_at
 FROM care.resident LEFT JOIN {readings}.resident_state AS state ON state.resident_id = resident.id
 WHERE resident.site_id = %(site_id)s AND resident.left_on IS NULL
@@ -26,7 +25,7 @@ JOIN care.device_assignment AS assignment
 WHERE residence.resident_id = %(resident_id)s;
 
 -- name: vitals
-SELECT time, hr, rr, spo2, temp, sbp, dbp, glucose, weight
+SELECT time, {each sign: $}
 FROM {readings}.vitals
 WHERE device_id = ANY (%(device_ids)s::integer[]) AND resident_id = %(resident_id)s
   AND time >= %(since)s AND time < %(until)s
@@ -44,28 +43,14 @@ LIMIT %(limit)s;
 
 -- name: hours
 SELECT hour AS time,
-    sum(hr_sum) / nullif(sum(hr_count), 0) AS hr, min(hr_min) AS hr_min, max(hr_max) AS hr_max,
-    sum(rr_sum) / nullif(sum(rr_count), 0) AS rr, min(rr_min) AS rr_min, max(rr_max) AS rr_max,
-    sum(spo2_sum) / nullif(sum(spo2_count), 0) AS spo2, min(spo2_min) AS spo2_min, max(spo2_max) AS spo2_max,
-    sum(temp_sum) / nullif(sum(temp_count), 0) AS temp, min(temp_min) AS temp_min, max(temp_max) AS temp_max,
-    sum(sbp_sum) / nullif(sum(sbp_count), 0) AS sbp, min(sbp_min) AS sbp_min, max(sbp_max) AS sbp_max,
-    sum(dbp_sum) / nullif(sum(dbp_count), 0) AS dbp, min(dbp_min) AS dbp_min, max(dbp_max) AS dbp_max,
-    sum(glucose_sum) / nullif(sum(glucose_count), 0) AS glucose, min(glucose_min) AS glucose_min, max(glucose_max) AS glucose_max,
-    sum(weight_sum) / nullif(sum(weight_count), 0) AS weight, min(weight_min) AS weight_min, max(weight_max) AS weight_max
+    {each sign: sum($_sum) / nullif(sum($_count), 0) AS $, min($_min) AS $_min, max($_max) AS $_max}
 FROM {readings}.vitals_hourly
 WHERE resident_id = %(resident_id)s AND hour >= %(since)s AND hour < %(until)s
 GROUP BY hour ORDER BY hour;
 
 -- name: days
 SELECT day,
-    hr_sum / nullif(hr_count, 0) AS hr, hr_min, hr_max,
-    rr_sum / nullif(rr_count, 0) AS rr, rr_min, rr_max,
-    spo2_sum / nullif(spo2_count, 0) AS spo2, spo2_min, spo2_max,
-    temp_sum / nullif(temp_count, 0) AS temp, temp_min, temp_max,
-    sbp_sum / nullif(sbp_count, 0) AS sbp, sbp_min, sbp_max,
-    dbp_sum / nullif(dbp_count, 0) AS dbp, dbp_min, dbp_max,
-    glucose_sum / nullif(glucose_count, 0) AS glucose, glucose_min, glucose_max,
-    weight_sum / nullif(weight_count, 0) AS weight, weight_min, weight_max
+    {each sign: $_sum / nullif($_count, 0) AS $, $_min, $_max}
 FROM {readings}.vitals_daily
 WHERE resident_id = %(resident_id)s AND day >= %(since)s AND day < %(until)s
 ORDER BY day;

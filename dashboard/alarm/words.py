@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from alarms.feedback import Verdict
 from dashboard.evidence import Grade
-from dashboard.languages import N_
 from dashboard.vocabulary import SIGN
+from protocol.texts import N_
 
 
 class Way(StrEnum):

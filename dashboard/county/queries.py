@@ -1,7 +1,6 @@
 """What the overview asks, on a connection inside `scope_of`."""
 
 from care.model import SiteKind
-from dashboard.silence import SILENT_AFTER_PARAMS
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
@@ -28,12 +27,12 @@ class SiteReport(Record, frozen=True, kw_only=True):
     devices_live: int
     raised: int
     answer_s_median: float | None
-    answered_in_60_s: float | None
-    arrived_in_15_min: float | None
+    answered_in_time: float | None
+    arrived_in_time: float | None
 
 
 def site_reports(connection: Connection) -> tuple[SiteReport, list[SiteReport]]:
     """All sites in scope together, and each."""
-    reports = [SiteReport.from_row(row) for row in connection.execute(_sql["sites"], SILENT_AFTER_PARAMS)]
+    reports = [SiteReport.from_row(row) for row in connection.execute(_sql["sites"])]
     whole = next(report for report in reports if report.id is None)
     return whole, [report for report in reports if report.id is not None]

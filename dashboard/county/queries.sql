@@ -20,21 +20,25 @@ WITH people AS (
         count(*) AS raised,
         percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
             AS answer_s_median,
-        count(*) FILTER (WHERE acknowledged_at - opened_at <= interval '60 seconds') AS answered_in_60_s,
+        count(*) FILTER (WHERE acknowledged_at - opened_at <= answer_within) AS answered_in_time,
         count(*) FILTER (WHERE acknowledged_at IS NOT NULL
-            OR opened_at < clock_timestamp() - interval '60 seconds') AS answers_due,
-        count(*) FILTER (WHERE arrived_at - opened_at <= interval '15 minutes') AS arrived_in_15_min,
+            OR opened_at < clock_timestamp() - answer_within) AS answers_due,
+        count(*) FILTER (WHERE arrived_at - opened_at <= arrive_within) AS arrived_in_time,
         count(*) FILTER (WHERE arrived_at IS NOT NULL
-            OR opened_at < clock_timestamp() - interval '15 minutes') AS arrivals_due
-    FROM care.alarm
+            OR opened_at < clock_timestamp() - arrive_within) AS arrivals_due
+    FROM care.alarm CROSS JOIN (
+        SELECT make_interval(secs => answer_within_s) AS answer_within, make_interval(secs => arrive_within_s) AS arrive_within
+        FROM care.effective_policy
+    ) AS policy
     WHERE opened_at > clock_timestamp() - interval '7 days'
       AND priority >= 'medium' AND state NOT IN ('cancelled', 'cleared')
     GROUP BY GROUPING SETS ((site_id), ())
 ), devices AS (
     SELECT device.site_id, count(*) AS devices,
-        count(*) FILTER (WHERE state.online IS NOT FALSE AND state.last_seen_at > now() - CASE device.power
-            WHEN 'mains' THEN %(mains_silent_after)s::interval ELSE %(battery_silent_after)s::interval END) AS devices_live
-    FROM care.device LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
+        count(*) FILTER (WHERE state.online IS NOT FALSE AND state.last_seen_at > now() - silence.silent_after) AS devices_live
+    FROM care.device
+    JOIN care.device_silence AS silence ON silence.device_id = device.id
+    LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
     WHERE device.retired_at IS NULL
     GROUP BY GROUPING SETS ((device.site_id), ())
 )
@@ -46,8 +50,8 @@ SELECT site.id, site.name, site.kind, site.township, operator.name AS operator_n
     coalesce(open_alarms.under_15_min, 0) AS under_15_min, coalesce(open_alarms.older, 0) AS older,
     coalesce(devices.devices, 0) AS devices, coalesce(devices.devices_live, 0) AS devices_live,
     coalesce(answers.raised, 0) AS raised, answers.answer_s_median,
-    answers.answered_in_60_s::float / nullif(answers.answers_due, 0) AS answered_in_60_s,
-    answers.arrived_in_15_min::float / nullif(answers.arrivals_due, 0) AS arrived_in_15_min
+    answers.answered_in_time::float / nullif(answers.answers_due, 0) AS answered_in_time,
+    answers.arrived_in_time::float / nullif(answers.arrivals_due, 0) AS arrived_in_time
 FROM (SELECT id, name, kind, township, operator_id FROM care.site WHERE closed_at IS NULL
       UNION ALL SELECT NULL, NULL, NULL, NULL, NULL) AS site
 LEFT JOIN care.operator ON operator.id = site.operator_id

@@ -5,12 +5,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from dashboard.silence import SILENT_AFTER
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
 from database.record import Record
-from protocol.model import PowerSource
 
 _sql = queries("dashboard.devices", "gateways.sql")
 
@@ -96,7 +94,6 @@ def gateways(connection: Connection, site_id: int | None) -> list[Gateway]:
     """The gateways in scope, those with a concern first, at most GATEWAYS_MAX."""
     params = {
         "site_id": site_id,
-        "silent_after": SILENT_AFTER[PowerSource.MAINS],
         "limit": GATEWAYS_MAX,
     }
     return [Gateway.from_row(row) for row in connection.execute(_sql["gateways"], params)]

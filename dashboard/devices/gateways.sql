@@ -11,6 +11,7 @@ SELECT gateway.id, gateway.name, gateway.model, site.id AS site_id, site.name AS
      WHERE proposal.gateway_id = gateway.id) AS adopted,
     count(*) OVER () AS total
 FROM care.device AS gateway
+JOIN care.device_silence AS silence ON silence.device_id = gateway.id
 JOIN care.site ON site.id = gateway.site_id
 LEFT JOIN scoped.device_state AS state ON state.device_id = gateway.id
 LEFT JOIN (
@@ -18,7 +19,7 @@ LEFT JOIN (
     FROM care.gateway_credential GROUP BY device_id
 ) AS credential ON credential.device_id = gateway.id
 CROSS JOIN LATERAL (
-    SELECT coalesce(state.online IS FALSE OR state.last_seen_at <= now() - %(silent_after)s, true) AS silent
+    SELECT coalesce(state.online IS FALSE OR state.last_seen_at <= now() - silence.silent_after, true) AS silent
 ) AS judged
 WHERE gateway.kind = 'gateway' AND gateway.retired_at IS NULL
   AND (%(site_id)s::integer IS NULL OR gateway.site_id = %(site_id)s)

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from dashboard.silence import SILENT_AFTER_PARAMS
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
@@ -13,7 +12,6 @@ _sql = queries("dashboard.devices", "queries.sql")
 
 DEVICES_MAX = 500
 DEAD_LETTERS_MAX = 20
-BATTERY_LOW_PERCENT = 20
 PAYLOAD_SHOWN_MAX = 300
 
 
@@ -34,6 +32,7 @@ class TroubledDevice(Record, frozen=True, kw_only=True):
     battery: int | None
     rssi: int | None
     silent: bool
+    battery_low: bool
     total: int
 
 
@@ -59,12 +58,7 @@ class DeadLetter(NamedTuple):
 
 def troubled_devices(connection: Connection, site_id: int | None) -> list[TroubledDevice]:
     """Devices that are silent or low on battery, at most DEVICES_MAX."""
-    params = {
-        "site_id": site_id,
-        "battery_low": BATTERY_LOW_PERCENT,
-        "limit": DEVICES_MAX,
-        **SILENT_AFTER_PARAMS,
-    }
+    params = {"site_id": site_id, "limit": DEVICES_MAX}
     return [TroubledDevice.from_row(row) for row in connection.execute(_sql["troubled_devices"], params)]
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from dashboard.devices.intake import Process, Trouble
-from dashboard.languages import N_, Language
+from dashboard.languages import Language
 from dashboard.vocabulary import ACTIVITY, ALARM_KIND, SIGN
 from protocol.errors import DeadReason
 from protocol.model import PowerSource
+from protocol.texts import N_
 
 POWER: Mapping[StrEnum, str] = {
     PowerSource.MAINS: N_("mains"),

@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from alarms import detector_settings
 from care.model import Ability
+from care.policy import effective
 from dashboard import detectors, residents
 from dashboard.context import session_of
 from dashboard.curves import Range
@@ -42,6 +43,8 @@ def resident(
             devices=queries.devices_of(session.connection, resident_id),
             alarms=queries.alarms_of(session.connection, resident_id),
             watches=detectors.rows(
-                detector_settings.settings_of(session.connection, resident_id), datetime.now(UTC)
+                detector_settings.settings_of(session.connection, resident_id),
+                detector_settings.rules_of(effective(session.connection)),
+                datetime.now(UTC),
             ),
         )

@@ -4,21 +4,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from alarms import detector_settings
-from alarms.detector_settings import Part, Problem, Watch, WishError
+from alarms.detector_settings import Part, Problem, Watch, WishError, rules_of
+from care.policy import effective
 from dashboard import detectors, residents
 from dashboard.context import Session, session_of
 from dashboard.detectors import State
-from dashboard.languages import N_
 from dashboard.params import ResidentId
 from dashboard.render import page, step_taken
 from dashboard.sensitivity import form
 from dashboard.sensitivity.form import Answers
 from dashboard.vocabulary import WATCH
 from protocol.calendar import HOME_TIME
+from protocol.texts import N_
 
 router = APIRouter(prefix="/residents")
 
@@ -31,7 +33,9 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
     now = datetime.now(UTC)
     with session_of(request) as session:
         person = residents.resident(session.connection, resident_id)
-        found = detectors.rows(detector_settings.settings_of(session.connection, resident_id), now)
+        policy = effective(session.connection)
+        rules = rules_of(policy)
+        found = detectors.rows(detector_settings.settings_of(session.connection, resident_id), rules, now)
         changes = detector_settings.changes_of(session.connection, resident_id)
         return page(
             request,
@@ -44,7 +48,9 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
             changes=[(change, detectors.state_of(change, change.at)) for change in changes],
             changes_max=detector_settings.CHANGES_MAX,
             known=set(Watch),
-            rules=detector_settings.RULES,
+            figures=msgspec.structs.asdict(policy),
+            # What a factor once came to is not known: the county may have changed the figure since.
+            rules={watch: rule._replace(limit_s=None) for watch, rule in rules.items()},
             through_of=detector_settings.off_through,
             now=now,
         )
@@ -58,7 +64,8 @@ def watch_form(request: Request, resident_id: ResidentId, watch: Watch) -> Respo
         person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
-        row = detectors.row_of(watch, standing, now)
+        rule = rules_of(effective(session.connection))[watch]
+        row = detectors.row_of(watch, rule, standing, now)
         return _form(request, session, person, row, form.answers_of(row), {}, now)
 
 
@@ -73,10 +80,10 @@ def set_watch(
         person = residents.resident(session.connection, resident_id)
         detector_settings.require_setter(session.connection)
         standing = detector_settings.settings_of(session.connection, resident_id).get(watch)
+        rule = rules_of(effective(session.connection))[watch]
         try:
             if unreadable:
                 today = now.astimezone(HOME_TIME).date()
-                rule = detector_settings.RULES[watch]
                 raise WishError(form.complaints(rule, wish, unreadable, today, standing))
             detector_settings.put(
                 session.connection,
@@ -88,7 +95,7 @@ def set_watch(
                 seen_at=form.seen_at(answers),
             )
         except WishError as error:
-            row = detectors.row_of(watch, standing, now)
+            row = detectors.row_of(watch, rule, standing, now)
             return _form(request, session, person, row, answers, error.problems, now)
         return _done(request, session, person.name, watch, session.language.gettext(N_("saved")))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from alarms.detector_settings import Problem
-from dashboard.languages import N_
+from protocol.texts import N_
 
 PROBLEM: Mapping[StrEnum, str] = {
     Problem.NO_DATE: N_("Choose the last day on which it is off."),

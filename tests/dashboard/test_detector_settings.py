@@ -2,11 +2,13 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from alarms import detector_settings
-from alarms.detector_settings import RULES, Part, Problem, Watch
+from alarms.detector_settings import Part, Problem, Watch, rules_of
+from care.policy import Policy
 from dashboard.languages import languages
 from dashboard.sensitivity.words import PROBLEM
 from dashboard.vocabulary import WATCH, WATCH_DOES
@@ -35,7 +37,7 @@ def path(county: County, watch: str = "bed_exit") -> str:
 
 
 def test_every_word_is_there() -> None:
-    assert set(WATCH) == set(WATCH_DOES) == set(RULES) == set(Watch)
+    assert set(WATCH) == set(WATCH_DOES) == set(rules_of(Policy())) == set(Watch)
     assert set(PROBLEM) == set(Problem)
 
 
@@ -48,7 +50,7 @@ def test_all_that_watches_is_explained(
     speech = languages()[code]
     for watch in Watch:
         assert speech.word(WATCH, watch) in page
-        assert speech.word(WATCH_DOES, watch) in page
+        assert speech.word(WATCH_DOES, watch) % msgspec.structs.asdict(Policy()) in one_line(page)
         form = leader.get(path(county, watch), headers=HTMX)
         assert form.status_code == 200
         assert speech.word(WATCH, watch) in form.text

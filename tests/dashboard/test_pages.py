@@ -187,9 +187,9 @@ def test_the_county_adds_up(visitor: TestClient, owner: Connection, county: Coun
     assert (home.under_1_min, home.under_5_min, home.under_15_min, home.older) == (1, 1, 1, 1)
     assert home.answer_s_median == 50
     # Answered within 60 s: two; late: one; due and unanswered: three. The youngest is not due yet.
-    assert home.answered_in_60_s == pytest.approx(2 / 6)
+    assert home.answered_in_time == pytest.approx(2 / 6)
     # There within 15 min: three; due and not there: one.
-    assert home.arrived_in_15_min == pytest.approx(3 / 4)
+    assert home.arrived_in_time == pytest.approx(3 / 4)
     assert (home.devices, home.devices_live) == (14, 10)
     assert (whole.residents, len(reports)) == (14, 3)
     page = supervisor.get("/county").text
