@@ -323,7 +323,7 @@ def test_intake_that_does_not_work_is_told_to_everybody(
     report_health(owner, "settle", connected=False)
     page = visitor.get("/county/devices").text
     assert "接收正常" not in page
-    assert "报警: 没有响应" in page
+    assert "报警：没有响应" in page
     assert "设备报警无法送达" in page
     assert "体征和活动数据：延迟过大" in page
     assert "与消息服务器断开" in page

@@ -334,7 +334,7 @@ def test_the_alarm_s_page_follows(
     lifecycle.add_note(owner, alarm.id, actor_of(county.colleague), "我带轮椅来")
     expect(page.locator(".timeline")).to_contain_text("我带轮椅来")
     page.get_by_label("添加备注").fill("门锁着")
-    page.get_by_role("button", name="写入").click()
+    page.get_by_role("button", name="保存备注").click()
     expect(page.locator(".timeline")).to_contain_text("门锁着")
     assert complaints.found == []
 
