@@ -10,7 +10,7 @@ from database.record import Record
 
 
 class AlarmState(StrEnum):
-    """Where an alarm stands. The machine that moves it is in `alarms.lifecycle`."""
+    """Where an alarm stands. What moves it is in `alarms.lifecycle`."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -91,3 +91,4 @@ class AlarmEvent(Record, frozen=True, kw_only=True):
     actor: str
     note: str | None
     detail: dict[str, Any]
+    key: str | None

@@ -17,8 +17,7 @@ from typing import Any
 import pandas as pd
 
 from alarms.detector_settings import Values
-from alarms.lifecycle import legal_steps
-from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 
 REPEATS_S = 72 * 3_600
@@ -60,17 +59,8 @@ class Raise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clear:
-    """End this alarm: its cause is gone."""
-
-    detector: str
-    alarm_id: int
-    fine_since: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ease:
-    """Tell this alarm that its cause is over: people must end it."""
+class Over:
+    """The cause of this alarm is gone: it ends, or is told so where only people may end it."""
 
     detector: str
     alarm_id: int
@@ -86,7 +76,7 @@ class Amend:
     finding: Finding
 
 
-Proposal = Raise | Clear | Ease | Amend
+Proposal = Raise | Over | Amend
 
 
 def decide(
@@ -125,15 +115,12 @@ def decide(
     for well, since in assessment.fine.items():
         alarm = active.get(str(well))
         if (
-            alarm is None
-            or alarm["detector"] != assessment.detector
-            or now - since < timedelta(seconds=handling.clear_after_s)
+            alarm is not None
+            and alarm["detector"] == assessment.detector
+            and now - since >= timedelta(seconds=handling.clear_after_s)
+            and pd.isna(alarm["condition_ended_at"])
         ):
-            continue
-        if AlarmStep.CLEARED in legal_steps(AlarmState(alarm["state"]), AlarmPriority(alarm["priority"])):
-            proposals.append(Clear(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
-        elif pd.isna(alarm["condition_ended_at"]):
-            proposals.append(Ease(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+            proposals.append(Over(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
     return tuple(proposals)
 
 

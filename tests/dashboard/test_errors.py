@@ -4,8 +4,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from alarms.incident import Step, take
 from alarms.kinds import AlarmKind
-from alarms.lifecycle import take_step
 from alarms.model import AlarmStep
 from dashboard.app import create_app
 from dashboard.security import HEADERS
@@ -34,7 +34,7 @@ def test_the_loser_is_told_who_and_when(
     caregiver: TestClient, owner: Connection, county: County, ward: Ward
 ) -> None:
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
-    take_step(owner, alarm.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
+    take(owner, alarm.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague)))
     answer = caregiver.post(f"/alarms/{alarm.id}/steps/acknowledged", headers=HTMX)
     assert answer.status_code == 409
     assert "刘护理 先您一步" in answer.text

@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext, expect
 from psycopg import sql
 from starlette.testclient import TestClient
 
-from alarms.kinds import AlarmKind
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from analytics.detectors import Detector
 from analytics.detectors.absence import Absence
 from analytics.detectors.device import Battery
@@ -147,14 +147,16 @@ class Home:
     def alarm(self, **after: timedelta) -> None:
         """An urgent alarm of yesterday that was acknowledged, and whose carer arrived, after so long."""
         with self.connection.transaction():
-            alarm = raise_alarm(
+            alarm = report(
                 self.connection,
-                site_id=self.site.id,
-                kind=AlarmKind.SOS,
-                raised_at=self.at,
-                actor=Actor("button"),
-                source="device",
-                resident_id=self.elder.id,
+                Report(
+                    site_id=self.site.id,
+                    kind=AlarmKind.SOS,
+                    happened_at=self.at,
+                    actor=Actor("button"),
+                    source=AlarmSource.DEVICE,
+                    resident_id=self.elder.id,
+                ),
             ).alarm
         opened_at = self.at - DAY
         times: dict[str, Any] = {"opened_at": opened_at}
