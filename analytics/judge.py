@@ -89,7 +89,7 @@ class Amend:
     finding: Finding
 
 
-Proposal = Raise | Clear | Ease | Amend
+Decision = Raise | Clear | Ease | Amend
 
 
 def decide(
@@ -98,7 +98,7 @@ def decide(
     policy: Policy,
     now: datetime,
     settings: pd.DataFrame | None = None,
-) -> tuple[Proposal, ...]:
+) -> tuple[Decision, ...]:
     """What should be done about `assessment`.
 
     Deciding again after it was done gives nothing.
@@ -112,19 +112,19 @@ def decide(
     """
     active, ended = _by_subject(alarms[alarms["kind"] == str(assessment.kind)])
     quiet = _quiet(assessment.detector, settings, now)
-    proposals: list[Proposal] = []
+    decisions: list[Decision] = []
     for finding in assessment.findings:
         subject = str(finding.subject)
         alarm = active.get(subject)
         if finding.grade is not None:
             if alarm is not None and alarm["grade"] != finding.grade:
-                proposals.append(
+                decisions.append(
                     Amend(detector=assessment.detector, alarm_id=int(alarm["id"]), finding=finding)
                 )
         elif finding.subject not in quiet and _worth_raising(
             finding, alarm, ended.get(subject, []), policy, now
         ):
-            proposals.append(Raise(detector=assessment.detector, finding=finding))
+            decisions.append(Raise(detector=assessment.detector, finding=finding))
     for well, since in assessment.fine.items():
         alarm = active.get(str(well))
         if (
@@ -134,10 +134,10 @@ def decide(
         ):
             continue
         if AlarmStep.CLEARED in legal_steps(AlarmState(alarm["state"]), AlarmPriority(alarm["priority"])):
-            proposals.append(Clear(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+            decisions.append(Clear(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
         elif pd.isna(alarm["condition_ended_at"]):
-            proposals.append(Ease(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
-    return tuple(proposals)
+            decisions.append(Ease(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+    return tuple(decisions)
 
 
 def _by_subject(

@@ -31,7 +31,7 @@ from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
-from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
+from analytics.judge import Amend, Clear, Decision, Ease, Policy, Raise, decide
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from database.errors import NotFoundError
@@ -220,26 +220,26 @@ class Rounds:
         assessment = detector.score(history)
         policy = self._policies[detector.kind]
         standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.remembered_s))
-        for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
+        for decision in decide(assessment, standing, policy, history.now, history.detector_settings):
             try:
-                done = carry_out(connection, proposal, known_at)
+                done = carry_out(connection, decision, known_at)
             except psycopg.Error:
                 if connection.closed:
                     raise
                 self.counts[f"failed:{detector.name}"] += 1
-                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, proposal)
+                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, decision)
             else:
                 self.counts[done] += 1
 
 
-def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | None = None) -> str:
+def carry_out(connection: Connection, decision: Decision, known_at: datetime | None = None) -> str:
     """Do what the judge proposes, in a transaction of its own; what was done, or "too_late".
 
     `known_at`: when it was decided, where that is not now.
     """
-    actor = Actor(proposal.detector)
+    actor = Actor(decision.detector)
     with connection.transaction():
-        match proposal:
+        match decision:
             case Raise(finding=finding):
                 subject = finding.subject
                 lifecycle.raise_alarm(
@@ -253,7 +253,7 @@ def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | N
                     room_id=subject.id if subject.kind is SubjectKind.ROOM else None,
                     device_id=subject.id if subject.kind is SubjectKind.DEVICE else None,
                     priority=finding.priority,
-                    detector=proposal.detector,
+                    detector=decision.detector,
                     evidence=finding.evidence,
                     known_at=known_at,
                 )
