@@ -85,7 +85,7 @@ class HistoryBaselines:
         """Index (resident_id, bathroom, leaving, night); columns limit_s, gap_count.
 
         `limit_s`: a silence so long has not happened to this person there at that time of day, by a margin.
-        Only where it is known well enough; night is from `night_begins_h` to `night_ends_h`.
+        Only where it is known well enough; night is from `rest_from_h` to `rest_to_h`.
         """
         self._turn_page(history)
         if self._rhythm is None:
@@ -180,7 +180,7 @@ def personal_limit_s(limit_s: Floats, bathroom: Flags, settings: AnalyticsSettin
 
 def is_night(hour: "pd.Series[int]", settings: AnalyticsSettings) -> "pd.Series[bool]":
     """Whether each local hour is one in which being in bed is no reason to worry."""
-    begins, ends = settings.night_begins_h, settings.night_ends_h
+    begins, ends = settings.rest_from_h, settings.rest_to_h
     if begins < ends:
         return (hour >= begins) & (hour < ends)
     return (hour >= begins) | (hour < ends)

@@ -32,7 +32,7 @@ _RANK = {priority: rank for rank, priority in enumerate(AlarmPriority)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class Handling:
     """How a kind of finding becomes an alarm.
 
     Attributes:
@@ -95,7 +95,7 @@ Decision = Raise | Clear | Ease | Amend
 def decide(
     assessment: Assessment,
     alarms: pd.DataFrame,
-    policy: Policy,
+    handling: Handling,
     now: datetime,
     settings: pd.DataFrame | None = None,
 ) -> tuple[Decision, ...]:
@@ -106,7 +106,7 @@ def decide(
     Args:
         assessment: what a detector saw.
         alarms: as `History.standing_alarms`.
-        policy: how this kind of finding becomes an alarm.
+        handling: how this kind of finding becomes an alarm.
         now: the time of the assessment.
         settings: what carers have set, as `History.detector_settings`; None: nothing.
     """
@@ -122,7 +122,7 @@ def decide(
                     Amend(detector=assessment.detector, alarm_id=int(alarm["id"]), finding=finding)
                 )
         elif finding.subject not in quiet and _worth_raising(
-            finding, alarm, ended.get(subject, []), policy, now
+            finding, alarm, ended.get(subject, []), handling, now
         ):
             decisions.append(Raise(detector=assessment.detector, finding=finding))
     for well, since in assessment.fine.items():
@@ -130,7 +130,7 @@ def decide(
         if (
             alarm is None
             or alarm["detector"] != assessment.detector
-            or now - since < timedelta(seconds=policy.clear_after_s)
+            or now - since < timedelta(seconds=handling.clear_after_s)
         ):
             continue
         if AlarmStep.CLEARED in legal_steps(AlarmState(alarm["state"]), AlarmPriority(alarm["priority"])):
@@ -183,16 +183,16 @@ def _worth_raising(
     finding: Finding,
     active: Mapping[str, Any] | None,
     ended: list[Mapping[str, Any]],
-    policy: Policy,
+    handling: Handling,
     now: datetime,
 ) -> bool:
     if active is not None:
         over_at = active["condition_ended_at"]
-        back = not pd.isna(over_at) and now - over_at >= timedelta(seconds=policy.silence_s)
+        back = not pd.isna(over_at) and now - over_at >= timedelta(seconds=handling.silence_s)
         return back or _RANK[finding.priority] > _RANK[AlarmPriority(active["priority"])]
-    if now - finding.since < timedelta(seconds=policy.persistence_s):
+    if now - finding.since < timedelta(seconds=handling.persistence_s):
         return False
-    quiet_after = now - timedelta(seconds=_silence_s(finding, ended, policy))
+    quiet_after = now - timedelta(seconds=_silence_s(finding, ended, handling))
     return not any(_over_at(alarm) > quiet_after and not _is_worse(finding, alarm) for alarm in ended)
 
 
@@ -204,12 +204,14 @@ def _is_worse(finding: Finding, alarm: Mapping[str, Any]) -> bool:
     return known and finding.severity >= alarm["severity"] + WORSE_POINTS
 
 
-def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], policy: Policy) -> float:
+def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], handling: Handling) -> float:
     """Who has looked at the same for the third time need not be called every half hour (ISA-18.2)."""
     looked = sum(not pd.isna(alarm["resolved_at"]) for alarm in ended)
     if finding.priority is AlarmPriority.HIGH or not looked:
-        return policy.silence_s
-    return max(policy.silence_s, min(policy.silence_s * 2.0 ** (looked - 1), policy.repeated_silence_s_max))
+        return handling.silence_s
+    return max(
+        handling.silence_s, min(handling.silence_s * 2.0 ** (looked - 1), handling.repeated_silence_s_max)
+    )
 
 
 def _over_at(alarm: Mapping[str, Any]) -> datetime:

@@ -31,7 +31,7 @@ from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
-from analytics.judge import Amend, Clear, Decision, Ease, Policy, Raise, decide
+from analytics.judge import Amend, Clear, Decision, Ease, Handling, Raise, decide
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from database.errors import NotFoundError
@@ -104,18 +104,18 @@ def detectors_of(
         DeviceFault(settings),
         Battery(settings),
         DeviceDrift(settings),
-        Absence(settings),
+        Absence(),
         Routine(settings, pooled),
         Restlessness(settings, pooled),
     )
 
 
-def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
+def handling_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Handling]:
     """How each kind of finding becomes an alarm. Their persistence is in the windows of the detectors."""
-    slow = Policy(silence_s=settings.slow_silence_s)
-    at_night = Policy(silence_s=settings.vitals_silence_s)
+    slow = Handling(silence_s=settings.slow_silence_s)
+    at_night = Handling(silence_s=settings.vitals_silence_s)
     return {
-        AlarmKind.VITALS: Policy(
+        AlarmKind.VITALS: Handling(
             silence_s=settings.vitals_silence_s,
             repeated_silence_s_max=settings.vitals_repeated_silence_s_max,
         ),
@@ -124,14 +124,14 @@ def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
         AlarmKind.BED_EXIT: at_night,
         AlarmKind.WANDERING: at_night,
         AlarmKind.NO_TURNING: at_night,
-        AlarmKind.DEVICE_OFFLINE: Policy(silence_s=settings.offline_silence_s),
-        AlarmKind.INACTIVITY: Policy(silence_s=settings.inactivity_silence_s),
+        AlarmKind.DEVICE_OFFLINE: Handling(silence_s=settings.offline_silence_s),
+        AlarmKind.INACTIVITY: Handling(silence_s=settings.inactivity_silence_s),
         AlarmKind.HEALTH_CHANGE: slow,
         AlarmKind.OUT_OF_LIMITS: slow,
         AlarmKind.OUTBREAK: slow,
         AlarmKind.FAULT: slow,
         AlarmKind.LOW_BATTERY: slow,
-        AlarmKind.ABSENCE: Policy(silence_s=settings.absence_silence_s),
+        AlarmKind.ABSENCE: Handling(silence_s=settings.absence_silence_s),
         AlarmKind.ROUTINE_CHANGE: slow,
         AlarmKind.RESTLESSNESS: slow,
     }
@@ -149,12 +149,12 @@ class Rounds:
         self,
         settings: AnalyticsSettings,
         detectors: Sequence[Detector],
-        policies: Mapping[AlarmKind, Policy],
+        handling: Mapping[AlarmKind, Handling],
         cadences: Mapping[str, Cadence] = CADENCES,
     ) -> None:
         self._settings = settings
         self._detectors = detectors
-        self._policies = policies
+        self._handling = handling
         self._cadences = cadences
         self.counts: Counter[str] = Counter()
 
@@ -218,9 +218,9 @@ class Rounds:
         self, connection: Connection, detector: Detector, history: History, known_at: datetime | None
     ) -> None:
         assessment = detector.score(history)
-        policy = self._policies[detector.kind]
-        standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.remembered_s))
-        for decision in decide(assessment, standing, policy, history.now, history.detector_settings):
+        handling = self._handling[detector.kind]
+        standing = history.standing_alarms([detector.kind], max(ALARMS_S, handling.remembered_s))
+        for decision in decide(assessment, standing, handling, history.now, history.detector_settings):
             try:
                 done = carry_out(connection, decision, known_at)
             except psycopg.Error:

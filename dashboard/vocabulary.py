@@ -3,27 +3,14 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from alarms.detector_settings import Problem, Watch
-from alarms.feedback import Reason, Verdict
+from alarms.detector_settings import Watch
+from alarms.feedback import Reason
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from care.model import SelfCareLevel, SiteKind
-from dashboard.evidence import Grade
-from dashboard.intake import Process, Trouble
 from identity.model import ScopeKind, StaffRole
-from protocol.errors import DeadReason
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.model import ActivityEvent, AlarmKind, DeviceKind
 from protocol.signs import SIGNS
 from protocol.texts import N_
-
-
-class Way(StrEnum):
-    """How a family can be told."""
-
-    PHONE = "phone"
-    IN_PERSON = "in_person"
-    MESSAGE = "message"
-    NO_FAMILY = "no_family"
-
 
 ALARM_KIND: Mapping[StrEnum, str] = {
     AlarmKind.SOS: N_("SOS call for help"),
@@ -116,7 +103,7 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.CANCELLED: N_("cancelled it"),
     AlarmStep.CLEARED: N_("over by itself"),
     AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
-    AlarmStep.ESCALATED: N_("passed on to the next level"),
+    AlarmStep.ESCALATED: N_("escalated"),
     AlarmStep.NOTED: N_("wrote a note"),
 }
 SITE_KIND: Mapping[StrEnum, str] = {
@@ -164,10 +151,6 @@ DEVICE_KIND: Mapping[StrEnum, str] = {
     DeviceKind.SIREN: N_("Siren"),
     DeviceKind.GATEWAY: N_("Gateway"),
 }
-POWER: Mapping[StrEnum, str] = {
-    PowerSource.MAINS: N_("mains"),
-    PowerSource.BATTERY: N_("battery"),
-}
 ACTIVITY: Mapping[StrEnum, str] = {
     ActivityEvent.MOTION: N_("Motion"),
     ActivityEvent.PRESENCE: N_("Somebody present"),
@@ -181,45 +164,6 @@ ACTIVITY: Mapping[StrEnum, str] = {
     ActivityEvent.CHECK_IN: N_("Check-in"),
     ActivityEvent.ROUND: N_("Round"),
 }
-DEAD_REASON: Mapping[StrEnum, str] = {
-    DeadReason.UNKNOWN_TOPIC: N_("Unknown topic"),
-    DeadReason.TOO_LARGE: N_("Too large"),
-    DeadReason.MALFORMED: N_("Not readable"),
-    DeadReason.INVALID: N_("Not a valid message"),
-    DeadReason.OUT_OF_LIMITS: N_("A value beyond what is possible"),
-    DeadReason.NO_SIGNS: N_("No vital sign in it"),
-    DeadReason.UNKNOWN_DEVICE: N_("Unknown device"),
-    DeadReason.WRONG_SITE: N_("Device of another place"),
-    DeadReason.REFUSED_BY_DATABASE: N_("Refused by the database"),
-}
-INTAKE: Mapping[StrEnum, str] = {
-    Process.ALARMS: N_("Alarms"),
-    Process.READINGS: N_("Readings"),
-    Process.SETTLE: N_("Latest values and history"),
-    Process.GATEWAYS: N_("Gateways and new devices"),
-}
-INTAKE_TROUBLE: Mapping[StrEnum, str] = {
-    Trouble.SILENT: N_("no sign of life"),
-    Trouble.DISCONNECTED: N_("cut off from the broker"),
-    Trouble.LATE: N_("late"),
-}
-INTAKE_CONSEQUENCE: Mapping[StrEnum, str] = {
-    Process.ALARMS: N_(
-        "Alarms from devices do not come in. Look after people in person, and call for technical help now."
-    ),
-    Process.READINGS: N_("Readings do not come in or come late. Alarms have a way of their own."),
-    Process.SETTLE: N_("The latest values on these pages stand still. Readings and alarms do come in."),
-    Process.GATEWAYS: N_(
-        "New devices and gateways are not taken up. All others work, and alarms and readings do come in."
-    ),
-}
-"""What it means for people when a part of intake is in trouble."""
-WAY: Mapping[StrEnum, str] = {
-    Way.PHONE: N_("By phone"),
-    Way.IN_PERSON: N_("In person"),
-    Way.MESSAGE: N_("By message"),
-    Way.NO_FAMILY: N_("No family: told the village or township"),
-}
 SEX: Mapping[str, str] = {"female": N_("Female"), "male": N_("Male")}
 SIGN: Mapping[str, str] = {
     **{key: sign.label for key, sign in SIGNS.items()},
@@ -228,21 +172,6 @@ SIGN: Mapping[str, str] = {
 SIGN_UNIT: Mapping[str, str] = {
     **{key: sign.unit_label for key, sign in SIGNS.items()},
     "bp": SIGNS["sbp"].unit_label,
-}
-GRADE: Mapping[StrEnum, str] = {
-    Grade.CERTAIN: N_("Certain"),
-    Grade.LIKELY: N_("Likely"),
-    Grade.DOUBTFUL: N_("Doubtful"),
-}
-VERDICT: Mapping[StrEnum, str] = {
-    Verdict.TRUE: N_("Yes, it was right"),
-    Verdict.FALSE: N_("No, a false alarm"),
-    Verdict.UNSURE: N_("Not sure"),
-}
-VERDICT_ICON: Mapping[StrEnum, str] = {
-    Verdict.TRUE: "circle-check",
-    Verdict.FALSE: "circle-x",
-    Verdict.UNSURE: "help",
 }
 REASON: Mapping[StrEnum, str] = {
     Reason.NEEDED_HELP: N_("Needed help"),
@@ -311,21 +240,28 @@ WATCH_DOES: Mapping[StrEnum, str] = {
         "Adds up pulse, breathing, oxygen, temperature and blood pressure (NEWS2), and calls when they are "
         "dangerous together, or one of them alone."
     ),
-    Watch.WEAK_BREATHING: N_("Calls when the mattress feels much too slow breathing for ten minutes."),
+    Watch.WEAK_BREATHING: N_("Calls when the mattress feels much too slow breathing for minutes on end."),
     Watch.INACTIVITY: N_(
         "Calls when nothing was seen or heard of them for much longer than is usual for them, such as after "
         "a fall that no device has noticed."
     ),
-    Watch.BED_EXIT: N_("Calls when they have left the bed between 22 and 4 o’clock and do not come back."),
+    Watch.BED_EXIT: N_(
+        "Calls when they have left the bed between %(night_from_h)s and %(night_to_h)s o’clock and do not "
+        "come back."
+    ),
     Watch.WANDERING: N_(
-        "Calls when a door was used between 22 and 4 o’clock and nothing is seen inside afterwards."
+        "Calls when a door was used between %(night_from_h)s and %(night_to_h)s o’clock and nothing is seen "
+        "inside afterwards."
     ),
     Watch.TURNING: N_("For who cannot turn alone: reminds when the mattress has felt no turn for long."),
     Watch.BASELINE: N_(
         "Compares each hour with their own past weeks: early infections, and signs that slowly get worse."
     ),
     Watch.ROUTINE: N_("Tells in the evening when their days have become unlike their own past weeks."),
-    Watch.ABSENCE: N_("Tells when there was no sign of life for days, or the bed stays unused for a week."),
+    Watch.ABSENCE: N_(
+        "Tells when there was no sign of life for %(absence_days)s days, or the bed stays unused for "
+        "%(bed_unused_nights)s nights."
+    ),
     Watch.RESTLESSNESS: N_(
         "Tells when they walk from room to room on a day much more than people in such homes do: pain, "
         "fear or an infection often begin like that."
@@ -334,57 +270,3 @@ WATCH_DOES: Mapping[StrEnum, str] = {
         "Tells when a blood pressure or pulse that somebody has measured is too high or too low."
     ),
 }
-PROBLEM: Mapping[StrEnum, str] = {
-    Problem.NO_DATE: N_("Choose the last day on which it is off."),
-    Problem.PAST: N_("This day is over. Choose today or a later one."),
-    Problem.TOO_LONG: N_("At most %(days)s days at once, up to %(last)s. It can be prolonged then."),
-    Problem.NOT_OFFERED: N_("Choose one of those that are offered."),
-    Problem.HOURS_MISSING: N_("Choose both hours."),
-    Problem.HOURS_EQUAL: N_("From and to are the same hour. For the whole day choose “at all times”."),
-    Problem.HOURS_FEW: N_(
-        "Too few: it must stay active for at least %(hours)s of the hours in which it looks. To silence it "
-        "for some days switch it off above."
-    ),
-    Problem.NO_REASON: N_("Write in a few words why, for the colleagues who come after you."),
-    Problem.REASON_LONG: N_("At most %(letters)s letters."),
-    Problem.UNCONFIRMED: N_("Tick this first: somebody else must look after it."),
-}
-"""What is wrong with a wish to set a detector; stands beside the field."""
-SEES_CONDITION_ENDED = N_("shows that the cause has ended")
-"""Instead of STEP_DONE where no device reports it, but a detector sees it."""
-HABIT: Mapping[str, str] = {
-    "night_out_of_bed": N_("Getting up at night"),
-    "night_bathroom": N_("Bathroom at night"),
-    "day_bathroom": N_("Bathroom by day"),
-    "day_bedroom": N_("Moving in the bedroom by day"),
-    "kitchen": N_("Moving in the kitchen"),
-    "living_room": N_("Moving in the living room"),
-    "doors": N_("Doors opened"),
-    "turns": N_("Turning in bed"),
-    "day_bed": N_("Lying down by day"),
-    "meals": N_("Meals and check-ins"),
-    "active_hours": N_("Hours with activity"),
-    "in_bed": N_("Time in bed"),
-    "moves": N_("Changes of room"),
-    "busiest_quarter": N_("Changes of room in the busiest six hours"),
-}
-"""Habits by their names in evidence, counted a day; one that is not here is shown by its name."""
-FACT: Mapping[str, str] = {
-    **{sign: text for sign, text in SIGN.items() if sign != "bp"},
-    **HABIT,
-    "score": N_("Score"),
-    "silence_s": N_("No sign of activity for"),
-    "away_s": N_("Out of bed for"),
-    "still_s": N_("Lying still for"),
-    "unseen_s": N_("Not seen for"),
-    "door_at": N_("Door opened at"),
-    "movement_at": N_("First movement after it"),
-    "up_at": N_("On their feet again"),
-    "last_sign_at": N_("Last sign of life"),
-    "days": N_("Days without it"),
-    "cases": N_("People ill"),
-    "residents": N_("People here"),
-    "battery": N_("Battery, %"),
-    "days_left": N_("Days that the battery lasts"),
-}
-"""Facts of evidence by their names; those that are not here stand in the small print."""

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "resident": ("deploy.records", "resident_app"),
     "device": ("deploy.records", "device_app"),
     "staff": ("deploy.records", "staff_app"),
+    "policy": ("deploy.policy", "policy_app"),
     "simulate": ("deploy.simulate", "simulate"),
     "analytics": ("deploy.analytics", "analytics_app"),
     "evaluate": ("evaluation.cli", "evaluate_app"),

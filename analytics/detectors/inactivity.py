@@ -130,20 +130,22 @@ class Inactivity:
 
     def _gets_through(self, history: History, people: pd.DataFrame) -> "pd.Series[bool]":
         """Whose site has been heard lately: from the rest, no news says nothing."""
-        settings, devices = self._settings, history.devices
+        policy, devices = history.policy, history.devices
         mains = devices["power"] == PowerSource.MAINS
         by_site = (
             devices.assign(mains=mains)
             .groupby("site_id")
             .agg(seen_at=("seen_at", "max"), mains=("mains", "any"), ever_seen=("ever_seen", "any"))
         )
-        limit_s = by_site["mains"].map({True: settings.offline_mains_s, False: settings.offline_battery_s})
+        limit_s = by_site["mains"].map(
+            {True: policy.device_silence_mains_s, False: policy.device_silence_battery_s}
+        )
         silence_s = (pd.Timestamp(history.now) - by_site["seen_at"]).dt.total_seconds()
         heard = by_site["ever_seen"] & (silence_s <= limit_s)
         return people["site_id"].isin(heard.index[heard])
 
     def _is_night(self, now: datetime) -> bool:
-        begins, ends = self._settings.night_begins_h, self._settings.night_ends_h
+        begins, ends = self._settings.rest_from_h, self._settings.rest_to_h
         hour = now.astimezone(HOME_TIME).hour
         return begins <= hour < ends if begins < ends else hour >= begins or hour < ends
 
@@ -169,7 +171,7 @@ class Inactivity:
             ("按本人平时，", ", by this person's own rhythm") if row["personal"] else ("", "")
         )
         missed_zh, missed_en = "", ""
-        if row["missed_s"] >= self._settings.offline_mains_s:
+        if row["missed_s"] >= history.policy.device_silence_mains_s:
             missed = wording.span(row["missed_s"])
             missed_zh = f"其中 {missed.zh_cn}系统停顿，可能漏看。"
             missed_en = f" For {missed.en} of that the system stood still and may have missed something."

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from alarms.model import AlarmPriority, AlarmState
 from dashboard import readings
 from dashboard.readings import Reading
-from dashboard.silence import SILENT_AFTER
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
@@ -17,7 +16,7 @@ ALARMS_MAX = 20
 
 
 class WornDevice(Record, frozen=True, kw_only=True):
-    """A device that watches a resident now."""
+    """A device that watches a resident now. `live`: heard lately, and it does not say that it is offline."""
 
     id: int
     name: str
@@ -26,15 +25,8 @@ class WornDevice(Record, frozen=True, kw_only=True):
     power: PowerSource
     since: datetime
     last_seen_at: datetime | None
-    online: bool | None
     battery: int | None
-
-    @property
-    def live(self) -> bool:
-        """Whether it was heard lately and does not say that it is offline."""
-        if self.last_seen_at is None or self.online is False:
-            return False
-        return datetime.now(UTC) - self.last_seen_at < SILENT_AFTER[self.power]
+    live: bool
 
 
 class PastAlarm(Record, frozen=True, kw_only=True):

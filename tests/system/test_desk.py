@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from identity.model import Actor
 from identity.sessions import actor_of
 from protocol.model import AlarmKind
 from tests.care.conftest import COUNTY, PASSWORD, County
-from tests.dashboard.running import Dashboard, running
+from tests.dashboard.running import Dashboard, Server, running, serving
 from tests.dashboard.ward import WARD, Ward
 from tests.servers import Database, DatabaseServer, Population
 
@@ -49,11 +50,15 @@ def ward(database_server: DatabaseServer, owner: Connection) -> Ward:
 
 
 @pytest.fixture
-def dashboard(
-    database: Database, ward: Ward, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dashboard]:
-    with running(database.web_url, tmp_path_factory.mktemp("dashboard"), beat_s=1) as dashboard:
+def dashboard(database: Database, ward: Ward) -> Iterator[Server]:
+    with serving(database.web_url, beat_s=1) as dashboard:
         yield dashboard
+
+
+@pytest.fixture
+def process(database: Database, ward: Ward, tmp_path: Path) -> Iterator[Dashboard]:
+    with running(database.web_url, tmp_path, beat_s=1) as process:
+        yield process
 
 
 class Complaints:
@@ -69,7 +74,7 @@ class Complaints:
             self.found.append(message.text)
 
 
-def enter(page: Page, dashboard: Dashboard, username: str = "wang", path: str = "/desk") -> Complaints:
+def enter(page: Page, dashboard: Server, username: str = "wang", path: str = "/desk") -> Complaints:
     """Sign in by the form and wait until the page is live."""
     complaints = Complaints(page)
     page.goto(dashboard.url(path))
@@ -92,7 +97,7 @@ def of_each(page: Page, selector: str, expression: str) -> list[Any]:
 
 
 def test_an_sos_appears_by_itself_and_goes_its_whole_way(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     complaints = enter(page, dashboard)
@@ -102,7 +107,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     alarm = ward.alarm(owner, 3, AlarmKind.SOS)
     card = page.locator(f"#alarm-{alarm.id}")
     expect(card).to_be_visible(timeout=MOMENT_MS)
-    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "还没有人去"):
+    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "无人接警"):
         expect(card).to_contain_text(text)
     expect(card.locator(".clock")).to_have_text(re.compile(r"^0:0\d$"))
     expect(page.locator("#bell")).to_have_text("1")
@@ -133,7 +138,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
 
 
 def test_of_two_who_press_at_once_one_is_told(
-    new_context: NewContext, dashboard: Dashboard, owner: Connection, ward: Ward
+    new_context: NewContext, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     first, second = new_context().new_page(), new_context().new_page()
     enter(first, dashboard, "wang")
@@ -160,7 +165,7 @@ def test_of_two_who_press_at_once_one_is_told(
 
 
 def test_a_press_that_never_arrived_is_told(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
@@ -168,18 +173,18 @@ def test_a_press_that_never_arrived_is_told(
     page.route("**/steps/acknowledged", lambda route: route.abort())
     page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
     expect(page.get_by_text("未送达")).to_be_visible()
-    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("还没有人去")
+    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("无人接警")
 
 
 def test_a_killed_server_costs_no_alarm(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+    browser_page: Page, process: Dashboard, owner: Connection, county: County, ward: Ward
 ) -> None:
     page = browser_page
-    enter(page, dashboard)
+    enter(page, process)
     before = ward.alarm(owner, 0, AlarmKind.SOS)
     expect(page.locator(f"#alarm-{before.id}")).to_be_visible()
 
-    dashboard.stop(kill=True)
+    process.stop(kill=True)
     expect(page.locator("#cut-off")).to_be_visible()
     expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     stays = ward.alarm(owner, 1, AlarmKind.FALL)
@@ -187,7 +192,7 @@ def test_a_killed_server_costs_no_alarm(
     take_step(owner, gone.id, AlarmStep.CANCELLED, actor_of(county.colleague), note="误触")
     take_step(owner, before.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
 
-    dashboard.start()
+    process.start()
     expect(page.locator(f"#alarm-{stays.id}")).to_be_visible()
     expect(page.locator("#cut-off")).to_be_hidden()
     expect(page.locator(f"#alarm-{before.id}")).to_contain_text("刘护理 正赶去")
@@ -197,7 +202,7 @@ def test_a_killed_server_costs_no_alarm(
 
 
 def test_typing_survives_what_happens_meanwhile(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
@@ -213,7 +218,7 @@ def test_typing_survives_what_happens_meanwhile(
 
 
 def test_an_unchanged_card_is_left_alone(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     first = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
@@ -230,7 +235,7 @@ def test_an_unchanged_card_is_left_alone(
 
 
 def test_the_sound_is_turned_on_once_and_plays(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     enter(page, dashboard)
@@ -251,7 +256,7 @@ def test_the_sound_is_turned_on_once_and_plays(
 
 
 def test_the_end_of_the_session_leads_to_the_sign_in(
-    browser_page: Page, dashboard: Dashboard, owner: Connection
+    browser_page: Page, dashboard: Server, owner: Connection
 ) -> None:
     enter(browser_page, dashboard)
     owner.execute("DELETE FROM care.session")
@@ -259,7 +264,7 @@ def test_the_end_of_the_session_leads_to_the_sign_in(
 
 
 def test_a_forged_or_foreign_address_shows_nothing(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     enter(page, dashboard, "zhao")
@@ -282,7 +287,7 @@ def test_a_forged_or_foreign_address_shows_nothing(
         expect(page.get_by_text("您无权查看")).to_be_visible()
 
 
-def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Dashboard) -> None:
+def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Server) -> None:
     page = browser_page
     enter(page, dashboard)
     page.locator(".who").click()
@@ -296,7 +301,7 @@ def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Dashbo
 
 @pytest.mark.parametrize("language", ["zh_CN", "en"])
 def test_everything_fits_a_phone(
-    phone_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward, language: str
+    phone_page: Page, dashboard: Server, owner: Connection, ward: Ward, language: str
 ) -> None:
     page = phone_page
     for number, kind in enumerate((AlarmKind.SOS, AlarmKind.INACTIVITY, AlarmKind.LOW_BATTERY)):
@@ -318,7 +323,7 @@ def test_everything_fits_a_phone(
 
 
 def test_the_alarm_s_page_follows(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
@@ -334,7 +339,7 @@ def test_the_alarm_s_page_follows(
     assert complaints.found == []
 
 
-def test_the_county_s_table_sorts(browser_page: Page, dashboard: Dashboard) -> None:
+def test_the_county_s_table_sorts(browser_page: Page, dashboard: Server) -> None:
     page = browser_page
     complaints = enter(page, dashboard, "county", path="/county")
     heads = page.locator("table.sites th button")
@@ -347,7 +352,7 @@ def test_the_county_s_table_sorts(browser_page: Page, dashboard: Dashboard) -> N
 
 
 def test_with_little_motion_nothing_flashes(
-    new_context: NewContext, dashboard: Dashboard, owner: Connection, ward: Ward
+    new_context: NewContext, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = new_context(reduced_motion="reduce").new_page()
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
