@@ -76,7 +76,7 @@ class Amend:
     finding: Finding
 
 
-Proposal = Raise | Over | Amend
+Decision = Raise | Over | Amend
 
 
 def decide(
@@ -85,7 +85,7 @@ def decide(
     handling: Handling,
     now: datetime,
     settings: pd.DataFrame | None = None,
-) -> tuple[Proposal, ...]:
+) -> tuple[Decision, ...]:
     """What should be done about `assessment`.
 
     Deciding again after it was done gives nothing.
@@ -99,19 +99,19 @@ def decide(
     """
     active, ended = _by_subject(alarms[alarms["kind"] == str(assessment.kind)])
     quiet = _quiet(assessment.detector, settings, now)
-    proposals: list[Proposal] = []
+    decisions: list[Decision] = []
     for finding in assessment.findings:
         subject = str(finding.subject)
         alarm = active.get(subject)
         if finding.grade is not None:
             if alarm is not None and alarm["grade"] != finding.grade:
-                proposals.append(
+                decisions.append(
                     Amend(detector=assessment.detector, alarm_id=int(alarm["id"]), finding=finding)
                 )
         elif finding.subject not in quiet and _worth_raising(
             finding, alarm, ended.get(subject, []), handling, now
         ):
-            proposals.append(Raise(detector=assessment.detector, finding=finding))
+            decisions.append(Raise(detector=assessment.detector, finding=finding))
     for well, since in assessment.fine.items():
         alarm = active.get(str(well))
         if (
@@ -120,8 +120,8 @@ def decide(
             and now - since >= timedelta(seconds=handling.clear_after_s)
             and pd.isna(alarm["condition_ended_at"])
         ):
-            proposals.append(Over(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
-    return tuple(proposals)
+            decisions.append(Over(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+    return tuple(decisions)
 
 
 def _by_subject(

@@ -33,7 +33,7 @@ from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
-from analytics.judge import Amend, Handling, Over, Proposal, Raise, decide
+from analytics.judge import Amend, Decision, Handling, Over, Raise, decide
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from database.leases import Duty, DutyLock
@@ -220,28 +220,28 @@ class Rounds:
         assessment = detector.score(history)
         handling = self._handling[detector.kind]
         standing = history.standing_alarms([detector.kind], max(ALARMS_S, handling.remembered_s))
-        for proposal in decide(assessment, standing, handling, history.now, history.detector_settings):
+        for decision in decide(assessment, standing, handling, history.now, history.detector_settings):
             try:
-                done = carry_out(connection, proposal, known_at)
+                done = carry_out(connection, decision, known_at)
             except psycopg.Error:
                 if connection.closed:
                     raise
                 self.counts[f"failed:{detector.name}"] += 1
-                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, proposal)
+                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, decision)
             else:
                 self.counts[done] += 1
 
 
-def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | None = None) -> str:
+def carry_out(connection: Connection, decision: Decision, known_at: datetime | None = None) -> str:
     """Do what the judge proposes, in a transaction of its own; what was done, or "too_late".
 
     `known_at`: when it was decided, where that is not now.
     """
-    actor = Actor(proposal.detector)
+    actor = Actor(decision.detector)
     with connection.transaction():
-        match proposal:
+        match decision:
             case Raise(finding=finding):
-                incident.report(connection, _report(proposal.detector, finding, known_at))
+                incident.report(connection, _report(decision.detector, finding, known_at))
                 return "raised"
             case Over(alarm_id=alarm_id, fine_since=fine_since):
                 step = Step(

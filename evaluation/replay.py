@@ -31,7 +31,7 @@ from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
 from ingest.database import Database
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.rollups import roll_up
 from ingest.rows import SignalRow
 from ingest.settings import Settings as IngestSettings

@@ -10,7 +10,7 @@ from ingest import store
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.rows import SignalRow
 from simulator import events
 from simulator.clock import HOUR_MS, MINUTE_MS
