@@ -32,7 +32,7 @@ RENAMED: Mapping[str, str] = {
         "STATEMENT_TIMEOUT_S",
     )
 }
-"""Variables of earlier versions and what they are called now: the room that reads the new one refuses the old."""
+"""Variables of earlier versions, and what they are called now. Who reads the new one refuses the old one."""
 
 
 class SettingsError(ProtocolError):
