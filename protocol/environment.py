@@ -32,7 +32,7 @@ RENAMED: Mapping[str, str] = {
         "STATEMENT_TIMEOUT_S",
     )
 }
-"""Variables of earlier versions, and what they are called now. Who reads the new one refuses the old one."""
+"""Variables of earlier versions, and their names now. The room that reads the new one refuses the old one."""
 
 
 class SettingsError(ProtocolError):
