@@ -35,7 +35,7 @@ NOT_OF_THE_PERSON = frozenset({ActivityEvent.ROUND})
 """Events that tell of staff, not of residents."""
 
 LIFE_SIGNS_S = 72 * 3_600
-"""How far back the last activity is looked for; whoever was silent for longer was silent at least so long."""
+"""How far back the last activity is looked for. A longer silence counts as one of this length."""
 ALARMS_S = 24 * 3_600
 """How long an ended alarm still counts: the longest silence period."""
 PULSES_S = 31 * 86_400

@@ -77,7 +77,7 @@ CADENCES: Mapping[str, Cadence] = {
 }
 """Detectors that are not due every minute, by name."""
 SLOW_AFTER_S_MAX = 20.0
-"""So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
+"""After so long a round starts no more slow detectors: those of every minute come first again."""
 
 
 class Pooled(PooledHabits, PooledRestlessness, Protocol):

@@ -28,7 +28,7 @@ COLLAPSE_COUNT_MIN = 5
 """So many silent devices of one site, if they are at least `COLLAPSE_SHARE_MIN` of it, are one finding."""
 COLLAPSE_SHARE_MIN = 0.5
 NAMES_COUNT_MAX = 20
-"""So many silent devices of a site are named in the evidence; the rest only counted."""
+"""The evidence names so many silent devices of a site and counts the rest."""
 
 
 class Offline:
