@@ -14,7 +14,7 @@ SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, si
         WHERE alarm_event.alarm_id = alarm.id AND step = 'condition_ended' ORDER BY id DESC LIMIT 1
     ) END AS ended_by_device,
     CASE WHEN alarm.escalation_level > 0 THEN (
-        SELECT detail ->> 'told' FROM care.alarm_event
+        SELECT coalesce(detail ->> 'role', detail ->> 'told') FROM care.alarm_event -- `told`: its earlier name
         WHERE alarm_event.alarm_id = alarm.id AND step = 'escalated' ORDER BY id DESC LIMIT 1
     ) END AS escalated_to,
     count(*) OVER () AS total

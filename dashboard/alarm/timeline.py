@@ -44,8 +44,10 @@ def author(event: AlarmEvent, card: Card, language: Language) -> str:
 def done(event: AlarmEvent, language: Language) -> str:
     """What was done. Nobody is said to have been told: escalation raises a level, and no more."""
     detail = event.detail
-    if event.step is AlarmStep.ESCALATED and detail.get("told") in set(StaffRole):
-        role = language.word(ROLE, StaffRole(detail["told"]))
+    # `told` is what earlier versions called the role, although they told nobody either.
+    named = detail.get("role", detail.get("told"))
+    if event.step is AlarmStep.ESCALATED and named in set(StaffRole):
+        role = language.word(ROLE, StaffRole(named))
         return language.gettext(N_("escalated to: %(role)s")) % {"role": role}
     if event.step is AlarmStep.CONDITION_ENDED and not detail.get("by_device", True):
         return language.gettext(N_("shows that the cause has ended"))

@@ -14,7 +14,12 @@ from tests.dashboard.ward import Ward
 
 def escalate(owner: Connection, alarm_id: int, level: int, told: str, program: str = "escalation") -> None:
     """As `alarms.escalation` writes it; `watch` is what its lines were signed with before."""
-    step = Step(step=AlarmStep.ESCALATED, actor=Actor(program), level=level, detail={"told": told})
+    step = Step(
+        step=AlarmStep.ESCALATED,
+        actor=Actor(program),
+        level=level,
+        detail={"role" if program == "escalation" else "told": told},
+    )
     assert take(owner, alarm_id, step).line is AlarmStep.ESCALATED
 
 

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from psycopg import sql
 from starlette.testclient import TestClient
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmState
 from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
@@ -22,7 +23,6 @@ from database.migrate import migrate, pending_migrations
 from identity.model import Actor
 from ingest.rollups import roll_up
 from ingest.settle import Rhythm, settle
-from protocol.model import AlarmKind
 from tests.database.upgrade.make import DUMP, EXPECTED, client, extension_version, facts_of
 from tests.servers import Database, DatabaseServer
 
@@ -167,14 +167,16 @@ def test_detectors_look_at_it_and_alarms_are_raised(settled: Database, owner: Co
     resident = owner.execute("SELECT id, site_id FROM care.resident ORDER BY id DESC LIMIT 1").fetchone()
     assert resident is not None
     with connect(settled.ingest_url) as ingest:
-        raised = raise_alarm(
+        raised = report(
             ingest,
-            site_id=resident["site_id"],
-            resident_id=resident["id"],
-            kind=AlarmKind.SOS,
-            raised_at=datetime.now(UTC),
-            actor=Actor("an-sos1-0001"),
-            source="device",
+            Report(
+                site_id=resident["site_id"],
+                resident_id=resident["id"],
+                kind=AlarmKind.SOS,
+                happened_at=datetime.now(UTC),
+                actor=Actor("an-sos1-0001"),
+                source=AlarmSource.DEVICE,
+            ),
         ).alarm
     assert raised.state is AlarmState.OPEN
     after = owner.execute("SELECT count(*) AS n FROM care.alarm").fetchone()
