@@ -30,7 +30,7 @@ def author(event: AlarmEvent, card: Card, language: Language) -> str:
     """People by their names; a program by what it does, and the device by what it is and whom it watches."""
     if event.staff_id is not None:
         return event.actor
-    if (program := DETECTOR.get(event.actor) or PROGRAM.get(event.actor)) is not None:
+    if (program := PROGRAM.get(event.actor) or DETECTOR.get(event.actor)) is not None:
         return language.gettext(program)
     if event.actor != card.device_name or card.device_kind is None:
         return event.actor
