@@ -163,7 +163,7 @@ def test_one_tap_says_whether_it_was_right(
     expect(page.get_by_text("刘护理 · ")).to_be_visible()
     expect(page.get_by_label("自己写几句")).to_have_value("低烧")
     page.locator("#dialog .choice", has_text="不是，误报").click()
-    page.get_by_role("button", name="保存").click()
+    page.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator("#dialog")).to_be_hidden()
     expect(page.locator(".feedback")).to_contain_text("低烧")
     expect(page.locator(".feedback")).to_contain_text("此前 3 次评价")
@@ -188,6 +188,7 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
             held.append((route, route.fetch()))
 
     page.route(f"**/alarms/{found.id}", hold_the_first)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
     for _ in range(500):
         if held:
