@@ -16,13 +16,13 @@ from dashboard.alarm.words import WAY, Way
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
-from dashboard.languages import N_
 from dashboard.params import AlarmId
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
 from dashboard.vocabulary import STEP_DONE
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
+from protocol.texts import N_
 
 router = APIRouter(prefix="/alarms")
 router.include_router(judgement.router)

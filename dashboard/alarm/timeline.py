@@ -7,9 +7,10 @@ from alarms.model import AlarmEvent, AlarmStep
 from dashboard.alarm.words import GRADE, PROGRAM
 from dashboard.cards import Card
 from dashboard.evidence import Grade
-from dashboard.languages import N_, Language
+from dashboard.languages import Language
 from dashboard.vocabulary import DETECTOR, DEVICE_KIND, ROLE, STEP_DONE
 from identity.model import StaffRole
+from protocol.texts import N_
 
 
 class Line(NamedTuple):
