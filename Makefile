@@ -44,7 +44,8 @@ screenshots: setup-dev ## Take the README's pictures anew, while `make run` goes
 	@.venv/bin/python -m deploy.screenshots
 
 LOCK = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	--python-version 3.11 --custom-compile-command "make lock" --extra local --group build
+	--python-version 3.11 --custom-compile-command "make lock" --extra local --group build --group instruments \
+	--no-emit-package anshou --no-emit-package anshou-centre
 
 lock: setup-dev ## Make the lock files anew from pyproject.toml and package.json
 	@$(LOCK) pyproject.toml -o requirements.lock

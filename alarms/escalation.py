@@ -12,7 +12,9 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import DictRow
 
-from alarms import lifecycle
+from alarms import incident
+from alarms.incident import Step
+from alarms.model import AlarmStep
 from alarms.settings import EscalationSettings
 from care.model import SiteKind
 from database.connections import Connection
@@ -87,14 +89,18 @@ class Escalation:
             alarm_id, level, told = due["alarm_id"], due["level"], due["role"]
             try:
                 with connection.transaction():
-                    # None when somebody acknowledged it just now: then nobody else is told.
-                    escalated = lifecycle.escalate(connection, alarm_id, level, ACTOR, told)
+                    # Nothing is written when somebody acknowledged it just now.
+                    line = incident.take(
+                        connection,
+                        alarm_id,
+                        Step(step=AlarmStep.ESCALATED, actor=ACTOR, level=level, detail={"told": told}),
+                    ).line
             except psycopg.Error:
                 if connection.closed:
                     raise
                 log.exception("alarm %d: could not be escalated; the others go on", alarm_id)
             else:
-                if escalated is not None:
+                if line is not None:
                     log.info("alarm %d: told %s (level %d)", alarm_id, told, level)
 
     def _due(self, connection: Connection) -> Sequence[DictRow]:

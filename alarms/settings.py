@@ -15,7 +15,7 @@ class EscalationSettings(Struct, frozen=True, kw_only=True):
         household_village_assistant_s: When a household's village assistant is told; the carer is at once.
         household_township_s: When its township is told.
         household_county_s: When the county is told.
-        home_shift_leader_s: When a home's shift leader is told; its desk is at once. So for a day centre.
+        home_shift_leader_s: When a home's or day centre's shift leader is told; the desk is at once.
         home_director_s: When its director is told.
         home_operator_s: When its operator is told.
         home_county_s: When the county is told.

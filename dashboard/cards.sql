@@ -31,7 +31,7 @@ LEFT JOIN LATERAL (
     ORDER BY id DESC LIMIT 1
 ) AS latest ON true
 WHERE CASE WHEN %(alarm_id)s::bigint IS NULL
-        THEN alarm.state NOT IN ('closed', 'cancelled', 'cleared')
+        THEN NOT care.is_ended(alarm.state)
         ELSE alarm.id = %(alarm_id)s END
   AND (%(site_id)s::integer IS NULL OR alarm.site_id = %(site_id)s)
 ORDER BY alarm.state = 'resolved', alarm.priority DESC, alarm.state <> 'open', alarm.opened_at, alarm.id

@@ -19,8 +19,7 @@ from database.queries import queries
 from ingest import pgcopy, unsettled
 from ingest.batch import GatewayBatch, MicroBatch
 from ingest.clock import time_of
-from ingest.heard import Heard
-from ingest.latest import DEVICE_STATE, Latest
+from ingest.latest import DEVICE_STATE, Heard, Latest
 from ingest.rows import VITALS_COLUMNS, ActivityRow, DeadLetter, Rows, StatusRow, VitalsRow
 from ingest.signals import store_signal
 from protocol.errors import DeadReason

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from alarms.escalation import Escalation, ladders
-from alarms.lifecycle import raise_alarm, take_step, timeline
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority, AlarmStep
 from alarms.settings import EscalationSettings
 from care.model import Site, SiteKind
@@ -18,7 +19,6 @@ from database import leases
 from database.connections import Connection, connect
 from database.leases import Duty, DutyLock
 from identity.model import Actor
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.servers import Database
 
@@ -56,14 +56,16 @@ def open_alarm(
     """An alarm of the whole site, opened `age_s` ago."""
     row = owner.execute("SELECT now() AS now").fetchone()
     assert row is not None
-    alarm = raise_alarm(
+    alarm = report(
         owner,
-        site_id=site.id,
-        kind=kind,
-        raised_at=row["now"] - timedelta(seconds=age_s),
-        actor=Actor("test"),
-        source="staff",
-        priority=priority,
+        Report(
+            site_id=site.id,
+            kind=kind,
+            happened_at=row["now"] - timedelta(seconds=age_s),
+            actor=Actor("test"),
+            source=AlarmSource.STAFF,
+            priority=priority,
+        ),
     ).alarm
     owner.execute(
         "UPDATE care.alarm SET opened_at = now() - make_interval(secs => %s) WHERE id = %s", (age_s, alarm.id)
@@ -126,7 +128,7 @@ def test_who_answers_stops_the_ladder(
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=100)
     watch.keep(service)
-    take_step(service, alarm_id, step, Actor("王护理", county.caregiver.id))
+    take(service, alarm_id, Step(step=step, actor=Actor("王护理", county.caregiver.id)))
     owner.execute("UPDATE care.alarm SET opened_at = now() - interval '1 hour' WHERE id = %s", (alarm_id,))
     watch.keep(service)
     assert told(service, alarm_id) == ["shift_leader"]

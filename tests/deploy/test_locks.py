@@ -36,15 +36,14 @@ def test_developers_run_what_users_run() -> None:
 
 
 def test_what_the_project_asks_for_is_locked() -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    extras = project["project"]["optional-dependencies"]
-    groups = project["dependency-groups"]
-    asked = [
-        *project["project"]["dependencies"],
-        *(requirement for extra in extras.values() for requirement in extra),
-        *(requirement for group in groups.values() for requirement in group),
-    ]
-    names = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in asked} - {"anshou"}
+    asked = list[str]()
+    for name in ("pyproject.toml", "deploy/centre/pyproject.toml"):
+        project = tomllib.loads((CHECKOUT / name).read_text())
+        asked += project["project"]["dependencies"]
+        for part in (project["project"]["optional-dependencies"], project.get("dependency-groups", {})):
+            asked += (requirement for requirements in part.values() for requirement in requirements)
+    names = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in asked}
+    names -= {"anshou", "anshou-centre"}
     assert names <= set(pinned("requirements-dev.lock")), "run: make lock"
 
 

@@ -26,12 +26,12 @@ from ingest import rollups
 from ingest import settle as settling
 from ingest.batch import MicroBatch
 from ingest.clock import time_of
-from ingest.heard import Heard
-from ingest.history import HistoryKeeper, Pace
+from ingest.latest import Heard
 from ingest.rollups import roll_up
 from ingest.rows import ActivityRow, VitalsRow
 from ingest.settings import Settings
 from ingest.settle import Rhythm, backlog, settle
+from ingest.settling import Rest, Settling
 from ingest.store import prepare, store
 from protocol.calendar import HOME_TIME
 from protocol.signs import SIGNS
@@ -393,25 +393,25 @@ def test_late_data_for_a_day_whose_raw_data_is_gone_changes_no_rollup(
 
 def test_a_round_is_rested_from() -> None:
     clock = iter([100.0, 102.0, 103.0, 111.9, 112.0, 112.1])
-    pace = Pace(5.0, lambda: next(clock))
+    rest = Rest(5.0, lambda: next(clock))
     done: list[int] = []
-    assert pace.run(lambda: done.append(1))
-    assert not pace.run(lambda: done.append(2))
-    assert not pace.run(lambda: done.append(3))
-    assert pace.run(lambda: done.append(4))
+    assert rest.run(lambda: done.append(1))
+    assert not rest.run(lambda: done.append(2))
+    assert not rest.run(lambda: done.append(3))
+    assert rest.run(lambda: done.append(4))
     assert done == [1, 4]
 
 
 def test_a_round_that_failed_is_not_rested_from() -> None:
     clock = iter([0.0, 70.0, 70.1])
-    pace = Pace(5.0, lambda: next(clock))
+    rest = Rest(5.0, lambda: next(clock))
 
     def fail() -> None:
         raise psycopg.OperationalError("the database is away")
 
     with pytest.raises(psycopg.OperationalError):
-        pace.run(fail)
-    assert pace.run(lambda: None), "the time was spent waiting, not working"
+        rest.run(fail)
+    assert rest.run(lambda: None), "the time was spent waiting, not working"
 
 
 def test_the_process_settles_and_a_second_one_takes_over(database: Database, owner: Connection) -> None:
@@ -421,7 +421,7 @@ def test_the_process_settles_and_a_second_one_takes_over(database: Database, own
         settle_interval_s=0.05,
         rollup_delay_s=0,
     )
-    first, second = HistoryKeeper(options), HistoryKeeper(options)
+    first, second = Settling(options), Settling(options)
     threads = [threading.Thread(target=keeper.run) for keeper in (first, second)]
 
     def newest() -> datetime | None:

@@ -13,7 +13,7 @@ from database.connections import Connection, connect
 from ingest import pgcopy
 from ingest.batch import MicroBatch
 from ingest.clock import time_of
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.rows import VITALS_COLUMNS, ActivityRow, StatusRow, VitalsRow
 from ingest.settle import Rhythm, settle
 from ingest.store import prepare, store

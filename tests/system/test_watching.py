@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, expect
 from starlette.testclient import TestClient
 
-from alarms.detector_settings import Values, Watch, rules_of
+from alarms.detector_settings import Values, rules_of
+from alarms.kinds import KIND_FOUND_BY
 from alarms.model import AlarmPriority
+from alarms.rules import Watch
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.night import BedExit
 from analytics.history import History
@@ -146,10 +148,8 @@ def test_back_to_the_usual_and_it_watches_again(
 
 def test_the_rules_speak_of_the_detectors_there_are(settings: AnalyticsSettings) -> None:
     detectors = {detector.name: detector for detector in detectors_of(settings)}
-    others = {"fall", "offline", "outbreak", "device_fault", "device_drift", "battery"}
-    assert set(Watch) == set(detectors) - others
+    assert {name: detector.kind for name, detector in detectors.items()} == KIND_FOUND_BY
     for watch, rule in rules_of(Policy()).items():
-        assert rule.kind is detectors[watch].kind
         heeds = "history.tolerance(" in inspect.getsource(type(detectors[watch]))
         assert bool(rule.tolerances) is heeds, watch
         assert not (rule.has_hours and watch in CADENCES), "what is due once a day needs all hours"
@@ -181,7 +181,7 @@ def test_quiet_is_the_same_for_the_page_and_the_judge(
             "active_to_h": [to_h],
         }
     )
-    kind = rules_of(Policy())[Watch.TURNING].kind
+    kind = KIND_FOUND_BY[Watch.TURNING]
     finding = Finding(
         subject=Subject(SubjectKind.RESIDENT, 7),
         site_id=1,

@@ -13,20 +13,26 @@ from prometheus_client import CollectorRegistry
 
 from care import proposals
 from database.connections import Connection
+from database.queries import queries
 from ingest.configs import ConfigPublisher
-from ingest.credentials import settle_credentials
 from ingest.database import Database
-from ingest.directory import Directory
+from ingest.directory import Directory, Entry
 from ingest.errors import ProvisionError
 from ingest.metrics import Metrics
-from ingest.proposals import store_proposal
 from ingest.provision import Provisioner
+from ingest.rows import DeadLetter, dead_letter
 from ingest.settings import Settings
+from ingest.store import store_dead_letters
 from ingest.subscriber import Incoming, Session, Subscriber
+from protocol import wire
 from protocol.broker import BrokerAddress
+from protocol.errors import DeadReason, WireError
+from protocol.model import DeviceKind
 from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
+
+_sql = queries("ingest", "sql/gateways.sql")
 
 RECEIVE_MAX = 100
 TURN_S_MAX = 0.2
@@ -125,3 +131,51 @@ class GatewayIngest:
             self._credentials_due_s = time.monotonic() + PROVISION_PAUSE_S
             return
         self._credentials_due_s = time.monotonic() + CHECK_EVERY_S
+
+
+def store_proposal(connection: Connection, directory: Directory, incoming: Incoming) -> list[DeadLetter]:
+    """Commit one proposal, or its dead letter; the dead letters.
+
+    Raises:
+        psycopg.OperationalError: the database is away; the same may be tried again.
+    """
+    entry: Entry | None = None
+    dead: list[DeadLetter] = []
+    with connection.transaction():
+        try:
+            topic = wire.parse_topic(incoming.topic)
+            entry = directory.find(topic.site, topic.device)
+            if entry.kind is not DeviceKind.GATEWAY:
+                raise WireError(DeadReason.UNKNOWN_DEVICE, f"{entry.name} is no gateway and proposes nothing")
+            proposal = wire.decode_proposal(incoming.payload)
+            if not proposals.record(connection, entry.device_id, proposal):
+                detail = f"{entry.name} has {proposals.OPEN_MAX:,} proposals open already"
+                raise WireError(DeadReason.TOO_LARGE, detail)
+        except WireError as error:
+            dead.append(dead_letter(incoming.topic, incoming.payload, error, entry))
+        store_dead_letters(connection, dead)
+    return dead
+
+
+def settle_credentials(connection: Connection, provisioner: Provisioner) -> None:
+    """Bring the broker up to the record: credentials are told, and taken back when they were revoked.
+
+    Every step may be repeated, and what is not yet done is found again in the database, so that a crash
+    anywhere costs nothing but time.
+
+    Raises:
+        ProvisionError: the broker is away or refuses; the same may be tried again.
+        psycopg.OperationalError: likewise, of the database.
+    """
+    connection.execute(_sql["revoke_retired"])
+    connection.execute(_sql["drop_old_errands"])
+    for row in connection.execute(_sql["errands"]).fetchall():
+        provisioner.add_credential(row["site"], row["gateway"], row["username"], row["secret"])
+        with connection.transaction():
+            connection.execute(_sql["told"], row)
+            connection.execute(_sql["done"], row)
+        log.info("the broker lets %s in as %s", row["gateway"], row["username"])
+    for row in connection.execute(_sql["revoked"]).fetchall():
+        provisioner.remove_credential(row["username"])
+        connection.execute(_sql["forgotten"], row)
+        log.info("the broker has forgotten %s", row["username"])

@@ -10,7 +10,7 @@ from ingest import store
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.rows import SignalRow
 from simulator import events
 from simulator.clock import HOUR_MS, MINUTE_MS
@@ -71,5 +71,5 @@ def write(
         signals += batch.singles.signals
         batch.singles.signals = []
         store.store(connection, store.prepare(batch), heard)
-        step("history", min(begin + ROWS_PER_STEP, rows.size), rows.size)
+        step("last_day", min(begin + ROWS_PER_STEP, rows.size), rows.size)
     return signals

@@ -34,7 +34,7 @@ REST_FACTOR = 5.0
 """A round is followed by a rest of this many times its length: a sixth of one core at most."""
 
 
-class Pace:
+class Rest:
     """Lets a round begin only when the last one has been rested from."""
 
     def __init__(self, factor: float = REST_FACTOR, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,8 +54,8 @@ class Pace:
         return True
 
 
-class HistoryKeeper:
-    """The duties of this process."""
+class Settling:
+    """The process `settle`: its duties."""
 
     def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
         self._settings = settings
@@ -67,8 +67,8 @@ class HistoryKeeper:
             dead_letter_days=settings.dead_letter_keep_days,
             late_s=settings.clock_past_s_max,
         )
-        self._settle_pace = Pace()
-        self._rollup_pace = Pace()
+        self._settle_rest = Rest()
+        self._rollup_rest = Rest()
         self._stop = threading.Event()
         self._failure: Exception | None = None
 
@@ -132,7 +132,7 @@ class HistoryKeeper:
                 if not settled.more or self._stop.is_set():
                     return
 
-        self._settle_pace.run(round_)
+        self._settle_rest.run(round_)
 
     def _roll_up(self, connection: Connection) -> None:
         def round_() -> None:
@@ -142,7 +142,7 @@ class HistoryKeeper:
                 if not rolled_up.more or self._stop.is_set():
                     return
 
-        self._rollup_pace.run(round_)
+        self._rollup_rest.run(round_)
 
     def _forget(self, connection: Connection) -> None:
         forget(connection, self._keep, datetime.now(UTC))
