@@ -6,10 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from alarms.detector_settings import RULES
 from alarms.lifecycle import PRIORITY_OF, raise_alarm
-from analytics.detectors import Assessment, Detector
+from alarms.model import AlarmPriority
+from analytics.detectors import Assessment, Detector, Finding, Subject, SubjectKind
 from analytics.history import History
 from analytics.judge import Amend, Clear, Ease, decide
 from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, policies_of
@@ -19,9 +22,9 @@ from database.connections import Connection
 from identity.model import Actor
 from protocol.model import ActivityEvent, AlarmKind, DeviceKind
 from protocol.signs import SIGNS
-from tests.analytics.conftest import NOW, World
+from tests.analytics.conftest import NOW, WORLD, World
 from tests.analytics.walkers import Walker, calm_homes
-from tests.servers import Database
+from tests.servers import Database, DatabaseServer, Population, asked_for
 
 NAMES = [
     detector.name for detector in detectors_of(AnalyticsSettings(database_url="postgresql://nobody@nowhere"))
@@ -143,9 +146,17 @@ class Misfortune:
         self.world.activity_hours(motion, [20 * 24], room_id=room_id)
 
 
+MISFORTUNE = Population("misfortune", lambda _, world: Misfortune(world), upon=WORLD)
+
+
 @pytest.fixture
-def misfortune(world: World) -> Misfortune:
-    return Misfortune(world)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return asked_for(request, misfortune=MISFORTUNE, world=WORLD)
+
+
+@pytest.fixture
+def misfortune(database_server: DatabaseServer, owner: Connection) -> Misfortune:
+    return database_server.content(MISFORTUNE, owner)
 
 
 Score = Callable[[str], Assessment]
@@ -376,9 +387,37 @@ def test_the_cause_of_an_urgent_alarm_is_told_to_be_over(
 
 
 def test_what_is_too_late_changes_nothing(world: World, service: Connection) -> None:
+    finding = Finding(
+        subject=Subject(SubjectKind.RESIDENT, 7),
+        site_id=world.home.id,
+        kind=AlarmKind.VITALS,
+        priority=AlarmPriority.HIGH,
+        since=NOW,
+        evidence={"sentence": {"zh_CN": "脉搏高。", "en": "Pulse high."}},
+    )
     for proposal in (
         Ease(detector="x", alarm_id=1, fine_since=NOW),
         Clear(detector="x", alarm_id=1, fine_since=NOW),
+        Amend(detector="x", alarm_id=1, finding=finding),
     ):
         assert carry_out(service, proposal) == "too_late"
-    assert Amend.__doc__ is not None
+    assert service.execute("SELECT FROM care.alarm_event").fetchall() == []
+
+
+def test_those_whose_limits_can_be_widened_ask_by_how_much(
+    misfortune: Misfortune,
+    service: Connection,
+    settings: AnalyticsSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: set[str] = set()
+    tolerance = History.tolerance
+
+    def asking(history: History, detector: str, residents: "pd.Series[int]") -> "pd.Series[float]":
+        asked.add(detector)
+        return tolerance(history, detector, residents)
+
+    monkeypatch.setattr(History, "tolerance", asking)
+    for detector in detectors_of(settings):
+        detector.score(History(service, MIDNIGHT))
+    assert asked == {str(watch) for watch, rule in RULES.items() if rule.tolerances}

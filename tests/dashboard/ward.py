@@ -4,8 +4,6 @@ import math
 import random
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from alarms.lifecycle import raise_alarm
 from alarms.model import Alarm, AlarmPriority
 from care import registry
@@ -162,10 +160,3 @@ class Ward:
 
 
 WARD = Population("ward", Ward, upon=COUNTY)
-
-
-def population_with_ward(request: pytest.FixtureRequest) -> Population[object] | None:
-    """The ward, or the county alone, as the test wants it."""
-    if "ward" in request.fixturenames:
-        return WARD
-    return COUNTY if "county" in request.fixturenames else None
