@@ -1,1 +1,1 @@
-"""Finds what is wrong: detectors look at the history, the judge decides, alarms.lifecycle carries it out."""
+"""Finds what is wrong: detectors look at the history, the judge decides, alarms are opened or ended."""

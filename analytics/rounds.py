@@ -14,10 +14,12 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 
-from alarms import lifecycle
-from alarms.errors import IllegalStepError
+from alarms import incident
+from alarms.incident import Report, Step
+from alarms.kinds import AlarmKind, AlarmSource
+from alarms.model import AlarmStep
 from analytics.baselines import Baselines, HistoryBaselines
-from analytics.detectors import Detector, SubjectKind
+from analytics.detectors import Detector, Finding, SubjectKind
 from analytics.detectors.absence import Absence
 from analytics.detectors.baseline import Baseline
 from analytics.detectors.device import Battery, DeviceDrift, DeviceFault
@@ -31,14 +33,12 @@ from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
-from analytics.judge import Amend, Clear, Ease, Policy, Proposal, Raise, decide
+from analytics.judge import Amend, Decision, Handling, Over, Raise, decide
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
-from database.errors import NotFoundError
 from database.leases import Duty, DutyLock
 from identity.model import Actor
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ CADENCES: Mapping[str, Cadence] = {
 }
 """Detectors that are not due every minute, by name."""
 SLOW_AFTER_S_MAX = 20.0
-"""So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
+"""After so long a round starts no more slow detectors: those of every minute come first again."""
 
 
 class Pooled(PooledHabits, PooledRestlessness, Protocol):
@@ -104,18 +104,18 @@ def detectors_of(
         DeviceFault(settings),
         Battery(settings),
         DeviceDrift(settings),
-        Absence(settings),
+        Absence(),
         Routine(settings, pooled),
         Restlessness(settings, pooled),
     )
 
 
-def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
+def handling_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Handling]:
     """How each kind of finding becomes an alarm. Their persistence is in the windows of the detectors."""
-    slow = Policy(silence_s=settings.slow_silence_s)
-    at_night = Policy(silence_s=settings.vitals_silence_s)
+    slow = Handling(silence_s=settings.slow_silence_s)
+    at_night = Handling(silence_s=settings.vitals_silence_s)
     return {
-        AlarmKind.VITALS: Policy(
+        AlarmKind.VITALS: Handling(
             silence_s=settings.vitals_silence_s,
             repeated_silence_s_max=settings.vitals_repeated_silence_s_max,
         ),
@@ -124,14 +124,14 @@ def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
         AlarmKind.BED_EXIT: at_night,
         AlarmKind.WANDERING: at_night,
         AlarmKind.NO_TURNING: at_night,
-        AlarmKind.DEVICE_OFFLINE: Policy(silence_s=settings.offline_silence_s),
-        AlarmKind.INACTIVITY: Policy(silence_s=settings.inactivity_silence_s),
+        AlarmKind.DEVICE_OFFLINE: Handling(silence_s=settings.offline_silence_s),
+        AlarmKind.INACTIVITY: Handling(silence_s=settings.inactivity_silence_s),
         AlarmKind.HEALTH_CHANGE: slow,
         AlarmKind.OUT_OF_LIMITS: slow,
         AlarmKind.OUTBREAK: slow,
         AlarmKind.FAULT: slow,
         AlarmKind.LOW_BATTERY: slow,
-        AlarmKind.ABSENCE: Policy(silence_s=settings.absence_silence_s),
+        AlarmKind.ABSENCE: Handling(silence_s=settings.absence_silence_s),
         AlarmKind.ROUTINE_CHANGE: slow,
         AlarmKind.RESTLESSNESS: slow,
     }
@@ -149,12 +149,12 @@ class Rounds:
         self,
         settings: AnalyticsSettings,
         detectors: Sequence[Detector],
-        policies: Mapping[AlarmKind, Policy],
+        handling: Mapping[AlarmKind, Handling],
         cadences: Mapping[str, Cadence] = CADENCES,
     ) -> None:
         self._settings = settings
         self._detectors = detectors
-        self._policies = policies
+        self._handling = handling
         self._cadences = cadences
         self.counts: Counter[str] = Counter()
 
@@ -218,61 +218,72 @@ class Rounds:
         self, connection: Connection, detector: Detector, history: History, known_at: datetime | None
     ) -> None:
         assessment = detector.score(history)
-        policy = self._policies[detector.kind]
-        standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.remembered_s))
-        for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
+        handling = self._handling[detector.kind]
+        standing = history.standing_alarms([detector.kind], max(ALARMS_S, handling.remembered_s))
+        for decision in decide(assessment, standing, handling, history.now, history.detector_settings):
             try:
-                done = carry_out(connection, proposal, known_at)
+                done = carry_out(connection, decision, known_at)
             except psycopg.Error:
                 if connection.closed:
                     raise
                 self.counts[f"failed:{detector.name}"] += 1
-                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, proposal)
+                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, decision)
             else:
                 self.counts[done] += 1
 
 
-def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | None = None) -> str:
+def carry_out(connection: Connection, decision: Decision, known_at: datetime | None = None) -> str:
     """Do what the judge proposes, in a transaction of its own; what was done, or "too_late".
 
     `known_at`: when it was decided, where that is not now.
     """
-    actor = Actor(proposal.detector)
+    actor = Actor(decision.detector)
     with connection.transaction():
-        match proposal:
+        match decision:
             case Raise(finding=finding):
-                subject = finding.subject
-                lifecycle.raise_alarm(
-                    connection,
-                    site_id=finding.site_id,
-                    kind=finding.kind,
-                    raised_at=finding.since,
-                    actor=actor,
-                    source="detector",
-                    resident_id=subject.id if subject.kind is SubjectKind.RESIDENT else None,
-                    room_id=subject.id if subject.kind is SubjectKind.ROOM else None,
-                    device_id=subject.id if subject.kind is SubjectKind.DEVICE else None,
-                    priority=finding.priority,
-                    detector=proposal.detector,
-                    evidence=finding.evidence,
-                    known_at=known_at,
-                )
+                incident.report(connection, _report(decision.detector, finding, known_at))
                 return "raised"
-            case Clear(alarm_id=alarm_id, fine_since=fine_since):
-                try:
-                    since = {"fine_since": fine_since.isoformat()}
-                    lifecycle.clear(connection, alarm_id, actor, since, known_at=known_at)
-                except (IllegalStepError, NotFoundError):
-                    return "too_late"  # somebody took a step at this very moment; theirs counts
-                return "cleared"
-            case Ease(alarm_id=alarm_id, fine_since=fine_since):
-                eased = lifecycle.end_condition_of(
-                    connection, alarm_id, at=fine_since, actor=actor, known_at=known_at
+            case Over(alarm_id=alarm_id, fine_since=fine_since):
+                step = Step(
+                    step=AlarmStep.CONDITION_ENDED,
+                    actor=actor,
+                    happened_at=fine_since,
+                    detail={"by_device": False},
+                    done_at=known_at,
                 )
-                return "too_late" if eased is None else "eased"
             case Amend(alarm_id=alarm_id, finding=finding):
-                detail = {"grade": finding.grade, "sentence": finding.evidence["sentence"]}
-                amended = lifecycle.amend(
-                    connection, alarm_id, actor, finding.evidence, detail, known_at=known_at
+                step = Step(
+                    step=AlarmStep.NOTED,
+                    actor=actor,
+                    evidence=finding.evidence,
+                    detail={"grade": finding.grade, "sentence": finding.evidence["sentence"]},
+                    done_at=known_at,
                 )
-                return "too_late" if amended is None else "amended"
+        # Somebody may have taken a step at this very moment: theirs counts.
+        line = incident.take(connection, alarm_id, step).line
+        return "too_late" if line is None else _DONE[line]
+
+
+_DONE = {
+    AlarmStep.CLEARED: "cleared",
+    AlarmStep.CONDITION_ENDED: "eased",
+    AlarmStep.NOTED: "amended",
+}
+
+
+def _report(detector: str, finding: Finding, known_at: datetime | None) -> Report:
+    subject = finding.subject
+    return Report(
+        site_id=finding.site_id,
+        kind=finding.kind,
+        happened_at=finding.since,
+        actor=Actor(detector),
+        source=AlarmSource.DETECTOR,
+        resident_id=subject.id if subject.kind is SubjectKind.RESIDENT else None,
+        room_id=subject.id if subject.kind is SubjectKind.ROOM else None,
+        device_id=subject.id if subject.kind is SubjectKind.DEVICE else None,
+        priority=finding.priority,
+        detector=detector,
+        evidence=finding.evidence,
+        known_at=known_at,
+    )

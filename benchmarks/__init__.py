@@ -1,1 +1,1 @@
-"""What docs/performance.md quotes, each a command: `anshou bench NAME [--json]`."""
+"""How fast it is: what docs/performance.md quotes, each a command, `anshou bench NAME [--json]`."""

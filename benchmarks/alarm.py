@@ -27,7 +27,8 @@ from benchmarks.stack import Stack, add_fleet, cpu_s, running_stack
 from database.connections import Connection, connect
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
-from protocol.model import AlarmKind, AlarmSignal
+from protocol.broker import BrokerAddress
+from protocol.model import AlarmSignal, SignalKind
 
 HOMES = 100
 RESIDENTS_A_HOME = 50
@@ -172,7 +173,7 @@ def _press(stack: Stack, plan: list[_Press]) -> dict[tuple[str, int], int]:
         if press.bare:
             packet = publish_packet(f"{site}/{press.device}/{BARE_LEAF}", b"%d" % ts_ms)
         else:
-            signal = AlarmSignal(ts_ms=ts_ms, kind=AlarmKind.SOS)
+            signal = AlarmSignal(ts_ms=ts_ms, kind=SignalKind.SOS)
             packet = publish_packet(f"{site}/{press.device}/alarm", wire.encode(signal))
         pressed["" if press.bare else press.device, ts_ms] = time.time_ns()
         publisher.send([packet])
@@ -270,7 +271,7 @@ def _bare_way(stack: Stack) -> Iterator[None]:
 def _bare(url: str, database_url: str, ready: "Synchronized[int]") -> None:
     waiting: list[Incoming] = []
     subscriber = Subscriber(
-        url,
+        BrokerAddress.parse(url),
         session=Session("bench-bare", [f"{wire.ROOT}/+/+/{BARE_LEAF}"]),
         receive_max=200,
         keepalive_s=60,

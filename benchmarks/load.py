@@ -8,7 +8,8 @@ import socket
 import struct
 import time
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+
+from protocol.broker import BrokerAddress
 
 WINDOW = 1_000
 """Messages under way at once."""
@@ -27,10 +28,12 @@ class Publisher:
     """One connection of the account in `url`."""
 
     def __init__(self, url: str, client_id: str) -> None:
-        parts = urlsplit(url)
-        self._socket = socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 1883))
+        broker = BrokerAddress.parse(url)
+        if broker.tls is not None:
+            raise ValueError("the load is not encrypted")
+        self._socket = socket.create_connection((broker.host, broker.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        user, password = unquote(parts.username or "").encode(), unquote(parts.password or "").encode()
+        user, password = (broker.username or "").encode(), (broker.password or "").encode()
         body = b"\x00\x04MQTT\x05\xc2" + struct.pack(">H", 600) + b"\0"
         for field in (client_id.encode(), user, password):
             body += struct.pack(">H", len(field)) + field

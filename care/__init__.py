@@ -1,1 +1,1 @@
-"""The care record: people, places, devices, alarms, deadlines, and the database they live in."""
+"""The care record: people, places, devices, and who is where with which device."""

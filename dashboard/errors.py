@@ -11,9 +11,10 @@ import psycopg
 import psycopg_pool
 
 from alarms.model import AlarmStep
-from dashboard.languages import N_, Language
-from dashboard.words import STEP_DONE
+from dashboard.languages import Language
+from dashboard.vocabulary import STEP_DONE
 from database.errors import DatabaseUnavailableError, DomainError
+from protocol.texts import N_
 
 
 class DashboardError(Exception):
@@ -65,6 +66,7 @@ class UnfitRoleError(DashboardError):
 STATUS_OF: Mapping[str, int] = {
     "not_found": 404,
     "conflict": 409,
+    "key_reused": 422,
     "illegal_step": 409,
     "already_taken": 409,
     "unfinished": 422,
@@ -76,6 +78,7 @@ STATUS_OF: Mapping[str, int] = {
     "cross_site": 403,
     "not_allowed": 403,
     "may_not_set": 403,
+    "may_not_set_policy": 403,
     "insecure": 403,
     "pairing_refused": 403,
     "pairing_locked": 429,
@@ -97,6 +100,9 @@ RETRY_AFTER_S: Mapping[str, int] = {
 _SENTENCES: Mapping[str, str] = {
     "not_found": N_("There is nothing here, or it is not yours to see."),
     "conflict": N_("That contradicts what is already recorded."),
+    "key_reused": N_(
+        "This was sent with the mark of another press. Please look at the alarm, and press again."
+    ),
     "illegal_step": N_("That step is not possible any more: the alarm has moved on."),
     "invalid": N_("Something in the request is not valid."),
     "no_session": N_("Your session has ended. Please sign in again."),
@@ -105,6 +111,7 @@ _SENTENCES: Mapping[str, str] = {
     "cross_site": N_("This request came from another website and was refused."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
     "may_not_set": N_("Only supervisors, directors and shift leaders may change what watches over somebody."),
+    "may_not_set_policy": N_("Only supervisors of the county can change its rules."),
     "insecure": N_("Secrets are spoken of over an encrypted connection (HTTPS) only."),
     "pairing_refused": N_("The code or secret is wrong, has expired or was used before. Make a new code."),
     "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),

@@ -1,12 +1,17 @@
-"""Templates to HTML: one environment a language, with the words and times of that language at hand."""
+"""Templates to HTML: one environment a language, with the words and times of that language at hand.
+
+A page is a folder with `templates/`. These are named after it (`desk/desk.html`); those that pages share have
+no folder before their name (`base.html`). In a page's templates `words` has the vocabulary and the words of
+the page's own `words.py`, if it has one.
+"""
 
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from importlib import resources
-from pathlib import Path
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import jinja2
@@ -15,12 +20,15 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from dashboard import words
+from dashboard import ROOM, vocabulary
 from dashboard.context import Session, context_of, language_of
 from dashboard.languages import CODES, Language, language, languages
-from dashboard.steps import NEEDS_FORM, buttons, done
+from dashboard.rooms import room_name
+from dashboard.steps import NEEDS_FORM, buttons
+from protocol.texts import N_
 
-STATIC = Path(str(resources.files("dashboard") / "static"))
+STATIC = ROOM / "static"
+PAGES = tuple(sorted(folder.parent.name for folder in ROOM.glob("*/templates")))
 SILENT_BEATS = 2.5
 SILENT_MS_MIN = 5_000
 """A page that hears nothing for so many beats, and at least so long, takes itself for cut off."""
@@ -55,7 +63,14 @@ def environment(code: str) -> jinja2.Environment:
     """The templates in one language."""
     speech = language(code)
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("dashboard"),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.FileSystemLoader(ROOM / "templates"),
+                jinja2.PrefixLoader(
+                    {page: jinja2.FileSystemLoader(ROOM / page / "templates") for page in PAGES}
+                ),
+            ]
+        ),
         extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -69,18 +84,22 @@ def environment(code: str) -> jinja2.Environment:
     def word(vocabulary: Mapping[StrEnum, str], member: StrEnum) -> str:
         return speech.word(vocabulary, member)
 
+    def room(name: str | None) -> str:
+        return room_name(name, speech)
+
     made.globals.update(
         icon=icon,
+        comma=speech.gettext(N_(", ")),
+        colon=speech.gettext(N_(": ")),
         static_url=static_url,
-        words=words,
         word=word,
         speech=speech,
         buttons=buttons,
-        done=done,
         needs_form=NEEDS_FORM,
         languages=[(code, _OWN_NAMES[code]) for code in CODES],
     )
     made.filters.update(
+        room=room,
         time=speech.time,
         when=speech.when,
         day=speech.date,
@@ -97,14 +116,27 @@ def environment(code: str) -> jinja2.Environment:
 _OWN_NAMES: Mapping[str, str] = {"zh_CN": "中文", "en": "English"}
 
 
-def fragment(template: str, speech: Language, **values: Any) -> str:
+@cache
+def words_of(page: str) -> SimpleNamespace:
+    """The vocabulary, and what the templates of `page` say besides; "" for those that pages share."""
+    own = vars(import_module(f"dashboard.{page}.words")) if (ROOM / page / "words.py").is_file() else {}
+    return SimpleNamespace(**{**vars(vocabulary), **own})
+
+
+def template(name: str, code: str) -> jinja2.Template:
+    """A template in one language, with the words of its page."""
+    page_name = name.rpartition("/")[0]
+    return environment(code).get_template(name, globals={"words": words_of(page_name)})
+
+
+def fragment(name: str, speech: Language, **values: Any) -> str:
     """The HTML of a template in a language."""
-    return environment(speech.code).get_template(template).render(**values)
+    return template(name, speech.code).render(**values)
 
 
 def page(
     request: Request,
-    template: str,
+    name: str,
     session: Session | None = None,
     *,
     status: int = 200,
@@ -114,7 +146,7 @@ def page(
     """A template as an answer, for whoever is signed in (or nobody), never kept by a cache."""
     speech = session.language if session else language_of(request)
     html = fragment(
-        template,
+        name,
         speech,
         request_path=request.url.path,
         staff=session.staff if session else getattr(request.state, "staff", None),
@@ -145,9 +177,8 @@ def warm_up() -> None:
     """Read catalogues and templates before the first request needs them."""
     static_version()
     for code in languages():
-        made = environment(code)
-        for name in made.list_templates(extensions=["html"]):
-            made.get_template(name)
+        for name in environment(code).list_templates(extensions=["html"]):
+            template(name, code)
 
 
 def epoch_ms(at: datetime) -> int:

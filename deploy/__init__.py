@@ -1,1 +1,1 @@
-"""Ways to run Anshou: one machine with nothing prepared, containers, systemd units."""
+"""The command `anshou`, and ways to run it all: one machine with nothing prepared, containers, systemd."""

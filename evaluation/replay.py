@@ -2,7 +2,7 @@
 
 The code is that of production: messages are stored by `ingest.store`, signals become alarms in
 `ingest.signals`, latest state and rollups come from ingest's settling, analytics goes its rounds, and staff
-take the steps of `alarms.lifecycle`. Only the clock is the simulator's: a round sees what had been received
+take the steps of `alarms.incident`. Only the clock is the simulator's: a round sees what had been received
 by then, and nothing later is in the database. Left out are broker and network, which others measure.
 """
 
@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alarms import lifecycle
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from analytics.history import record_pulse
-from analytics.rounds import Rounds, detectors_of, policies_of
+from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection, connect
 from deploy.county import record
@@ -30,7 +31,7 @@ from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
 from ingest.database import Database
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.rollups import roll_up
 from ingest.rows import SignalRow
 from ingest.settings import Settings as IngestSettings
@@ -38,7 +39,6 @@ from ingest.settle import Rhythm, settle
 from ingest.signals import store_signal
 from ingest.subscriber import Incoming
 from protocol import wire
-from protocol.model import AlarmKind
 from protocol.wire import Topic
 from simulator import events
 from simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_of, day_start_ms
@@ -133,7 +133,7 @@ def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> 
             county=county,
             assembler=Assembler(directory, ClockRule(ingest.clock_future_s_max, ingest.clock_past_s_max)),
             heard=Heard(),
-            rounds=Rounds(settings, detectors_of(settings), policies_of(settings)),
+            rounds=Rounds(settings, detectors_of(settings), handling_of(settings)),
         )
         waiting, end = events.NOTHING, first
         for day in range(first, first + order.days):
@@ -205,8 +205,10 @@ def _answer(connection: Connection, now: datetime) -> None:
                 break
             with connection.transaction():
                 family = _FAMILY_TOLD if step is AlarmStep.CLOSED else None
-                lifecycle.take_step(
-                    connection, row["id"], step, _STAFF, family_notice=family, at=row["opened_at"] + after
+                take(
+                    connection,
+                    row["id"],
+                    Step(step=step, actor=_STAFF, family_notice=family, done_at=row["opened_at"] + after),
                 )
 
 

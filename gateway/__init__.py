@@ -1,1 +1,1 @@
-"""The edge: what a home can say, and how it gets out."""
+"""The box in a home: hears the devices, keeps what they say, delivers it to the centre, sounds the siren."""

@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import signal
-import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from gateway import identity
 from gateway.clock import Clock
 from gateway.dialects import Dialect, registry
 from gateway.edge import Edge
-from gateway.link import Address
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from gateway.uplink import Ears, Uplink
+from protocol.broker import BrokerAddress, tls_from_files
 from protocol.environment import SettingsError, read_settings
 from protocol.errors import ProtocolError
 from protocol.model import AlarmSignal, DeviceStatus
@@ -33,7 +32,7 @@ class Who(NamedTuple):
 
     site: str
     name: str
-    address: Callable[[], Address]
+    address: Callable[[], BrokerAddress]
 
 
 class Gateway:
@@ -48,7 +47,7 @@ class Gateway:
             bytes_max=settings.outbox_mb_max * 1024 * 1024,
             age_days_max=settings.outbox_days_max,
         )
-        lan = Address.parse(settings.lan_url)
+        lan = BrokerAddress.parse(settings.lan_url, "ANSHOU_GATEWAY_LAN_URL")
         self.edge = Edge(
             self._outbox,
             clock,
@@ -120,26 +119,20 @@ def who(settings: Settings) -> Who:
         path = Path(settings.identity) if settings.identity else identity.default_path()
         enrolled = identity.load(path)
 
-        def paired() -> Address:
-            found = identity.load(path)
-            tls = identity.tls_context(found.authority)
-            return Address(found.mqtt_host, found.mqtt_port, found.username, found.secret, tls)
-
-        return Who(enrolled.site, enrolled.gateway, paired)
+        return Who(enrolled.site, enrolled.gateway, lambda: identity.load(path).broker)
     if settings.site is None or settings.name is None:
         raise SettingsError(
             "with ANSHOU_MQTT_URL, ANSHOU_GATEWAY_SITE and ANSHOU_GATEWAY_NAME are needed as well"
         )
 
-    def tls_context() -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file is not None:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-        return context
-
     url = settings.mqtt_url
-    Address.parse(url, tls_context)  # a mistake is told at the start
-    return Who(settings.site, settings.name, lambda: Address.parse(url, tls_context))
+
+    def address() -> BrokerAddress:
+        files = settings.ca_file, settings.cert_file, settings.key_file
+        return BrokerAddress.parse(url, tls=lambda: tls_from_files(*files))
+
+    address()  # a mistake is told at the start
+    return Who(settings.site, settings.name, address)
 
 
 def spoken(settings: Settings, by: Who) -> list[Dialect]:

@@ -17,19 +17,21 @@ from paho.mqtt.client import topic_matches_sub
 from gateway.clock import Clock, Stamp
 from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of
+from gateway.dialects.unheard import Unheard, UnheardLog
 from gateway.errors import OutboxError
-from gateway.link import Address, Incoming, Link, Manner, Will
+from gateway.link import Incoming, Link, Manner, Will
 from gateway.outbox import Entry, Outbox
 from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import (
-    AlarmKind,
     AlarmSignal,
     DeviceKind,
     DeviceProposal,
     DeviceStatus,
     GatewayConfig,
     Message,
+    SignalKind,
 )
 from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
@@ -47,6 +49,8 @@ UNACKNOWLEDGED_MAX = 2_000
 UNACKNOWLEDGED_ALARMS_MAX = 1_000
 """… but for so many alarms."""
 INBOX_MAX = 1_000
+UNHEARD_SHOWN_MAX = 20
+"""Devices whose unheard fields the health on the LAN broker shows."""
 IGNORED_REASONS_MAX = 50
 
 
@@ -62,6 +66,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     broken: int
     heard: int
     ignored: dict[str, int]
+    unheard: dict[str, dict[str, Unheard]]
+    """By device and field what nobody understood, with the last example; without secrets."""
     siren: bool
     disk: str
 
@@ -94,7 +100,7 @@ class Edge:
         self,
         outbox: Outbox,
         clock: Clock,
-        lan: Callable[[], Address],
+        lan: Callable[[], BrokerAddress],
         *,
         site: str,
         name: str,
@@ -125,6 +131,7 @@ class Edge:
         self._cried_count = 0
         self._stamped_ms: dict[str, int] = {}
         self._ignored: Counter[str] = Counter()
+        self._unheard = UnheardLog()
         self._proposed: set[str] = set()
         self._heard_count = 0
         self._overflowed = 0
@@ -235,7 +242,10 @@ class Edge:
                 self._tell_health()
             if now_s >= self._log_due_s:
                 self._log_due_s = now_s + LOG_EVERY_S
-                log.info("so far: %s", msgspec.json.encode(self.health()).decode())
+                log.info(
+                    "so far: %s",
+                    msgspec.json.encode(msgspec.structs.replace(self.health(), unheard={})).decode(),
+                )
         except OutboxError as error:
             self._trouble(error)
 
@@ -289,6 +299,7 @@ class Edge:
                         self._take(taken, heard, stamp)
                 for ignored in told.ignored:
                     self._ignore(ignored.reason)
+                    self._unheard.take(ignored, stamp.ms)
 
     def _told(self, dialect: Dialect, incoming: Incoming, taken: _Taken) -> Told:
         known = ChainMap(taken.learnt.get(dialect.name, {}), self._known[dialect.name])
@@ -501,6 +512,7 @@ class Edge:
             broken=totals.broken,
             heard=self._heard_count,
             ignored=dict(self._ignored),
+            unheard=self._unheard.told(UNHEARD_SHOWN_MAX),
             siren=self._siren.sounding,
             disk=self._disk,
         )
@@ -517,7 +529,7 @@ class Edge:
         broken = self._outbox.totals().broken
         if broken > self._broken:
             self._broken = broken
-            signal = AlarmSignal(kind=AlarmKind.FAULT, signal_id=f"outbox-{self._outbox.outbox_id}")
+            signal = AlarmSignal(kind=SignalKind.FAULT, signal_id=f"outbox-{self._outbox.outbox_id}")
             self._outbox.keep([Entry(f"gateway:{self._name}", self._name, signal, self._clock.now())])
             self._alarm_kept()
 

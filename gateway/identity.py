@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import GatewayError
+from protocol.broker import BrokerAddress
 from protocol.enrolment import SERVER_NAME, Port
 from protocol.model import Name
 
@@ -45,6 +46,17 @@ class Identity(Struct, frozen=True, kw_only=True):
     mqtt_port: Port
     authority: str
     since: datetime
+
+    @property
+    def broker(self) -> BrokerAddress:
+        """The centre's broker, as this gateway signs in there: over TLS, to the centre's own servers only."""
+        return BrokerAddress(
+            host=self.mqtt_host,
+            port=self.mqtt_port,
+            username=self.username,
+            password=self.secret,
+            tls=tls_context(self.authority),
+        )
 
 
 def default_path() -> Path:

@@ -7,7 +7,6 @@ be sent again is decided by the outbox alone.
 
 import contextlib
 import logging
-import random
 import select
 import socket
 import ssl
@@ -15,7 +14,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -24,7 +22,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from protocol.environment import SettingsError
+from protocol.backoff import Backoff
+from protocol.broker import BrokerAddress
+from protocol.errors import ProtocolError
 
 log = logging.getLogger(__name__)
 
@@ -38,31 +38,6 @@ ANSWER_S_MAX = 15.0
 """Nothing heard for so long although an answer is due: the connection is half-open, and given up."""
 READS_PER_TURN = 200
 SESSION_EXPIRY_S = 14 * 86_400
-
-
-class Address(NamedTuple):
-    """Where a broker is, and as whom to sign in there."""
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
-
-    @classmethod
-    def parse(cls, url: str, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> "Address":
-        """`mqtt://user:password@host:port`; `mqtts://` with TLS. SettingsError for another address."""
-        parts = urlsplit(url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise SettingsError("the broker's address is not like mqtt://user:password@host:1883")
-        secure = parts.scheme == "mqtts"
-        return cls(
-            parts.hostname,
-            parts.port or (8883 if secure else 1883),
-            None if parts.username is None else unquote(parts.username),
-            None if parts.password is None else unquote(parts.password),
-            tls() if secure else None,
-        )
 
 
 class Incoming(NamedTuple):
@@ -113,7 +88,7 @@ class Link:
 
     def __init__(
         self,
-        address: Callable[[], Address],
+        address: Callable[[], BrokerAddress],
         manner: Manner,
         *,
         will: Will | None = None,
@@ -131,7 +106,7 @@ class Link:
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
         self._client: Client | None = None
-        self._failures = 0
+        self._backoff = Backoff(BACKOFF_S_MIN, manner.backoff_s_max)
         self._attempt_s = float("-inf")
         self._pause_s = 0.0
         self._misc_due_s = 0.0
@@ -241,7 +216,7 @@ class Link:
             return
         self._attempt_s = self._heard_s = time.monotonic()
         self._unanswered.clear()
-        address: Address | None = None
+        address: BrokerAddress | None = None
         try:
             address = self._address()
             self._client = client = self._new_client(address)
@@ -252,11 +227,12 @@ class Link:
                 clean_start=not self._manner.persistent,
                 properties=self._session(),
             )
-        except (OSError, ValueError) as error:
-            where = "" if address is None else f" at {address.host}:{address.port}"
+        except (OSError, ValueError, ProtocolError) as error:
+            # Also where identity or certificates cannot be read just now: the house is served meanwhile.
+            where = "" if address is None else f" at {address.where}"
             self._drop(f"cannot be reached{where}: {error}")
 
-    def _new_client(self, address: Address) -> Client:
+    def _new_client(self, address: BrokerAddress) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._manner.client_id,
@@ -264,10 +240,7 @@ class Link:
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        if address.username is not None:
-            client.username_pw_set(address.username, address.password)
-        if address.tls is not None:
-            client.tls_set_context(address.tls)
+        address.prepare(client)
         if self._will is not None:
             client.will_set(self._will.topic, self._will.payload, qos=1, retain=True)
         client.connect_timeout = self._manner.connect_s_max
@@ -290,14 +263,11 @@ class Link:
         connection = None if client is None else client.socket()
         if connection is not None:
             connection.close()
-        was_connected, self.connected = self.connected, False
+        self.connected = False
         self.trouble = why
-        level = logging.WARNING if self._failures == 0 or was_connected else logging.DEBUG
-        log.log(level, "%s: %s; trying again", self._manner.name, why)
-        longest_s = min(self._manner.backoff_s_max, BACKOFF_S_MIN * 2**self._failures)
-        self._pause_s = longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self._pause_s = self._backoff.failed()
+        log.log(self._backoff.level, "%s: %s; trying again", self._manner.name, why)
         self._attempt_s = time.monotonic()
-        self._failures = min(self._failures + 1, 16)
 
     def _give_up_if_half_open(self, now_s: float) -> None:
         if not self.connected:
@@ -321,7 +291,7 @@ class Link:
         self.generation += 1
         self.listening = not self._filters
         self.connected, self.trouble = True, None
-        self._failures = 0
+        self._backoff.succeeded()
         log.info("%s: connected (session %s)", self._manner.name, "kept" if flags.session_present else "new")
         self._asked.clear()
         self._subscribe(sorted(self._filters))

@@ -120,8 +120,8 @@ def try_broker(identity: Identity) -> None:
         client_id=f"{identity.username}-try",
         protocol=MQTTProtocolVersion.MQTTv5,
     )
-    client.username_pw_set(identity.username, identity.secret)
-    client.tls_set_context(tls_context(identity.authority))
+    broker = identity.broker
+    broker.prepare(client)
 
     def on_connect(_client: object, _data: object, _flags: object, reason: Any, _props: object) -> None:
         if reason.is_failure:
@@ -129,9 +129,9 @@ def try_broker(identity: Identity) -> None:
         answered.set()
 
     client.on_connect = on_connect
-    where = f"the broker at {identity.mqtt_host}:{identity.mqtt_port}"
+    where = f"the broker at {broker.where}"
     try:
-        client.connect(identity.mqtt_host, identity.mqtt_port, keepalive=60)
+        client.connect(broker.host, broker.port, keepalive=60)
     except (OSError, ssl.SSLError) as error:
         raise PairingError(f"{where} cannot be reached: {error}") from error
     client.loop_start()

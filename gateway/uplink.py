@@ -16,10 +16,11 @@ import msgspec
 
 from gateway.clock import Clock
 from gateway.errors import OutboxError
-from gateway.link import Address, Incoming, Link, Manner, Will
+from gateway.link import Incoming, Link, Manner, Will
 from gateway.outbox import KeptAlarm, Outbox, SealedBatch
 from gateway.pace import SIZE_MAX, Pace
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.errors import WireError
 from protocol.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig
 from protocol.wire import Command, Leaf, Topic
@@ -96,7 +97,7 @@ class Uplink:
         self,
         outbox: Outbox,
         clock: Clock,
-        address: Callable[[], Address],
+        address: Callable[[], BrokerAddress],
         *,
         site: str,
         name: str,

@@ -8,12 +8,12 @@ import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import GatewayConfig
 from protocol.wire import Leaf, Topic
 
@@ -26,11 +26,10 @@ CLEARED = b""
 
 
 class ConfigPublisher:
-    """A connection of its own to the broker, on a thread of paho's; `url` holds the account."""
+    """A connection of its own to the broker, on a thread of paho's."""
 
-    def __init__(self, url: str, client_id: str) -> None:
-        parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 1883
+    def __init__(self, broker: BrokerAddress, client_id: str) -> None:
+        self._broker = broker
         self._lock = threading.Lock()
         self._wanted: Mapping[str, bytes] = {}
         self._confirmed: dict[str, bytes] = {}
@@ -38,14 +37,14 @@ class ConfigPublisher:
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
         )
-        self._client.username_pw_set(unquote(parts.username or ""), unquote(parts.password or ""))
+        broker.prepare(self._client)
         self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
 
     def start(self) -> None:
         """Connect, and stay connected, in the background."""
-        self._client.connect_async(self._host, self._port, keepalive=KEEPALIVE_S)
+        self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
 
     def stop(self) -> None:
@@ -62,11 +61,6 @@ class ConfigPublisher:
         with self._lock:
             self._wanted = wanted
             self._publish_differences()
-
-    def is_settled(self) -> bool:
-        """Whether the broker has confirmed all that is wanted."""
-        with self._lock:
-            return all(self._confirmed.get(topic) == payload for topic, payload in self._wanted.items())
 
     def _publish_differences(self) -> None:
         if not self._client.is_connected():

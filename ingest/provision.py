@@ -13,13 +13,13 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
 from database.connections import connect
 from identity.secrets import DeviceHash, hash_device_secret
 from ingest.errors import ProvisionError
+from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind
 from protocol.wire import ROOT, Leaf
 
@@ -125,10 +125,10 @@ def write_broker_identities(database_url: str, path: Path, service_accounts: Map
 
 
 class Provisioner:
-    """Tells the running broker about devices. `url` holds the provisioner's account."""
+    """Tells the running broker about devices, with the account of a provisioner."""
 
-    def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, broker: BrokerAddress) -> None:
+        self._broker = broker
 
     def add_device(self, site: str, device: str, kind: DeviceKind, secret: str) -> None:
         """The device can sign in from now on. ProvisionError: the broker is away or says no."""
@@ -177,8 +177,7 @@ class Provisioner:
         except TimeoutError as error:
             raise ProvisionError(f"the broker did not answer within {TIMEOUT_S:.0f} s") from error
         except aiomqtt.MqttError as error:
-            where = f"{self._url.hostname}:{self._url.port}"
-            raise ProvisionError(f"the broker at {where} cannot be told: {error}") from error
+            raise ProvisionError(f"the broker at {self._broker.where} cannot be told: {error}") from error
 
     async def _exchange(
         self, commands: Sequence[Mapping[str, Any]], unless: str | None
@@ -186,11 +185,7 @@ class Provisioner:
         correlation = secrets.token_hex(8)
         sent = [{**command, "correlationData": correlation} for command in commands]
         async with aiomqtt.Client(
-            self._url.hostname or "127.0.0.1",
-            self._url.port or 1883,
-            username=unquote(self._url.username or ""),
-            password=unquote(self._url.password or ""),
-            protocol=aiomqtt.ProtocolVersion.V5,
+            **self._broker.for_aiomqtt(), protocol=aiomqtt.ProtocolVersion.V5
         ) as client:
             await client.subscribe(f"{CONTROL}/response", qos=1)
             await client.publish(CONTROL, json.dumps({"commands": sent}), qos=1)

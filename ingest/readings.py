@@ -20,12 +20,13 @@ from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.database import Database
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.metrics import BROKER_STATUS, Metrics
 from ingest.settings import Settings
 from ingest.store import Prepared, Stored, prepare, store
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.wire import Receipt
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class ReadingsIngest:
         clock = ClockRule(settings.clock_future_s_max, settings.clock_past_s_max)
         self._assembler = Assembler(self._directory, clock)
         self._subscriber = Subscriber(
-            settings.mqtt_url,
+            BrokerAddress.parse(settings.mqtt_url),
             session=session,
             receive_max=settings.receive_max,
             keepalive_s=settings.keepalive_s,

@@ -7,14 +7,11 @@ Receive Maximum of them, and while `paused` not even those are read off the sock
 
 import contextlib
 import logging
-import random
 import select
 import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -25,6 +22,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.corked import CorkedClient, CorkedSocket
 from ingest.errors import BrokerRefusedError
+from protocol.backoff import Backoff
+from protocol.broker import BrokerAddress
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ class Subscriber:
 
     def __init__(
         self,
-        url: str,
+        broker: BrokerAddress,
         *,
         session: Session,
         receive_max: int,
@@ -83,9 +82,7 @@ class Subscriber:
         status_topics: Sequence[str] = (),
         on_status: Callable[[str, bytes], None] = lambda _topic, _payload: None,
     ) -> None:
-        parts = urlsplit(url)
-        self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or (8883 if parts.scheme == "mqtts" else 1883)
+        self._broker = broker
         self._session = session
         self._status_topics = status_topics
         self._tell_status = on_status
@@ -97,7 +94,7 @@ class Subscriber:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
-        self._failures = 0
+        self._backoff = Backoff(RECONNECT_S_MIN, RECONNECT_S_MAX)
         self._next_attempt_s = 0.0
         self._refused: str | None = None
         self._misc_due_s = 0.0
@@ -113,11 +110,7 @@ class Subscriber:
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        if parts.username is not None:
-            self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme == "mqtts":
-            # Whom the system trusts; OpenSSL's variable SSL_CERT_FILE names a county's own authority.
-            self._client.tls_set_context(ssl.create_default_context())
+        broker.prepare(self._client)
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -210,21 +203,18 @@ class Subscriber:
             return
         try:
             self._client.connect(
-                self._host,
-                self._port,
+                self._broker.host,
+                self._broker.port,
                 keepalive=self._keepalive_s,
                 clean_start=False,
                 properties=self._properties,
             )
         except OSError as error:
-            self._back_off(f"cannot reach the broker at {self._host}:{self._port}: {error}")
+            self._back_off(f"cannot reach the broker at {self._broker.where}: {error}")
 
     def _back_off(self, why: str) -> None:
-        level = logging.WARNING if self._failures == 0 else logging.DEBUG
-        log.log(level, "%s; trying again", why)
-        pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2**self._failures)
-        self._next_attempt_s = time.monotonic() + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        self._failures = min(self._failures + 1, 16)
+        self._next_attempt_s = time.monotonic() + self._backoff.failed()
+        log.log(self._backoff.level, "%s; trying again", why)
 
     def _on_connect(
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
@@ -232,12 +222,12 @@ class Subscriber:
         if reason.is_failure:
             text = str(reason)
             if text in REFUSALS_FOR_GOOD:
-                self._refused = f"the broker at {self._host}:{self._port} refuses us: {text}"
+                self._refused = f"the broker at {self._broker.where} refuses us: {text}"
             self._back_off(f"the broker refused the connection: {text}")
             return
         self.generation += 1
         self.connected = True
-        self._failures = 0
+        self._backoff.succeeded()
         log.info("connected to the broker (session %s)", "kept" if flags.session_present else "new")
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         if self._session.obsolete_filters:

@@ -12,10 +12,10 @@ import numpy as np
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
@@ -57,11 +57,10 @@ class SaidMessage(NamedTuple):
 
 
 _SIGN_KEYS = tuple(SIGNS)
-_DECIMALS = {"temp": 1, "glucose": 1, "weight": 1}
-"""Decimals that devices show; the other signs come in whole numbers."""
+_DECIMALS = {key: sign.decimals for key, sign in SIGNS.items()}
 ACTIVITIES = tuple(ActivityEvent)
 """What `code` counts in ACTIVITY rows."""
-_ALARMS = tuple(AlarmKind)
+_ALARMS = tuple(SignalKind)
 _STATES = tuple(SignalState)
 _CHUNK_ROWS = 4096
 DEVICES_MAX = 1 << 22
@@ -92,7 +91,7 @@ def vitals(device: int, ts_ms: np.ndarray, signs: dict[str, np.ndarray]) -> Even
     for key, series in signs.items():
         limits = SIGNS[key]
         shown = np.minimum(np.maximum(series, limits.low), limits.high)  # np.clip is slow on short series
-        rows["values"][:, _SIGN_KEYS.index(key)] = shown.round(_DECIMALS.get(key, 0))
+        rows["values"][:, _SIGN_KEYS.index(key)] = shown.round(_DECIMALS[key])
     return rows
 
 
@@ -101,7 +100,7 @@ def activities(device: int | np.ndarray, ts_ms: np.ndarray, event: ActivityEvent
     return _rows(device, ts_ms, Said.ACTIVITY, ACTIVITIES.index(event))
 
 
-def alarm(device: int, ts_ms: int, kind: AlarmKind, state: SignalState, raised_ms: int) -> Events:
+def alarm(device: int, ts_ms: int, kind: SignalKind, state: SignalState, raised_ms: int) -> Events:
     """One alarm signal; `raised_ms` is when it was raised, which names it in all its states."""
     rows = _rows(device, np.array([ts_ms]), Said.ALARM, _ALARMS.index(kind))
     rows["values"][0, :2] = _STATES.index(state), (ts_ms - raised_ms) / 1000
@@ -144,7 +143,7 @@ def is_activity(rows: Events, event: ActivityEvent) -> np.ndarray:
     return found
 
 
-def is_alarm(rows: Events, kind: AlarmKind) -> np.ndarray:
+def is_alarm(rows: Events, kind: SignalKind) -> np.ndarray:
     """Which rows are alarm signals of this kind."""
     found: np.ndarray = is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
     return found
@@ -159,7 +158,7 @@ def set_sign(rows: Events, which: np.ndarray, key: str, values: np.ndarray, *, i
     """Put other values of one sign into the rows `which`, as `vitals` does; past limits unless `inside`."""
     limits = SIGNS[key]
     kept = np.clip(values, limits.low, limits.high) if inside else values
-    rows["values"][which, _SIGN_KEYS.index(key)] = np.round(kept, _DECIMALS.get(key, 0))
+    rows["values"][which, _SIGN_KEYS.index(key)] = np.round(kept, _DECIMALS[key])
 
 
 def signal_id(ts_ms: int, device: int) -> str:
@@ -181,7 +180,7 @@ def messages(rows: Events) -> Iterator[SaidMessage]:
 def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float]) -> Message:
     if leaf == Said.VITALS:
         present = {
-            key: round(value, _DECIMALS.get(key, 0))
+            key: round(value, _DECIMALS[key])
             for key, value in zip(_SIGN_KEYS, values, strict=True)
             if value == value  # NaN: not measured
         }

@@ -13,8 +13,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.link import Address
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import Message
 from simulator import events
 from simulator.clock import Clock, day_start_ms
@@ -41,7 +41,7 @@ async def pour(
         SimulatorError: the broker cannot be reached, refuses, or is away for too long; what it has, it has.
     """
     stopped = threading.Event()
-    spout = _Spout(Address.parse(url), stopped)
+    spout = _Spout(BrokerAddress.parse(url, "--mqtt"), stopped)
     try:
         return await asyncio.to_thread(_pour, story, spout, days, speed, progress)
     finally:
@@ -76,7 +76,7 @@ def _say_all(
 class _Spout:
     """A connection that takes so many messages at once and no more; reconnects and sends again by itself."""
 
-    def __init__(self, address: Address, stopped: threading.Event) -> None:
+    def __init__(self, address: BrokerAddress, stopped: threading.Event) -> None:
         self.stopped = stopped
         self._slots = threading.Semaphore(IN_FLIGHT_MAX)
         self._connected = threading.Event()
@@ -85,10 +85,7 @@ class _Spout:
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.max_inflight_messages_set(IN_FLIGHT_MAX)
         self._client.reconnect_delay_set(min_delay=1, max_delay=5)
-        if address.username is not None:
-            self._client.username_pw_set(address.username, address.password)
-        if address.tls is not None:
-            self._client.tls_set_context(address.tls)
+        address.prepare(self._client)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
 

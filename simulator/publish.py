@@ -3,17 +3,17 @@
 import asyncio
 import logging
 import random
-import ssl
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import msgspec
 
 from protocol import wire
+from protocol.backoff import Backoff
+from protocol.broker import BrokerAddress
 from protocol.model import Message
 from simulator import events
 from simulator.clock import Clock, day_of, day_start_ms, wall_ms
@@ -39,20 +39,12 @@ class Saying(NamedTuple):
 
 
 def client_for(url: str, identifier: str) -> aiomqtt.Client:
-    """A client for `mqtt://user:password@host:port` (or `mqtts://`). SimulatorError for another address."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-        raise SimulatorError("ANSHOU_MQTT_URL is not an address such as mqtt://user:password@host:1883")
-    secure = parts.scheme == "mqtts"
+    """A client for the broker at `url`. SettingsError when that is no broker's address."""
     return aiomqtt.Client(
-        parts.hostname,
-        parts.port or (8883 if secure else 1883),
-        username=None if parts.username is None else unquote(parts.username),
-        password=None if parts.password is None else unquote(parts.password),
+        **BrokerAddress.parse(url).for_aiomqtt(),
         identifier=identifier,
         protocol=aiomqtt.ProtocolVersion.V5,
         timeout=PUBLISH_TIMEOUT_S,
-        tls_context=ssl.create_default_context() if secure else None,
     )
 
 
@@ -98,14 +90,14 @@ class Player:
     async def _play(self) -> None:
         playing = asyncio.current_task()
         assert playing is not None, "called from a task"
-        failures = 0
+        backoff = Backoff(RECONNECT_S_MIN, RECONNECT_S_MAX)
         pending: Saying | None = None
         async with aclosing(self._due()) as due:
             while True:
                 try:
                     async with client_for(self._url, f"simulator-{random.getrandbits(32):x}") as client:
                         log.info("connected to the broker")
-                        failures = 0
+                        backoff.succeeded()
                         while True:
                             # Kept until the broker has it, and sent again after a reconnect.
                             saying: Saying = await anext(due) if pending is None else pending
@@ -118,12 +110,9 @@ class Player:
                                 # broker's answer.
                                 raise asyncio.CancelledError
                 except aiomqtt.MqttError as error:
-                    wait_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2**failures)
-                    wait_s *= random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
-                    level = logging.WARNING if failures == 0 else logging.DEBUG
-                    log.log(level, "broker lost (%s); trying again in %.1f s", error, wait_s)
-                    failures = min(failures + 1, 10)
-                    await asyncio.sleep(wait_s)
+                    pause_s = backoff.failed()
+                    log.log(backoff.level, "broker lost (%s); trying again in %.1f s", error, pause_s)
+                    await asyncio.sleep(pause_s)
 
     async def _due(self) -> AsyncGenerator[Saying]:
         """Every message when its time has come."""

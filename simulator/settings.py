@@ -14,7 +14,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What the simulator plays, and where to."""
 
     mqtt_url: str
-    """mqtt://user:password@host:port of the broker, as an account that may publish for all devices."""
+    """Address of the broker (`protocol.broker`), as an account that may publish for all devices."""
     seed: Annotated[int, Meta(ge=0)] = DEFAULT_SEED
     """Which county. The care record must have been filled from the same seed."""
     speed: Annotated[float, Meta(gt=0, le=600)] = 1.0

@@ -26,8 +26,9 @@ from psycopg import sql
 
 from database.connections import Connection, connect
 from database.migrate import migrate, set_role_passwords
+from deploy.authority import Authority
 from deploy.local import debian, ports
-from deploy.local.mosquitto import MosquittoBroker
+from deploy.local.mosquitto import MosquittoBroker, TlsListener
 from deploy.local.postgres import PostgresCluster
 
 TEMPLATE = "anshou_template"
@@ -98,6 +99,8 @@ class Broker:
     Attributes:
         host: The loopback address.
         port: Where it listens.
+        tls_port: Where it listens for TLS.
+        authority: Certificate (PEM file) that its own is signed with.
         accounts: The passwords of the service accounts, by user name.
         database_url: Owner's address of the database whose devices it was started with (none).
         log: What the broker said, for a test that wants to know why it was refused.
@@ -106,6 +109,8 @@ class Broker:
 
     host: str
     port: int
+    tls_port: int
+    authority: Path
     accounts: dict[str, str]
     database_url: str
     log: Path
@@ -118,6 +123,10 @@ class Broker:
     def url_with(self, user: str, password: str) -> str:
         """The broker's address for anybody."""
         return f"mqtt://{user}:{password}@{self.host}:{self.port}"
+
+    def tls_url(self, user: str, port: int | None = None) -> str:
+        """The same over TLS; `port` of something that stands before the broker."""
+        return f"mqtts://{user}:{self.accounts[user]}@{self.host}:{port or self.tls_port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +295,17 @@ def broker_running(database_url: str) -> Iterator[Broker]:
 
     accounts = {user: secrets.token_urlsafe(12) for user in SERVICE_ACCOUNTS}
     with server_folder() as folder:
-        broker = MosquittoBroker(prefix=debian.install(), folder=folder / "mosquitto", port=ports.any_free())
+        authority = Authority(folder=folder / "authority")
+        authority.prepare([ports.LOOPBACK])
+        tls = TlsListener(
+            address=ports.LOOPBACK,
+            port=ports.any_free(),
+            certificate=authority.server_certificate,
+            key=authority.server_key,
+        )
+        broker = MosquittoBroker(
+            prefix=debian.install(), folder=folder / "mosquitto", port=ports.any_free(), tls=tls
+        )
         broker.make_folder()
         provision.write_broker_identities(database_url, broker.identities, accounts)
         log = folder / "mosquitto.log"
@@ -294,6 +313,8 @@ def broker_running(database_url: str) -> Iterator[Broker]:
             yield Broker(
                 host=ports.LOOPBACK,
                 port=broker.port,
+                tls_port=tls.port,
+                authority=authority.certificate,
                 accounts=accounts,
                 database_url=database_url,
                 log=log,

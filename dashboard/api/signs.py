@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from dashboard import charts, evidence, queries
+from dashboard import cards, charts, evidence, residents
 from dashboard.context import session_of
 from dashboard.curves import Event, Fitted, Range, as_json
 from dashboard.params import AlarmId, Instant, ResidentId
@@ -37,7 +37,7 @@ def signs(
     """
     end = until.astimezone(UTC) if until else datetime.now(UTC)
     with session_of(request) as session:
-        person = queries.resident(session.connection, resident_id)
+        person = residents.resident(session.connection, resident_id)
         if hours is None:
             found = charts.of_range(session.connection, person, range, end)
         else:
@@ -59,9 +59,9 @@ def signs(
 def evidence_chart(request: Request, alarm_id: AlarmId) -> Response:
     """What the evidence of an alarm wants drawn, with what was expected. 404 when it points to nothing."""
     with session_of(request) as session:
-        card = queries.card(session.connection, alarm_id)
+        card = cards.of_alarm(session.connection, alarm_id)
         chart = evidence.read(card.evidence, session.language.code).chart
-        person = queries.resident(session.connection, card.resident_id) if card.resident_id else None
+        person = residents.resident(session.connection, card.resident_id) if card.resident_id else None
         picture = chart and charts.of_evidence(session.connection, card, person, chart)
     if chart is None or picture is None:
         raise NotFoundError(f"alarm {alarm_id} has nothing to draw", alarm_id=alarm_id)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 import psycopg
@@ -23,6 +22,7 @@ from deploy.local import bootstrap, chromium, debian, frontend, instance, places
 from deploy.local.data import DataFolder
 from deploy.local.instance import Instance
 from deploy.local.supervisor import Supervisor
+from protocol.broker import BrokerAddress
 
 DISK_FREE_BYTES_MIN = 2 * 1024**3
 GIBIBYTE = 1024**3
@@ -186,14 +186,11 @@ def _broker(running: Instance) -> Finding:
 
 def sign_in(url: str) -> str | None:
     """Sign in at a broker; None if it lets us in, else why not."""
-    parts = urlsplit(url)
-    host, port = instance.broker_of(url)
+    broker = BrokerAddress.parse(url)
     answers: list[str | None] = []
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.connect_timeout = ANSWER_TIMEOUT_S
-    if parts.scheme == "mqtts":
-        client.tls_set()
-    client.username_pw_set(unquote(parts.username or ""), unquote(parts.password or ""))
+    broker.prepare(client)
 
     def on_connect(*arguments: object) -> None:
         reason = arguments[3]
@@ -201,7 +198,7 @@ def sign_in(url: str) -> str | None:
 
     client.on_connect = on_connect
     try:
-        client.connect(host, port)
+        client.connect(broker.host, broker.port)
         client.loop_start()
         ports.wait_until(lambda: bool(answers), what="The broker", timeout_s=ANSWER_TIMEOUT_S, remedy="")
     except (OSError, DeployError) as error:

@@ -12,11 +12,11 @@ import msgspec
 from deploy.errors import DeployError, NotRunningError
 from deploy.local import places, ports
 from deploy.local.data import DataFolder
+from protocol.broker import BrokerAddress
+from protocol.environment import SettingsError
 
 DATABASE_VARIABLE = "ANSHOU_DATABASE_URL"
 BROKER_VARIABLE = "ANSHOU_MQTT_URL"
-MQTT_PORT = 1883
-MQTTS_PORT = 8883
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ def current(data: Path | None = None, environ: Mapping[str, str] = os.environ) -
 
     Raises:
         NotRunningError: Nothing runs there.
-        DeployError: Only one of the two variables is set.
+        DeployError: Only one of the two variables is set, or the broker's is not an address of one.
     """
     if data is None and (DATABASE_VARIABLE in environ or BROKER_VARIABLE in environ):
         return _from_environment(environ)
@@ -82,29 +82,20 @@ def forget(folder: DataFolder) -> None:
     folder.instance_file.unlink(missing_ok=True)
 
 
-def broker_of(url: str) -> tuple[str, int]:
-    """Host and port in an MQTT address.
-
-    Raises:
-        DeployError: It is not one.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-        raise DeployError(f"{BROKER_VARIABLE} is not an address such as mqtt://user:password@host:1883.")
-    return parts.hostname, parts.port or (MQTTS_PORT if parts.scheme == "mqtts" else MQTT_PORT)
-
-
 def _from_environment(environ: Mapping[str, str]) -> Instance:
     missing = [name for name in (DATABASE_VARIABLE, BROKER_VARIABLE) if not environ.get(name)]
     if missing:
         raise DeployError(
             f"{missing[0]} is not set, but the other server's address is.", "Set both, or neither."
         )
-    host, port = broker_of(environ[BROKER_VARIABLE])
+    try:
+        broker = BrokerAddress.parse(environ[BROKER_VARIABLE], BROKER_VARIABLE)
+    except SettingsError as error:
+        raise DeployError(f"{error}.") from error
     return Instance(
         owner_database_url=environ[DATABASE_VARIABLE],
         service_database_url=environ[DATABASE_VARIABLE],
-        mqtt_host=host,
-        mqtt_port=port,
+        mqtt_host=broker.host,
+        mqtt_port=broker.port,
         provisioner_mqtt_url=environ[BROKER_VARIABLE],
     )

@@ -6,12 +6,12 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from deploy.errors import DeployError
 from deploy.local import places, ports
 from deploy.local.debian import Prefix
 from deploy.local.postgres import as_server_user, dying_with_us
+from protocol.broker import BrokerAddress
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
@@ -59,7 +59,7 @@ class MosquittoBroker:
 
     def url(self, user: str, password: str) -> str:
         """The broker's address with somebody's name and password."""
-        return f"mqtt://{quote(user, safe='')}:{quote(password, safe='')}@{ports.LOOPBACK}:{self.port}"
+        return BrokerAddress(host=ports.LOOPBACK, port=self.port, username=user, password=password).url
 
     def make_folder(self) -> None:
         """Create the folder; the identities must be written into it before the first start."""

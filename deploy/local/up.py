@@ -30,6 +30,7 @@ from deploy.local.rooms import DASHBOARD, INGEST, Addresses, Outside, programs
 from deploy.local.supervisor import Program, Supervisor
 from deploy.schema import bring_up_to_date
 from ingest import provision
+from protocol.broker import MQTTS_PORT, BrokerAddress
 
 PAGE_TIMEOUT_S = 90.0
 # A supervisor that is killed is started again, but not for ever if something kills it at once.
@@ -114,12 +115,12 @@ class Servers:
     def instance(self, http_url: str) -> Instance:
         """What other commands are told."""
         provisioner_url = self.mqtt_url("provisioner")
-        host, port = instance.broker_of(provisioner_url)
+        broker = BrokerAddress.parse(provisioner_url)
         return Instance(
             owner_database_url=self.database_url,
             service_database_url=self.database_url_as("anshou_service"),
-            mqtt_host=host,
-            mqtt_port=port,
+            mqtt_host=broker.host,
+            mqtt_port=broker.port,
             provisioner_mqtt_url=provisioner_url,
             http_url=http_url,
             metrics_urls={
@@ -264,7 +265,7 @@ def _outside(folder: DataFolder, request: Request) -> Outside:
         authority=authority,
         address=request.listen,
         https_port=_port(HTTPS_PORT, "HTTPS", request.listen),
-        mqtts_port=_port(instance.MQTTS_PORT, "MQTT over TLS", request.listen),
+        mqtts_port=_port(MQTTS_PORT, "MQTT over TLS", request.listen),
     )
 
 

@@ -12,7 +12,8 @@ from database.errors import InvalidError
 from deploy.local import instance
 from deploy.records.common import DataOption, open_records, records_app, show, show_one
 from ingest.provision import Provisioner
-from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.broker import BrokerAddress
+from protocol.model import DeviceKind, PowerSource, SignalKind
 from protocol.wire import Leaf, Topic
 
 device_app = records_app("Devices: credentials, and whom or which room they watch.")
@@ -21,12 +22,12 @@ ResidentOption = Annotated[str | None, typer.Option(help="Id or name of whom it 
 RoomOption = Annotated[str | None, typer.Option(help="Name of the room it watches.")]
 
 EXAMPLE_PAYLOADS = {
-    DeviceKind.SOS_BUTTON: (Leaf.ALARM, {"alarm": AlarmKind.SOS}),
-    DeviceKind.PULL_CORD: (Leaf.ALARM, {"alarm": AlarmKind.SOS}),
-    DeviceKind.FALL_RADAR: (Leaf.ALARM, {"alarm": AlarmKind.FALL}),
-    DeviceKind.SMOKE: (Leaf.ALARM, {"alarm": AlarmKind.SMOKE}),
-    DeviceKind.GAS: (Leaf.ALARM, {"alarm": AlarmKind.GAS}),
-    DeviceKind.WATER_LEAK: (Leaf.ALARM, {"alarm": AlarmKind.WATER}),
+    DeviceKind.SOS_BUTTON: (Leaf.ALARM, {"alarm": SignalKind.SOS}),
+    DeviceKind.PULL_CORD: (Leaf.ALARM, {"alarm": SignalKind.SOS}),
+    DeviceKind.FALL_RADAR: (Leaf.ALARM, {"alarm": SignalKind.FALL}),
+    DeviceKind.SMOKE: (Leaf.ALARM, {"alarm": SignalKind.SMOKE}),
+    DeviceKind.GAS: (Leaf.ALARM, {"alarm": SignalKind.GAS}),
+    DeviceKind.WATER_LEAK: (Leaf.ALARM, {"alarm": SignalKind.WATER}),
     DeviceKind.MOTION: (Leaf.ACTIVITY, {"event": "motion"}),
     DeviceKind.DOOR_CONTACT: (Leaf.ACTIVITY, {"event": "door_open"}),
     DeviceKind.PATROL_TAG: (Leaf.ACTIVITY, {"event": "round"}),
@@ -53,7 +54,7 @@ def add(
 ) -> None:
     """Record a device, let it in at the broker, and print its credentials, once."""
     running = instance.current(data)
-    provisioner = Provisioner(running.provisioner_mqtt_url)
+    provisioner = Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url))
     told_broker: str | None = None
     try:
         with open_records(data) as connection:
@@ -120,7 +121,7 @@ def remove(device: Annotated[str, typer.Argument(help="Name.")], data: DataOptio
     with open_records(data) as connection:
         known = registry.device_by_name(connection, device)
         registry.retire_device(connection, known.id)
-        Provisioner(running.provisioner_mqtt_url).remove_device(device)
+        Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url)).remove_device(device)
     show_one("Device retired", {"name": device, "kind": known.kind})
 
 

@@ -22,10 +22,15 @@ class Heard(NamedTuple):
 
 
 class Ignored(NamedTuple):
-    """Something that cannot be put into our words, and why; counted and shown, never silent."""
+    """Something that cannot be put into our words, and why; counted and shown, never silent.
+
+    `path` and `example` are the field and its value, as `unheard.example` makes them: without secrets.
+    """
 
     key: str | None
     reason: str
+    path: str | None = None
+    example: str | None = None
 
 
 Knowledge = Mapping[str, Any]

@@ -3,25 +3,30 @@
 Source: home-assistant.io, Integrations, MQTT, Discovery; binary sensor, sensor, event, siren, device trigger.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gateway.dialects.hearing import part_of
-from gateway.dialects.template import plan
-from gateway.dialects.words import (
+from gateway.dialects.exposes import press
+from gateway.dialects.known import part_of
+from gateway.dialects.names import (
     ANY_TEMPERATURE,
-    Meaning,
-    NotUnderstoodError,
-    clean,
-    converted,
+    STATE_NAMES,
+    SUBSTANCES,
     meaning_of,
+    named_in,
     normalised,
+    words_of,
 )
+from gateway.dialects.template import Plan, plan
+from gateway.dialects.units import converted
+from gateway.dialects.values import clean, told_by
+from gateway.dialects.words import Meaning, NotUnderstoodError, spelled
 
 COMPONENTS_MAX = 100
 """Parts of one device."""
 TOPIC_LETTERS_MAX = 256
+ADDRESS_LETTERS_MIN = 8
+"""Letters of an address that no other device will have by chance."""
 HEARD_COMPONENTS = frozenset({"binary_sensor", "sensor", "event", "siren", "device_automation"})
 """Components that say something, or that we can order about."""
 
@@ -37,6 +42,7 @@ _SHORT = {
     "cns": "connections",
     "dev": "device",
     "dev_cla": "device_class",
+    "ent_cat": "entity_category",
     "evt_typ": "event_types",
     "ids": "identifiers",
     "mdl": "model",
@@ -44,12 +50,14 @@ _SHORT = {
     "o": "origin",
     "obj_id": "object_id",
     "off_dly": "off_delay",
+    "ops": "options",
     "p": "platform",
     "pl": "payload",
     "pl_avail": "payload_available",
     "pl_not_avail": "payload_not_available",
     "pl_off": "payload_off",
     "pl_on": "payload_on",
+    "stat_cla": "state_class",
     "stat_t": "state_topic",
     "stype": "subtype",
     "sw": "sw_version",
@@ -78,18 +86,26 @@ _CLASSES: dict[str, Meaning] = {
     "battery": Meaning("alarm.low_battery"),
     "connectivity": Meaning("status.online"),
 }
-"""Device classes of binary sensors."""
+"""Device classes of binary sensors: they tell more than any word in a name."""
 
-# What an entity is called tells more than its class, where it has one of these words in it.
-_TELLING_WORDS: dict[str, Meaning] = {
-    **dict.fromkeys(
-        ("sos", "emergency", "panic", "help", "呼叫", "求助", "一键呼叫", "紧急呼叫"), Meaning("alarm.sos")
-    ),
-    **dict.fromkeys(("fall", "fallen", "跌倒"), Meaning("alarm.fall")),
-    **dict.fromkeys(("bed", "在床"), Meaning("activity.in_bed")),
-}
-
-PRESS_TYPES = ("press", "click", "single", "double", "hold", "long", "short")
+_GENERAL_CLASSES = frozenset({None, "", "None", "safety"})
+"""Where only the name tells what it is about."""
+_PERSONAL = (
+    "activity.",
+    "alarm.sos",
+    "alarm.fall",
+    "alarm.bed_exit",
+    "alarm.wandering",
+    "alarm.weak",
+    "vitals.",
+)
+_MEASURED_CLASSES = frozenset(
+    {"weight", "blood_glucose_concentration", "frequency", "temperature", "body_temperature"}
+)
+_BED = frozenset({"bed", "mattress", "床", "在床"})
+_REST = spelled("button alarm alert detected triggered pressed call press key switch")
+"""Words by which an entity is what its device is named after: the `Button` of the device `SOS`."""
+MODES = frozenset({"all", "any", "latest"})
 
 
 class Component(NamedTuple):
@@ -130,46 +146,44 @@ def announced(levels: list[str], config: Any) -> Announced:
     return Announced(address, device, origin if isinstance(origin, str) else "", components)
 
 
-def entity(component: Component) -> dict[str, Any] | None:
-    """How a component is heard: its `topic`, what it `says` …, as plain JSON.
+def entity(component: Component, device: Mapping[str, Any], address: str = "") -> list[dict[str, Any]]:
+    """How a component of a device is heard: its `topic`, what it `says` …, as plain JSON.
 
-    None where it has nothing for us; NotUnderstoodError where it has, in a way that we cannot read.
+    Empty where it has nothing for us; NotUnderstoodError where it may have, in a way that we cannot read.
     """
-    platform, _, config = component
+    platform, ident, config = component
     if platform not in HEARD_COMPONENTS:
-        return None
+        return []
     if platform == "siren":
-        return _siren(config)
+        return [_siren(config)]
     if platform == "device_automation":
-        return _trigger(config)
-    meaning = _meaning(component)
-    if meaning is None:
-        return None
-    found: dict[str, Any] = {
-        "topic": _topic(config.get("state_topic")),
-        "says": meaning.says,
+        trigger = _trigger(config)
+        return [] if trigger is None else [trigger]
+    titles = _Titles.of(ident, config, clean(device.get("name")) or "")
+    meanings = _meanings(platform, config, titles)
+    if not meanings:
+        if platform != "sensor" or not _is_measured(config):
+            _refuse_unknown(platform, config)
+        return []
+    shared: dict[str, Any] = {
+        "topic": _topic(config.get("state_topic"), address),
         "plan": plan(config.get("value_template")),
+        **({"uid": config["unique_id"][:64]} if isinstance(config.get("unique_id"), str) else {}),
     }
     if platform == "event":
-        return {
-            **found,
-            "plan": ["value_json", ["event_type"], []] if "value_template" not in config else found["plan"],
-            "event": True,
-        }
-    if meaning.unit is not None:
-        found["unit"] = meaning.unit
-    if meaning.inverted:
-        found["inverted"] = True
+        if "value_template" not in config:
+            shared["plan"] = ["value_json", ["event_type"], []]
+        return [{**shared, "says": meanings[0]["says"], "event": True}]
     if platform == "binary_sensor":
-        found["on"] = _scalar(config.get("payload_on"), "ON")
-        found["off"] = _scalar(config.get("payload_off"), "OFF")
+        shared["on"] = _scalar(config.get("payload_on"), "ON")
+        shared["off"] = _scalar(config.get("payload_off"), "OFF")
         if "off_delay" in config:
-            found["once"] = True  # it never says that it is off
-    return found
+            shared["once"] = True  # it never says that it is off
+    return [{**shared, **meaning} for meaning in meanings]
 
 
 def availability(config: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Where a component says whether it is there: `topic`, `plan`, `on`, `off`."""
+    """Where a component says whether it is there: `topic`, `plan`, `on`, `off`, and the `mode` of several."""
     listed = config.get("availability")
     if not isinstance(listed, list):
         topic = config.get("availability_topic")
@@ -178,82 +192,169 @@ def availability(config: Mapping[str, Any]) -> list[dict[str, Any]]:
             if topic is None
             else [{**config, "topic": topic, "value_template": config.get("availability_template")}]
         )
-    return [
+    mode = config.get("availability_mode")
+    found = [
         {
             "topic": _topic(item.get("topic")),
             "plan": plan(item.get("value_template")),
             "on": _scalar(item.get("payload_available"), "online"),
             "off": _scalar(item.get("payload_not_available"), "offline"),
+            "mode": mode if mode in MODES else "latest",
         }
         for item in listed[:8]
         if isinstance(item, dict)
     ]
+    group = " ".join(sorted(item["topic"] for item in found))
+    return [{**item, "group": group} for item in found]
 
 
 def is_press(event: Any) -> bool:
-    """Whether an event's type is the press of a button."""
-    return isinstance(event, str) and any(word in event.casefold() for word in PRESS_TYPES)
+    """Whether an event's type is the press of a button, and not its release."""
+    return isinstance(event, str) and press(event) is not None
 
 
-def _meaning(component: Component) -> Meaning | None:
-    platform, ident, config = component
-    named = _named(ident, config)
+class _Titles(NamedTuple):
+    """What an entity is called.
+
+    Attributes:
+        own: Its names without that of its device, which says what the device is for and not the entity.
+        whole: All words of its names.
+    """
+
+    own: list[str]
+    whole: list[str]
+
+    @classmethod
+    def of(cls, ident: str, config: Mapping[str, Any], device: str) -> "_Titles":
+        names = [config.get("object_id"), config.get("name"), ident.rpartition("/")[2]]
+        steps = _plan(config)[1]
+        names += [step for step in steps[-1:] if isinstance(step, str)]  # what the device itself calls it
+        texts = [name for name in names if isinstance(name, str)]
+        prefix = words_of(device)
+        own = []
+        for text in texts:
+            words = words_of(text)
+            if prefix and words[: len(prefix)] == prefix:
+                rest = words[len(prefix) :]
+                # An entity that is called as its device, or as much as that, is what the device is for.
+                own.append(" ".join(rest) if rest and not _REST.issuperset(rest) else text)
+            else:
+                own.append(f"{device} {text}" if words and _REST.issuperset(words) else text)
+        return cls(own, [word for text in [*texts, device] for word in words_of(text)])
+
+
+def _plan(config: Mapping[str, Any]) -> Plan:
+    try:
+        return plan(config.get("value_template"))
+    except NotUnderstoodError:
+        return plan(None)
+
+
+def _meanings(platform: str, config: Mapping[str, Any], titles: _Titles) -> list[dict[str, Any]]:
+    """What a component says, as the parts of what is learnt of it; empty: nothing for us."""
     if platform == "binary_sensor":
-        return named or _CLASSES.get(str(config.get("device_class"))) or _by_name(ident, config)
-    if platform == "event":
+        found = _of_binary(config, titles)
+    elif platform == "event":
         # A button that does nothing but call its press out calls for help.
-        return named or (Meaning("alarm.sos") if config.get("device_class") == "button" else None)
-    return _measured(ident, config)
-
-
-def _measured(ident: str, config: Mapping[str, Any]) -> Meaning | None:
-    kind, unit = config.get("device_class"), config.get("unit_of_measurement")
-    if kind == "battery":
-        return Meaning("status.battery")
-    if kind == "signal_strength":
-        return Meaning("status.rssi") if unit == "dBm" else None
-    if kind == "temperature":
-        words = _words(ident, config)
-        if not ({"body", "体温"} & words):
-            return None
-        meaning: Meaning | None = Meaning("vitals.temp")
+        found = _by_name(titles) if config.get("device_class") != "button" else Meaning("alarm.sos")
+        found = found if found is not None and found.says == "alarm.sos" else None
+    elif _is_measured(config):
+        found = _of_measured(config, titles)
     else:
-        meaning = _by_name(ident, config)
-    if meaning is None or not meaning.says.startswith("vitals."):
-        return meaning if meaning is not None and meaning.says.startswith(("alarm.", "activity.")) else None
-    if isinstance(unit, str):
-        converted(meaning.says.removeprefix("vitals."), 1.0, unit)
-        return meaning._replace(unit=unit[:32])
-    return meaning
-
-
-def _by_name(ident: str, config: Mapping[str, Any]) -> Meaning | None:
-    names = [
-        config.get("object_id"),
-        ident.rpartition("/")[2],
-        config.get("name"),
-        config.get("device_class"),
+        found = _by_name(titles)
+        options = config.get("options")
+        texts = [item for item in options if isinstance(item, str)] if isinstance(options, list) else []
+        if (
+            texts
+            and (found is None or found.says in {"activity.motion", "activity.presence"})
+            and any(normalised(name) in STATE_NAMES or found is not None for name in titles.own)
+        ):
+            told = told_by(texts)
+            if told:
+                return [{"says": each.says, "on": each.on, "off": each.off, "along": True} for each in told]
+        if found is not None and not found.says.startswith(("alarm.", "activity.")):
+            found = found if found.says.startswith("vitals.") else None
+    if found is None or _is_set_up(config, found):
+        return []
+    return [
+        {
+            "says": found.says,
+            **({"unit": found.unit[:32]} if found.unit else {}),
+            **({"inverted": True} if found.inverted else {}),
+            # A sensor's number is how much there is of it.
+            **({"coded": True} if platform == "sensor" and found.says in SUBSTANCES else {}),
+        }
     ]
-    return next(
-        (
-            meaning
-            for name in names
-            if isinstance(name, str)
-            and normalised(name) not in ANY_TEMPERATURE
-            and (meaning := meaning_of(name)) is not None
-        ),
-        None,
+
+
+def _is_set_up(config: Mapping[str, Any], meaning: Meaning) -> bool:
+    """Whether it is a setting or a diagnostic of the device; these are about no person."""
+    return bool(config.get("entity_category")) and meaning.says.startswith(_PERSONAL)
+
+
+def _of_binary(config: Mapping[str, Any], titles: _Titles) -> Meaning | None:
+    kind = config.get("device_class")
+    if kind in {"occupancy", "presence"}:
+        return Meaning("activity.in_bed") if _BED.intersection(titles.whole) else _CLASSES[kind]
+    if isinstance(kind, str) and kind in _CLASSES:
+        return _CLASSES[kind]
+    found = _by_name(titles) if kind in _GENERAL_CLASSES else None
+    return (
+        None if found is None or found.says.startswith(("vitals.", "status.battery", "status.fw")) else found
     )
 
 
-def _named(ident: str, config: Mapping[str, Any]) -> Meaning | None:
-    words = _words(ident, config)
-    return next((meaning for word, meaning in _TELLING_WORDS.items() if word in words), None)
+def _is_measured(config: Mapping[str, Any]) -> bool:
+    """Whether a sensor tells a number, and so no alarm: how much gas there is, or was used."""
+    kind = config.get("device_class")
+    return bool(
+        config.get("unit_of_measurement")
+        or config.get("state_class")
+        or (isinstance(kind, str) and kind not in _GENERAL_CLASSES and kind != "enum")
+    )
 
 
-def _words(ident: str, config: Mapping[str, Any]) -> set[str]:
-    texts = [config.get("name"), config.get("object_id"), ident.rpartition("/")[2]]
-    return {word for text in texts if isinstance(text, str) for word in re.split(r"[\W_]+", text.casefold())}
+def _of_measured(config: Mapping[str, Any], titles: _Titles) -> Meaning | None:
+    kind, unit = config.get("device_class"), config.get("unit_of_measurement")
+    if kind == "battery":
+        return Meaning("status.battery", unit) if unit in {None, "", "%"} else None
+    if kind == "signal_strength":
+        return Meaning("status.rssi") if unit == "dBm" else None
+    if kind == "blood_glucose_concentration":
+        found: Meaning | None = Meaning("vitals.glucose")
+    elif kind == "temperature":
+        body = {"body", "体温"}.intersection(titles.whole) or any("体温" in word for word in titles.whole)
+        found = Meaning("vitals.temp") if body else None
+    elif kind in _GENERAL_CLASSES or kind in _MEASURED_CLASSES:
+        found = _by_name(titles)
+    else:
+        found = None
+    if found is None or not found.says.startswith("vitals."):
+        return None
+    if isinstance(unit, str) and unit:
+        converted(found.says.removeprefix("vitals."), 1.0, unit)
+        return found._replace(unit=unit)
+    return found
+
+
+def _by_name(titles: _Titles) -> Meaning | None:
+    """What the names tell: each by itself, then by a cry, a fall or a bed among their words."""
+    found = [
+        meaning
+        for name in titles.own
+        if normalised(name) not in ANY_TEMPERATURE and (meaning := meaning_of(name)) is not None
+    ]
+    cries = [meaning for meaning in found if meaning.says in {"alarm.sos", "alarm.fall"}]
+    if cries or found:
+        return (cries or found)[0]
+    return next((meaning for name in titles.own if (meaning := named_in(words_of(name))) is not None), None)
+
+
+def _refuse_unknown(platform: str, config: Mapping[str, Any]) -> None:
+    """NotUnderstoodError for a part that may be about a person, so that somebody looks at it."""
+    kind = config.get("device_class")
+    if not config.get("entity_category") and (kind in _GENERAL_CLASSES or kind in {"button", "enum"}):
+        raise NotUnderstoodError(f"an announced {platform} that nobody knows")
 
 
 def _siren(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,13 +381,19 @@ def _trigger(config: Mapping[str, Any]) -> dict[str, Any] | None:
         "plan": plan(config.get("value_template")),
         "on": _scalar(config.get("payload"), None),
         "once": True,
+        "trigger": True,
     }
 
 
-def _topic(topic: Any) -> str:
+def _topic(topic: Any, address: str = "") -> str:
+    """A topic of a device; one with + in it only where another level is the device's own address."""
     if not isinstance(topic, str) or not topic or topic.startswith("$") or len(topic) > TOPIC_LETTERS_MAX:
         raise NotUnderstoodError("a part without a topic")
-    if any(letter in "+#" or letter < " " or letter == "\x7f" for letter in topic):
+    levels = [normalised(level) for level in topic.split("/") if level != "+"]
+    own = len(normalised(address)) >= ADDRESS_LETTERS_MIN and normalised(address) in levels
+    if any(letter == "#" or letter < " " or letter == "\x7f" for letter in topic) or (
+        "+" in topic and not own
+    ):
         raise NotUnderstoodError("a part whose topic is a pattern")
     return topic
 

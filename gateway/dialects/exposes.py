@@ -1,42 +1,66 @@
 """What a Zigbee device can say, from the list that Zigbee2MQTT gives of it (`definition.exposes`).
 
-The list names every property with its type, unit and values, so that a model needs no code of ours.
+The list names every property with its type, unit and values, so that a model needs no code of ours. What
+kind of property it is counts for more than its name: one that can be set is a setting, however it is called.
 Source: zigbee2mqtt.io, Guide, Usage, Exposes.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.dialects.words import SIGN_WORDS, Meaning, meaning_of
+from gateway.dialects.names import STATE_NAMES, is_quiet, meaning_of, named_in, normalised, words_of
+from gateway.dialects.values import told_by
+from gateway.dialects.words import SIGN_WORDS, Meaning, spelled
 
-PROPERTIES_MAX = 64
+PROPERTIES_MAX = 512
+"""Properties of one device: some list a hundred settings before the first reading."""
+FIELDS_MAX = 128
+"""Properties of one device that say something to us."""
 DEPTH_MAX = 4
 MAY_PUBLISH = 0b001
 MAY_SET = 0b010
 ACTION = "action"
-PRESENCE_TELLTALES = ("presence", "fall", "static", "sensor_status")
+PRESENCE_TELLTALES = ("presence", "fall", "static", "sensor_status", "mmwave", "radar")
 LIGHTS_AND_MOTORS = frozenset({"light", "switch", "cover", "lock", "fan", "climate"})
+MOTORS = frozenset({"cover", "lock", "fan", "climate"})
 SIREN_SECONDS = 600
 """How long a siren is told to sound, should the order to stop not reach it."""
 
 CRIES = frozenset({"emergency", "sos", "panic", "help"})
-PRESSES = frozenset(
-    {"single", "double", "triple", "quadruple", "hold", "long", "press", "pressed", "click", "short"}
+PRESSES = spelled(
+    "single double triple tripple quadruple quintuple many multi hold held long longpress press "
+    "pressed click clicked short once twice touch tap push pushed"
 )
-RELEASES = frozenset({"release", "released", "off"})
+RELEASES = frozenset({"release", "released", "releasing", "off", "up"})
+_REMOTE = spelled(
+    "on off toggle brightness color colour hue saturation temperature move step stop up down left "
+    "right arrow recall store scene rotate rotating rotation dial volume open close lock unlock loop "
+    "level dim bright next previous play pause arm disarm zones plus minus slider switch cover "
+    "curtain shutter flip90 flip180 slide"
+)
+"""What remote controls do. Other gestures, such as shaking it, leave a button a button."""
+_SOMEBODY = frozenset({"activity.motion", "activity.presence"})
+_STATED = frozenset({"state", "status", "alert", "event", "posture", "alarm"})
+_MOVED_THINGS = frozenset({"activity.motion", "activity.door_open", "activity.door_closed"})
+_NEVER_SET = frozenset({"contact", "sos"})
+"""What no person can set, whatever the list says."""
+_WORK = re.compile(r"(?:^|_)(?:window|vibration|moving|motor)(?:_|$)")
 
 
 class Abilities(NamedTuple):
     """What a device can say and do.
 
     Attributes:
-        fields: Of each property, what it says: `says`, and where given `unit`, `on`, `off`, `inverted`.
+        fields: Of each property, what it says: mappings with `says`, and where given `unit`, `on`, `off` ….
+        settings: Properties that say nothing of people, by name: settings, diagnostics, measurements.
         presses: It has buttons, …
         pure: … and is nothing but a button to call for help, not a remote control.
         siren: What makes it sound (`on`) and be silent (`off`), as payloads of `/set`; empty: it is none.
     """
 
-    fields: dict[str, dict[str, Any]]
+    fields: dict[str, list[dict[str, Any]]]
+    settings: list[str]
     presses: bool
     pure: bool
     siren: dict[str, Any]
@@ -44,21 +68,37 @@ class Abilities(NamedTuple):
     @property
     def says(self) -> set[str]:
         """Our words for all that it can say."""
-        words = {field["says"] for field in self.fields.values()}
+        words = {mapping["says"] for mappings in self.fields.values() for mapping in mappings}
         return words | {"alarm.sos"} if self.presses else words
 
 
-def abilities(exposes: Any, *, mains: bool) -> Abilities:
-    """What `exposes` says; `mains` is whether the device hangs on the mains."""
+def abilities(exposes: Any, *, mains: bool, described: str = "") -> Abilities:
+    """What `exposes` says.
+
+    Args:
+        exposes: As the hub gives it.
+        mains: Whether the device hangs on the mains.
+        described: The model's description, which tells what an alarm without a name is about.
+    """
     features = list(_flat(exposes))
-    senses_presence = mains or any(
-        telltale in _text(feature, "name") for feature in features for telltale in PRESENCE_TELLTALES
+    kinds = {_text(feature, "type") for feature in _items(exposes)}
+    names = {_property(feature) for feature in features}
+    about = _About(
+        senses_presence=mains
+        or any(telltale in _text(feature, "name") for feature in features for telltale in PRESENCE_TELLTALES),
+        motor=bool(kinds & MOTORS),
+        presence_apart=bool(names & {"presence", "occupancy"}),
+        described=words_of(described),
     )
-    fields: dict[str, dict[str, Any]] = {}
+    fields: dict[str, list[dict[str, Any]]] = {}
+    settings: list[str] = []
     for feature in features:
-        found = _field(feature, senses_presence=senses_presence)
-        if found is not None and len(fields) < PROPERTIES_MAX:
-            fields[_text(feature, "property") or _text(feature, "name")] = found
+        name = _property(feature)
+        found = _mappings(feature, about)
+        if found and len(fields) < FIELDS_MAX:
+            fields[name] = found
+        elif name != ACTION and _says_nothing(feature, about) and len(settings) < PROPERTIES_MAX:
+            settings.append(name)
     actions = [
         action
         for feature in features
@@ -66,14 +106,17 @@ def abilities(exposes: Any, *, mains: bool) -> Abilities:
         for action in _texts(feature, "values")
     ]
     presses = any(press(action) is not None for action in actions)
-    remote = any(press(action) is None and not released(action) for action in actions)
-    moves = any(_text(feature, "type") in LIGHTS_AND_MOTORS for feature in _items(exposes))
-    return Abilities(fields, presses, pure=not (remote or moves), siren=_siren(features))
+    remote = any(
+        press(action) is None and not released(action) and _parts(action) & _REMOTE for action in actions
+    )
+    return Abilities(
+        fields, settings, presses, pure=not (remote or kinds & LIGHTS_AND_MOTORS), siren=_siren(features)
+    )
 
 
 def press(action: str) -> bool | None:
     """Whether an action is a cry for help (True) or any press of a button (False); None: neither."""
-    parts = action.casefold().replace("-", "_").split("_")
+    parts = _parts(action)
     if CRIES.intersection(parts):
         return True
     return False if not released(action) and PRESSES.intersection(parts) else None
@@ -81,7 +124,20 @@ def press(action: str) -> bool | None:
 
 def released(action: str) -> bool:
     """Whether an action is the end of a press, which says nothing."""
-    return bool(RELEASES.intersection(action.casefold().replace("-", "_").split("_")))
+    return bool((RELEASES - {"up"}).intersection(_parts(action)))
+
+
+def _parts(action: str) -> set[str]:
+    return set(words_of(action))
+
+
+class _About(NamedTuple):
+    """What the whole list tells of each property in it."""
+
+    senses_presence: bool
+    motor: bool
+    presence_apart: bool
+    described: list[str]
 
 
 def _flat(exposes: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
@@ -92,35 +148,138 @@ def _flat(exposes: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
             yield from _flat(feature.get("features"), depth + 1)
 
 
-def _field(feature: Mapping[str, Any], *, senses_presence: bool) -> dict[str, Any] | None:
-    name, kind = _text(feature, "name"), _text(feature, "type")
+def _mappings(feature: Mapping[str, Any], about: _About) -> list[dict[str, Any]]:
+    """All that one property says; empty: nothing."""
+    name, kind = _property(feature), _text(feature, "type")
     if kind not in {"binary", "enum", "numeric", "text"} or not _may(feature, MAY_PUBLISH):
-        return None
-    meaning = field_meaning(name, senses_presence=senses_presence)
+        return []
+    if _may(feature, MAY_SET, unsaid=False) and name not in _NEVER_SET:
+        return []
+    meaning = _named(feature, about)
+    if kind == "numeric":
+        return _measured(meaning, feature)
+    if meaning is not None and meaning.says.startswith("vitals."):
+        return []
+    if about.motor and meaning is not None and meaning.says in _MOVED_THINGS and _WORK.search(name):
+        return []  # a radiator's valve that feels a window, a shutter on its way
+    if kind == "enum":
+        return _of_values(feature, meaning, about)
+    meaning = meaning or _unnamed(name, about)
     if meaning is None:
-        return None
-    if (kind == "numeric") != meaning.says.startswith(("vitals.", "status.")):
-        return None  # such as the sensitivity to motion, a number
-    found: dict[str, Any] = {"says": meaning.says}
-    if meaning.says in SIGN_WORDS and _text(feature, "unit"):
-        found["unit"] = _text(feature, "unit")
+        return []
+    found = _plain(meaning)
     on, off = feature.get("value_on"), feature.get("value_off")
     if kind == "binary" and _is_plain(on) and _is_plain(off):
         # For a contact, value_on is "false": the contact is open. So it is with us, where on is an open door.
         found["on"], found["off"] = on, off
-    elif meaning.inverted:
+        found.pop("inverted", None)
+    return [found]
+
+
+def _named(feature: Mapping[str, Any], about: _About) -> Meaning | None:
+    """What a property says by its name, on such a device."""
+    names = dict.fromkeys((_property(feature), _text(feature, "name")))
+    meanings = (field_meaning(name, senses_presence=about.senses_presence) for name in names)
+    meaning = next((found for found in meanings if found is not None), None)
+    if meaning is not None and meaning.says in _SOMEBODY and "bed" in about.described:
+        return Meaning("activity.in_bed")
+    return meaning
+
+
+def _measured(meaning: Meaning | None, feature: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a property says that is a number."""
+    if meaning is None or not meaning.says.startswith(("vitals.", "status.")):
+        return []
+    if any(word.isdigit() for word in words_of(_property(feature))):
+        return []  # of the parts of a hub, whose batteries are not its own
+    found: dict[str, Any] = {"says": meaning.says}
+    unit = _text(feature, "unit") or meaning.unit
+    if unit and (meaning.says in SIGN_WORDS or meaning.says == "status.battery"):
+        found["unit"] = unit
+    return [found]
+
+
+def _plain(meaning: Meaning) -> dict[str, Any]:
+    found: dict[str, Any] = {"says": meaning.says}
+    if meaning.inverted:
         found["inverted"] = True
     return found
 
 
+def _of_values(feature: Mapping[str, Any], meaning: Meaning | None, about: _About) -> list[dict[str, Any]]:
+    """What a property says that takes one of several words: by the words, where its name does not tell."""
+    name, values = _property(feature), _texts(feature, "values")
+    telling = told_by(values)
+    somebody = next((told for told in telling if told.says == "activity.presence"), None)
+    if meaning is not None and meaning.says == "activity.in_bed" and somebody is not None:
+        return [{"says": meaning.says, "on": somebody.on, "off": somebody.off}]  # who sits on it is in bed
+    if meaning is not None and meaning.says not in _SOMEBODY:
+        return [_plain(meaning)]
+    if about.presence_apart and (meaning is not None or telling):
+        # Somebody is there as long as the other property says so.
+        telling = [told for told in telling if told.says != "activity.presence"]
+        if not telling and (meaning is None or meaning.says == "activity.presence"):
+            return []
+    if telling and (
+        meaning is not None or _STATED.intersection(words_of(name)) or normalised(name) in STATE_NAMES
+    ):
+        moves = any(told.says == "activity.motion" for told in telling)
+        return [
+            {
+                "says": told.says,
+                "on": told.on,
+                "off": told.off,
+                # That somebody moves says that somebody is there.
+                **({"along": True} if moves and told.says == "activity.presence" else {}),
+            }
+            for told in telling
+        ]
+    meaning = meaning or _unnamed(name, about)
+    return [_plain(meaning)] if meaning is not None else []
+
+
+def _unnamed(name: str, about: _About) -> Meaning | None:
+    """What a property says that is called an alarm and no more: what the model is described as."""
+    if normalised(re.sub(r"\d", "", name)) not in {"alarm", "alarmstate", "alarmstatus", "alarmalarm"}:
+        return None
+    found = named_in(about.described)
+    return found if found is not None and found.says.startswith("alarm.") else None
+
+
+def _says_nothing(feature: Mapping[str, Any], about: _About) -> bool:
+    """Whether nobody would look for a person in this property: so it is not counted as unheard."""
+    name, kind = _property(feature), _text(feature, "type")
+    if _may(feature, MAY_SET, unsaid=False) or not _may(feature, MAY_PUBLISH):
+        return True
+    if kind not in {"binary", "enum", "text"} or is_quiet(name):
+        return True
+    told = {told.says for told in told_by(_texts(feature, "values"))}
+    if about.presence_apart and told == {"activity.presence"}:
+        return True
+    return about.motor and bool(_WORK.search(name))
+
+
 def field_meaning(name: str, *, senses_presence: bool = False) -> Meaning | None:
     """What a property of this name says on a Zigbee device."""
-    if name == "occupancy":
+    if name == "pressure_state":
+        return Meaning("activity.presence")  # a mat to sit or lie on
+    if name.startswith(("moving", "window")):
+        return None  # a shutter on its way; a radiator's valve that feels the cold
+    meaning = meaning_of(name)
+    words = words_of(name)
+    if (
+        meaning is not None
+        and meaning.says.startswith("activity.")
+        and "detection" in words
+        and "pir" not in words
+    ):
+        return None  # whether it is to be detected
+    if meaning is not None and meaning.says == "activity.motion" and "occupancy" in words_of(name):
         # A passive infrared sensor sees movement only; a radar sees that somebody is there.
         return Meaning("activity.presence" if senses_presence else "activity.motion")
-    if name in {"motion_state", "presence_state", "human_motion_state"}:
+    if name == "sensor_status":
         return Meaning("activity.motion")
-    return meaning_of(name)
+    return meaning
 
 
 def _siren(features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -162,9 +321,13 @@ def _texts(feature: Mapping[str, Any], name: str) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _may(feature: Mapping[str, Any], what: int) -> bool:
+def _property(feature: Mapping[str, Any]) -> str:
+    return _text(feature, "property") or _text(feature, "name")
+
+
+def _may(feature: Mapping[str, Any], what: int, *, unsaid: bool = True) -> bool:
     access = feature.get("access")
-    return not isinstance(access, int) or bool(access & what)
+    return bool(access & what) if isinstance(access, int) else unsaid
 
 
 def _is_plain(value: Any) -> bool:

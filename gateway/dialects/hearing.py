@@ -1,58 +1,53 @@
 """What one device is heard to say in one message of its hub: fields in, the model's messages out."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from gateway.dialects import KNOWN_MAX, Heard, Ignored, Knowledge
-from gateway.dialects.words import (
-    SIGN_WORDS,
-    SUSPICIONS,
-    TURNS,
-    NotUnderstoodError,
-    Turn,
-    boolean,
-    clean,
-    converted,
-    likely_kind,
-    number,
-    state,
-)
+from gateway.dialects import Heard, Ignored
+from gateway.dialects.unheard import example
+from gateway.dialects.units import measured, quantity
+from gateway.dialects.values import SUSPICIONS, clean, connected, counted, number, state, word
+from gateway.dialects.words import SIGN_WORDS, TURNS, NotUnderstoodError, Turn, lasting
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
-    DeviceKind,
-    DeviceProposal,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
-from protocol.signs import SIGNS
 
-KEY_LETTERS_MAX = 160
-NAMES_MAX = 64
+NAMES_MAX = 256
 """States of one device that are remembered."""
 NAME_LETTERS_MAX = 64
+IGNORED_MAX = 64
+"""Things that were not understood in one message."""
 ONLINE = "status.online"
-SAYS_MAX = 32
-"""Words in one proposal."""
+NEITHER = "is neither on nor off"
+UNKNOWN = "a field that nobody knows"
+VOLTS_MAX = 6
+"""Below, a battery level with a fraction is rather a voltage."""
 
 
 class Hearing:
     """Gathers what one device says; made anew for each message, so that dialects stay pure.
 
     What turns on and off is told when it changes, not when it is repeated. The first `off` of all is no
-    change. A replayed `on` of an alarm is not remembered: said once more, live, it must be heard.
+    change. A replayed `on` of an alarm is not remembered: said once more, live, it must be heard. How things
+    are is kept for each mapping by itself, and a person is there, and an alarm lasts, while any of the
+    mappings that say so says it. One press is one cry, however many fields of a message tell it.
 
     Args:
         key: Of the device.
-        last: How things were, by field: what `turned` of earlier hearings came to.
+        last: How things were: what `turned` of earlier hearings came to.
         retained: The broker replays it: how things were, not what happens.
         ts_ms: The time that the device gave.
         suspicions: Take a radar's suspicion of a fall for a fall.
         speaks: The device itself speaks, and not its hub of it; so it is alive.
+        mappings: The names of all that the device can say, where that is known: others are forgotten.
     """
 
     def __init__(
@@ -64,32 +59,42 @@ class Hearing:
         ts_ms: int | None = None,
         suspicions: bool = False,
         speaks: bool = True,
+        mappings: Collection[str] | None = None,
     ) -> None:
         self.key = key
         self.says: set[str] = set()
         """Our words for all that the device said, also where nothing came of it."""
         self.turned: dict[str, Any] = {}
-        """What is to be remembered, by field."""
+        """What is to be remembered, by the mapping's name."""
         self._last = last or {}
         self._retained = retained
         self._alive = speaks and not retained
         self._ts_ms = ts_ms
+        self._signal_id: str | None = None
         self._suspicions = suspicions
+        self._mappings = None if mappings is None else {_slot(name) for name in mappings}
         self._messages: list[Message] = []
         self._signs: dict[str, float] = {}
         self._status: dict[str, Any] = {}
+        self._told: set[tuple[Any, SignalState]] = set()
         self._news = False
         self._pressed = False
-        self._reasons: dict[str, None] = {}
+        self._ignored: dict[tuple[str, str], Ignored] = {}
+        self._understood: set[str] = set()
 
-    def at(self, ts_ms: int | None) -> None:
-        """What follows was at another time."""
+    def at(self, ts_ms: int | None, signal_id: str | None = None) -> None:
+        """What follows was at another time; `signal_id` is the device's own id for its alarm."""
         self._end_signs()
-        self._ts_ms = ts_ms
+        if ts_ms is None or ts_ms != self._ts_ms:
+            self._told.clear()
+        self._ts_ms, self._signal_id = ts_ms, signal_id
 
-    def ignore(self, reason: str) -> None:
-        """Something could not be put into our words."""
-        self._reasons[reason] = None
+    def ignore(self, reason: str, path: str = "", value: Any = None) -> None:
+        """Something could not be put into our words: the field `path` with `value`, where it was one."""
+        if len(self._ignored) >= IGNORED_MAX:
+            return
+        shown = example(path, value) if path else None
+        self._ignored[reason, path] = Ignored(self.key, reason, *(shown or (None, None)))
 
     def say(
         self,
@@ -101,30 +106,43 @@ class Hearing:
         on: Any = None,
         off: Any = None,
         inverted: bool = False,
+        counts: bool = False,
+        coded: bool = False,
+        holds: bool = False,
+        along: bool = False,
+        path: str | None = None,
     ) -> None:
-        """The field `name` holds `value`, which is our word `says`.
+        """The mapping `name` holds `value`, which is our word `says`.
 
         Args:
             says: One of `words.OUR_WORDS`.
-            name: Of the field; its state is remembered by it.
+            name: Of the mapping; its state is remembered by it.
             value: As the device sent it; None says nothing.
             unit: The value's, where it is not ours.
-            on: The value that means on, where the device told, …
+            on: The value that means on, or several, where the device told, …
             off: … and the one that means off.
             inverted: The device's `true` is our `off`.
+            counts: The value is a number of people or movements.
+            coded: A number is a code that only the maker knows.
+            holds: The value is repeated until it ends: only its beginning is news.
+            along: That it begins is not told where movement is told already.
+            path: Of the field, where it is not the mapping's name.
         """
         if value is None:
             return
         self.says.add(says)
+        place = name if path is None else path
         try:
             if says in SIGN_WORDS:
                 self._sign(SIGN_WORDS[says], value, unit)
             elif says in TURNS:
-                self._turn_by(says, name, value, on, off, inverted)
+                found = self._found(says, value, on, off, inverted, counts, coded)
+                self._turn_by(says, name, found, holds=holds, along=along)
             else:
-                self._say_status(says.removeprefix("status."), value, on, off, inverted)
+                self._say_status(says.removeprefix("status."), name, value, on, off, inverted, unit)
+            self._understood.add(place)
         except NotUnderstoodError as error:
-            self.ignore(str(error))
+            self.ignore(str(error), place, value)
 
     def press(self, says: str = "alarm.sos") -> None:
         """Something momentary happened."""
@@ -152,75 +170,140 @@ class Hearing:
         return [Heard(self.key, message) for message in messages]
 
     def ignored(self) -> list[Ignored]:
-        """What could not be put into our words."""
-        return [Ignored(self.key, reason) for reason in self._reasons]
+        """What could not be put into our words. A field that one of its mappings understood is no such."""
+        return [
+            ignored
+            for (reason, path), ignored in self._ignored.items()
+            if not (path in self._understood and reason.endswith(NEITHER))
+        ]
 
     def remembered(self) -> dict[str, Any] | None:
         """`last` as it is after this, bounded; None when it has not changed. To be asked after `heard`."""
-        fresh = {
-            name: value
-            for name, value in self.turned.items()
-            if len(name) <= NAME_LETTERS_MAX and self._last.get(name) != value
-        }
+        fresh = {name: value for name, value in self.turned.items() if self._last.get(name) != value}
         if not fresh:
             return None
         merged = {**self._last, **fresh}
         return dict(list(merged.items())[:NAMES_MAX])
 
+    def understood(self, path: str) -> None:
+        """The field `path` said something, to one of its mappings at least."""
+        self._understood.add(path)
+
+    def said_off(
+        self, says: str, value: Any, *, on: Any = None, off: Any = None, inverted: bool = False
+    ) -> bool:
+        """Whether `value` means that what is said has ended."""
+        return state(TURNS[says], value, on=on, off=off, inverted=inverted) is False
+
+    def was(self, name: str) -> Any:
+        """What is remembered of a mapping."""
+        slot = _slot(name)
+        return self.turned.get(slot, self._last.get(slot))
+
+    def remember(self, name: str, value: Any) -> None:
+        """Remember `value`, plain JSON, under a name of the dialect's own."""
+        self.turned[_slot(name)] = value
+
     def _sign(self, sign: str, value: Any, unit: str | None) -> None:
         found = number(value)
+        if found is None and isinstance(value, str) and (parts := quantity(value)) is not None:
+            found, unit = number(parts[0]), parts[1]
         if found is None:
             raise NotUnderstoodError(f"{sign} is not a number")
-        found = converted(sign, found, unit)
-        limits = SIGNS[sign]
-        if not limits.low <= found <= limits.high:
-            # A wristband that is not worn says 0: no measurement, and nothing that could be clipped.
-            raise NotUnderstoodError(f"{sign} outside {limits.low:g} to {limits.high:g} {limits.unit}")
+        found = measured(sign, found, unit)
         if self._retained:
             return
         if sign in self._signs:
             self._end_signs()
         self._signs[sign] = found
 
-    def _turn_by(self, says: str, name: str, value: Any, on: Any, off: Any, inverted: bool) -> None:
+    def _found(
+        self, says: str, value: Any, on: Any, off: Any, inverted: bool, counts: bool, coded: bool
+    ) -> bool:
+        """Whether `value` means that what is said is on; NotUnderstoodError where it means neither."""
         turn = TURNS[says]
-        if turn.on is AlarmKind.FALL and isinstance(value, str) and value.casefold() in SUSPICIONS:
+        found: bool | None
+        if turn.on is SignalKind.FALL and isinstance(value, str) and word(value) in SUSPICIONS:
             if not self._suspicions:
                 raise NotUnderstoodError("a suspected fall, not confirmed by the device")
-            found: bool | None = True
-        else:
-            found = state(turn, value, on=on, off=off, inverted=inverted)
+            return True
+        if coded and on is None and off is None and number(value) is not None and not isinstance(value, bool):
+            raise NotUnderstoodError(f"{says} is a code that nobody has explained")
+        found = state(turn, value, on=on, off=off, inverted=inverted)
+        counts = counts or (turn.momentary and not isinstance(turn.on, SignalKind))
+        if found is None and counts and on is None and off is None:
+            found = counted(value)
         if found is None:
-            raise NotUnderstoodError(f"{says} is neither on nor off")
-        if turn.momentary:
-            if found:
-                self.press(says)
-            return
-        self._turn(turn, name, found)
+            raise NotUnderstoodError(f"{says} {NEITHER}")
+        return found
 
-    def _turn(self, turn: Turn, name: str, on: bool) -> None:
+    def _turn_by(
+        self, says: str, name: str, found: bool, *, holds: bool = False, along: bool = False
+    ) -> None:
+        turn = TURNS[says]
+        if not turn.momentary:
+            moves = (ActivityEvent.MOTION, SignalState.RAISED) in self._told
+            self._turn(turn, _slot(name), found, silently=along and found and moves)
+        elif holds:
+            before = self.was(name)
+            if not (found and self._retained):
+                self.remember(name, found)
+            if found and before is not True:
+                self.press(says)
+        elif found:
+            self.press(says)
+
+    def _turn(self, turn: Turn, name: str, on: bool, *, silently: bool) -> None:
         before = self.turned.get(name, self._last.get(name))
-        alarm = isinstance(turn.on, AlarmKind)
+        alarm = isinstance(turn.on, SignalKind)
         if before is on or (self._retained and on and alarm):
             return
         self.turned[name] = on
+        lasts, positive = lasting(turn)
+        others = self._others(lasts, name, on is positive)
         if alarm and before and not on:
-            self._tell(turn.on, SignalState.CLEARED)
-        elif not self._retained and on:
+            if not others:
+                self._tell(turn.on, SignalState.CLEARED)
+        elif self._retained or silently or (others and not on and positive):
+            return
+        elif on:
             self._tell(turn.on)
-        elif not self._retained and before and turn.off is not None:
+        elif before and turn.off is not None:
             self._tell(turn.off)
 
-    def _tell(self, what: ActivityEvent | AlarmKind, state: SignalState = SignalState.RAISED) -> None:
-        self._end_signs()
-        if isinstance(what, AlarmKind):
-            self._messages.append(AlarmSignal(ts_ms=self._ts_ms, kind=what, state=state))
+    def _others(self, lasts: ActivityEvent | SignalKind, name: str, here: bool) -> list[str]:
+        """The other mappings by which it lasts as well; `name` is added to them, or taken from them."""
+        place = f"by {lasts}"
+        listed = self.turned.get(place, self._last.get(place))
+        others = [
+            other
+            for other in (listed if isinstance(listed, list) else ())
+            if other != name
+            and isinstance(other, str)
+            and (self._mappings is None or other in self._mappings)
+        ]
+        now = [*others, name][-NAMES_MAX:] if here else others
+        # One mapping alone is remembered by its own state.
+        if now != (listed or []):
+            self.turned[place] = now
+        return others
+
+    def _tell(self, what: ActivityEvent | SignalKind, state: SignalState = SignalState.RAISED) -> None:
+        if (what, state) in self._told:
+            return
+        self._told.add((what, state))
+        if isinstance(what, SignalKind):
+            self._messages.append(
+                AlarmSignal(ts_ms=self._ts_ms, kind=what, state=state, signal_id=self._signal_id)
+            )
         else:
             self._messages.append(Activity(ts_ms=self._ts_ms, event=what))
 
-    def _say_status(self, what: str, value: Any, on: Any, off: Any, inverted: bool) -> None:
+    def _say_status(
+        self, what: str, name: str, value: Any, on: Any, off: Any, inverted: bool, unit: str | None
+    ) -> None:
         if what == "online":
-            online = boolean(value, on, off)
+            online = connected(value, on, off)
             if online is None:
                 raise NotUnderstoodError("online is neither on nor off")
             self._status["online"] = online != inverted
@@ -229,10 +312,18 @@ class Hearing:
             return
         if what == "fw":
             found: int | str | None = clean(value)
-        else:
-            low, high = (0, 100) if what == "battery" else (-200, 50)
+        elif what == "rssi":
             level = number(value)
-            found = round(level) if level is not None and low <= level <= high else None
+            found = round(level) if level is not None and -200 <= level <= 50 else None
+        else:
+            found = _percent(value, unit)
+            if found is None and isinstance(value, str) and number(value) is None and not quantity(value):
+                self._turn_by(
+                    "alarm.low_battery",
+                    name,
+                    self._found("alarm.low_battery", value, None, None, False, False, True),
+                )
+                return
         if found is None:
             raise NotUnderstoodError(f"{what} is not one")
         self._status[what] = found
@@ -247,52 +338,20 @@ class Hearing:
             self._signs = {}
 
 
-def key_of(dialect: str, address: Any) -> str:
-    """The key of a device; NotUnderstoodError for an address that cannot be one."""
-    if not isinstance(address, str) or not address:
-        raise NotUnderstoodError("a device without an address")
-    if any(letter < " " or letter == "\x7f" for letter in address):
-        raise NotUnderstoodError("a device's address with control characters")
-    key = f"{dialect}:{address}"
-    if len(key) > KEY_LETTERS_MAX:
-        raise NotUnderstoodError("a device's address is too long")
-    return key
+def _slot(name: str) -> str:
+    """The name by which a mapping is remembered: its own, or a short one that stands for it."""
+    if len(name) <= NAME_LETTERS_MAX:
+        return name
+    return hashlib.blake2s(name.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def entry_of(known: Knowledge, key: str) -> dict[str, Any]:
-    """What is known under `key`; empty where nothing is, or nothing of ours."""
-    entry = known.get(key)
-    return entry if isinstance(entry, dict) else {}
-
-
-def part_of(entry: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The mapping `name` of an entry; empty where there is none."""
-    part = entry.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def with_room(known: Knowledge, learnt: dict[str, Any]) -> dict[str, Any]:
-    """`learnt`, without new entries for which there is no room."""
-    room = KNOWN_MAX - len(known)
-    kept: dict[str, Any] = {}
-    for key, entry in learnt.items():
-        if key not in known:
-            if room <= 0:
-                continue
-            room -= 1
-        kept[key] = entry
-    return kept
-
-
-def proposal(
-    key: str, says: Iterable[str], *, kind: DeviceKind | None = None, vendor: Any = None, product: Any = None
-) -> DeviceProposal:
-    """A device, for a person to judge; `kind` is guessed from what it says where it is not known."""
-    words = sorted(says)
-    return DeviceProposal(
-        key=key,
-        kind=kind or likely_kind(words),
-        vendor=clean(vendor),
-        product=clean(product),
-        says=tuple(words[:SAYS_MAX]),
-    )
+def _percent(value: Any, unit: str | None) -> int | None:
+    """A battery's level; None for a voltage, also where only its fraction gives it away."""
+    if isinstance(value, str) and (parts := quantity(value)) is not None:
+        value, unit = parts
+    level = number(value)
+    if level is None or not 0 <= level <= 100 or (unit and unit.strip() not in {"%", "percent"}):
+        return None
+    if not unit and level < VOLTS_MAX and not level.is_integer():
+        return None
+    return round(level)

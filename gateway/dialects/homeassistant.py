@@ -11,10 +11,14 @@ import msgspec
 from msgspec import Struct
 
 from gateway.dialects import KNOWN_MAX, Ignored, Knowledge, Order, Told
-from gateway.dialects.discovery import announced, availability, entity, is_press
-from gateway.dialects.hearing import Hearing, entry_of, key_of, part_of, proposal, with_room
+from gateway.dialects.discovery import Announced, announced, availability, entity, is_press
+from gateway.dialects.hearing import Hearing
+from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
+from gateway.dialects.payload import json_of
 from gateway.dialects.template import picked
-from gateway.dialects.words import TURNS, NotUnderstoodError, boolean, clean, json_of
+from gateway.dialects.unheard import example
+from gateway.dialects.values import boolean, clean, folded
+from gateway.dialects.words import TURNS, NotUnderstoodError
 from protocol.model import DeviceKind
 
 NAME = "homeassistant"
@@ -45,7 +49,7 @@ class HomeAssistant:
 
     def __init__(self, settings: HomeAssistantSettings | None = None) -> None:
         self._settings = settings or HomeAssistantSettings()
-        self._skip = {name.casefold() for name in self._settings.skip}
+        self._skip = {folded(name) for name in self._settings.skip}
 
     @property
     def name(self) -> str:
@@ -96,22 +100,16 @@ class HomeAssistant:
         before = known.get(place)
         if not payload.strip():
             return Told(learnt=self._without(before, topic, known) | {place: None}) if before else Told()
-        said = announced(levels, json_of(payload))
-        if said.origin.casefold() in self._skip:
+        config = json_of(payload)
+        if config == {"migrate_discovery": True}:
+            return Told()  # about to be announced in another way, and heard till then
+        said = announced(levels, config)
+        if folded(said.origin) in self._skip:
             return Told()
         key = key_of(NAME, said.address)
         if before != key and len(known) + 2 > KNOWN_MAX:
             return Told(ignored=[Ignored(key, "no room for another device")])
-        parts: list[dict[str, Any]] = []
-        ignored: list[Ignored] = []
-        for component in said.components:
-            try:
-                found = entity(component)
-                if found is not None:
-                    parts.append({**found, "name": component.ident[-64:]})
-                    parts += ({**item, "there": True} for item in availability(component.config))
-            except NotUnderstoodError as error:
-                ignored.append(Ignored(key, str(error)))
+        parts, ignored = _parts_announced(key, said)
         entry = dict(entry_of(known, key))
         vendor, product = clean(said.device.get("manufacturer")), clean(said.device.get("model"))
         entry |= {name: value for name, value in (("vendor", vendor), ("product", product)) if value}
@@ -148,31 +146,33 @@ class HomeAssistant:
     # What devices say.
 
     def _hear(self, topic: str, payload: bytes, retained: bool, known: Knowledge) -> Told:
-        keys = known.get(f"{_TOPIC}{topic}")
+        announced_topic = _announced_topic(topic, known)
+        keys = known.get(f"{_TOPIC}{announced_topic}")
         heard, ignored, learnt = [], [], {}
         for key in (key for key in keys if isinstance(key, str)) if isinstance(keys, list) else ():
             entry = entry_of(known, key)
-            parts = [part for part in _parts(entry) if part.get("topic") == topic]
+            parts = _parts_on(announced_topic, entry)
             hearing = Hearing(
                 key,
                 part_of(entry, "last"),
                 retained=retained,
                 speaks=any("there" not in part for part in parts),
                 suspicions=self._settings.suspected_falls,
+                mappings={str(part.get("name")) for part in _parts(entry)},
             )
             before = part_of(entry, "there")
             there = dict(before)
             for part in parts:
                 try:
-                    _say(hearing, part, picked(part["plan"], payload), there)
+                    _say(hearing, part, picked(part.get("plan"), payload), there)
                 except NotUnderstoodError as error:
-                    hearing.ignore(str(error))
-            if there != before or topic in there:
-                hearing.say("status.online", "there", all(there.values()))
+                    hearing.ignore(str(error), str(part.get("name", "")))
+            if announced_topic in there:
+                hearing.say("status.online", "there", _is_there(entry, there))
             heard += hearing.heard()
             ignored += hearing.ignored()
             last = hearing.remembered()
-            if last is not None or there != before:
+            if last is not None or list(there.items()) != list(before.items()):
                 fresh = {
                     **entry,
                     **({} if last is None else {"last": last}),
@@ -186,6 +186,24 @@ _CONFIG = f"{NAME}/{CONFIG}/"
 _TOPIC = f"{NAME}/topic/"
 
 
+def _parts_announced(key: str, said: Announced) -> tuple[list[dict[str, Any]], list[Ignored]]:
+    """How the parts of a device are heard, and those that cannot be."""
+    parts: list[dict[str, Any]] = []
+    ignored: list[Ignored] = []
+    for component in said.components:
+        try:
+            found = entity(component, said.device, said.address)
+            for item in found:
+                name = component.ident[-64:] if len(found) == 1 else f"{component.ident}:{item['says']}"
+                parts.append({**item, "name": name})
+            if found:
+                parts += ({**item, "there": True} for item in availability(component.config))
+        except NotUnderstoodError as error:
+            path = f"{component.platform} {component.config.get('name') or component.ident}"
+            ignored.append(Ignored(key, str(error), example(path, None).path))
+    return parts, ignored
+
+
 def _say(hearing: Hearing, part: Mapping[str, Any], value: Any, there: dict[str, bool]) -> None:
     if value is None or value == "":
         return
@@ -193,23 +211,77 @@ def _say(hearing: Hearing, part: Mapping[str, Any], value: Any, there: dict[str,
     if part.get("there"):
         state = boolean(value, on, off)
         if state is not None:
-            there[part["topic"]] = state
-    elif part.get("event") or part.get("once"):
-        pressed = is_press(value) if part.get("event") and part["says"] == "alarm.sos" else True
+            there.pop(part["topic"], None)
+            there[part["topic"]] = state  # the one heard last stands last
+        return
+    says = part.get("says")
+    if not isinstance(says, str):
+        return
+    if part.get("event") or part.get("once"):
+        pressed = is_press(value) if part.get("event") and says == "alarm.sos" else True
         if not part.get("event"):
             pressed = on is None or boolean(value, on, off) is True
-        if pressed and part["says"] in TURNS:
-            hearing.press(part["says"])
-    else:
-        hearing.say(
-            part["says"],
-            part["name"],
-            value,
-            unit=part.get("unit"),
-            on=on,
-            off=off,
-            inverted=bool(part.get("inverted")),
-        )
+        if pressed and says in TURNS:
+            hearing.press(says)
+        return
+    hearing.say(
+        says,
+        str(part.get("name")),
+        value,
+        unit=part.get("unit"),
+        on=on,
+        off=off,
+        inverted=bool(part.get("inverted")),
+        along=bool(part.get("along")),
+        coded=bool(part.get("coded")),
+        holds=on is not None,
+    )
+
+
+def _announced_topic(topic: str, known: Knowledge) -> str:
+    """The topic as it was announced: the same, or one with + for some of its levels."""
+    if known.get(f"{_TOPIC}{topic}"):
+        return topic
+    levels = topic.split("/")
+    for place, keys in known.items():
+        if keys and place.startswith(_TOPIC) and "+" in place:
+            wanted = place.removeprefix(_TOPIC).split("/")
+            if len(wanted) == len(levels) and all(
+                want in {"+", level} for want, level in zip(wanted, levels, strict=True)
+            ):
+                return "/".join(wanted)
+    return topic
+
+
+def _parts_on(topic: str, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is said on `topic`, each once.
+
+    What is announced in two ways while a maker changes from one to the other is one part; and a button that
+    is announced as an event and as triggers is heard as an event.
+    """
+    events = any(part.get("event") for part in _parts(entry))
+    found: dict[str, dict[str, Any]] = {}
+    for part in _parts(entry):
+        if part.get("topic") != topic or (events and part.get("trigger")):
+            continue
+        what = [part.get("says"), part.get("plan"), part.get("on"), part.get("group")]
+        found[msgspec.json.encode(what).decode()] = part
+    return list(found.values())
+
+
+def _is_there(entry: Mapping[str, Any], there: Mapping[str, bool]) -> bool:
+    """Whether a device is there, by what its availability topics said: while any of its parts is."""
+    groups: dict[tuple[str, str], set[str]] = {}
+    for part in _parts(entry):
+        if part.get("there") and isinstance(part.get("topic"), str):
+            place = (str(part.get("mode", "all")), str(part.get("group", "")))
+            groups.setdefault(place, set()).add(part["topic"])
+    found = []
+    for (mode, _), topics in groups.items():
+        states = [state for topic, state in there.items() if topic in topics]
+        if states:
+            found.append({"any": any(states), "latest": states[-1]}.get(mode, all(states)))
+    return any(found) if found else all(there.values())
 
 
 def _parts(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,15 +7,17 @@ A table for each dialect that is not to be spoken as it comes: `[zigbee2mqtt]`, 
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from gateway.dialects import Dialect, homeassistant, plain, thingsboard, zigbee2mqtt
+from gateway.dialects import Dialect, homeassistant, sources, thingsboard, zigbee2mqtt
 from gateway.dialects.anshou import Anshou
 from gateway.dialects.homeassistant import HomeAssistant, HomeAssistantSettings
-from gateway.dialects.plain import Plain, Source
+from gateway.dialects.plain import Plain
+from gateway.dialects.sources import Source
 from gateway.dialects.thingsboard import ThingsBoard, ThingsBoardSettings
 from gateway.dialects.words import NotUnderstoodError
 from gateway.dialects.zigbee2mqtt import Zigbee2Mqtt, Zigbee2MqttSettings
@@ -26,6 +28,13 @@ HUBS_HEARD_THEMSELVES = {"zigbee2mqtt": "Zigbee2MQTT"}
 """Dialects whose hub announces its devices to Home Assistant as well, by the name it signs with."""
 
 
+MAKERS: dict[str, tuple[Source, ...]] = msgspec.convert(
+    tomllib.loads(Path(__file__).with_name("makers.toml").read_text(encoding="utf-8")),
+    dict[str, tuple[Source, ...]],
+)
+"""Sources of plain JSON of makers that we know, by maker."""
+
+
 class DialectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings file."""
 
@@ -33,6 +42,13 @@ class DialectSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     thingsboard: ThingsBoardSettings = ThingsBoardSettings()
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
     plain: tuple[Source, ...] = ()
+    makers: tuple[str, ...] = ()
+    """Makers whose devices speak plain JSON: their sources come after those of `plain`."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All that is to be heard as plain JSON."""
+        return (*self.plain, *(source for maker in self.makers for source in MAKERS[maker]))
 
 
 def read(text: str, name: str = "mapping") -> DialectSettings:
@@ -76,14 +92,16 @@ def by_name(
         "zigbee2mqtt": lambda: Zigbee2Mqtt(given.zigbee2mqtt),
         "thingsboard": lambda: ThingsBoard(given.thingsboard),
         "homeassistant": lambda: HomeAssistant(msgspec.structs.replace(given.homeassistant, skip=skip)),
-        "plain": lambda: Plain(given.plain),
+        "plain": lambda: Plain(given.sources),
     }
     dialects = []
     for name in dict.fromkeys(names):
         if name not in makers:
             raise SettingsError(f"the dialect {name!r} is unknown; known are {', '.join(NAMES)}")
-        if name == "plain" and not given.plain:
-            raise SettingsError("the dialect 'plain' needs a settings file with at least one [[plain]] table")
+        if name == "plain" and not given.sources:
+            raise SettingsError(
+                "the dialect 'plain' needs a settings file with at least one [[plain]] table, or `makers`"
+            )
         dialects.append(makers[name]())
     return dialects
 
@@ -100,7 +118,11 @@ def _wrong(settings: DialectSettings) -> Iterator[tuple[str, str]]:
         except NotUnderstoodError as error:
             where, _, what = str(error).partition(": ")
             yield f"{table}.{where}", what
-    for where, what in plain.check(settings.plain):
+    for maker in settings.makers:
+        if maker not in MAKERS:
+            yield "makers", f"{maker!r} is unknown; known are {', '.join(MAKERS)}"
+            return
+    for where, what in sources.check(settings.plain):
         yield f"plain{where}", what
 
 
@@ -118,7 +140,12 @@ def _known_at(path: str) -> str:
     if first:
         struct = inner.get(first, DialectSettings)
     if others:
-        deeper = {"fields": plain.Field, "time": plain.Time, "keys": thingsboard.Key}
+        deeper = {
+            "fields": sources.Field,
+            "time": sources.Time,
+            "only": sources.While,
+            "keys": thingsboard.Key,
+        }
         struct = deeper.get(others[0], struct)
     return ", ".join(field.name for field in msgspec.structs.fields(struct))
 

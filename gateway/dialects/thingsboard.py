@@ -15,20 +15,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.dialects import Heard, Ignored, Knowledge, Order, Told
-from gateway.dialects.hearing import Hearing, entry_of, key_of, part_of, proposal, with_room
-from gateway.dialects.words import (
-    Meaning,
-    NotUnderstoodError,
-    check_field,
-    clean,
-    json_of,
-    kind_of,
-    meaning_of,
-    normalised,
-    number,
-    time_ms,
-)
+from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname
+from gateway.dialects.hearing import Hearing
+from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
+from gateway.dialects.names import kind_of, normalised
+from gateway.dialects.payload import inner_json, json_of
+from gateway.dialects.quantities import Quantity, quantities
+from gateway.dialects.times import time_ms
+from gateway.dialects.units import check_field
+from gateway.dialects.values import clean, folded, number
+from gateway.dialects.words import NotUnderstoodError
 from protocol.model import DeviceKind, DeviceProposal
 
 NAME = "thingsboard"
@@ -42,10 +38,8 @@ DEVICE_LEAVES = {
 GATEWAY_LEAVES = ("connect", "disconnect", "telemetry", "attributes")
 POINTS_MAX = 10_000
 """Points in one message; a client that was offline sends many at once."""
-FIELDS_MAX = 1_000
-DEPTH_MAX = 6
-BLOOD_PRESSURE = frozenset({"bp", "bloodpressure", "nibp", "血压"})
-"""Names of a systolic and diastolic pressure in one string, such as `128/76`."""
+MEMBERS_MAX = 1_000
+"""Devices in one message."""
 
 
 class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,7 +120,7 @@ class ThingsBoard:
             return Told() if leaf not in GATEWAY_LEAVES else _refused("not a JSON object")
         if leaf in {"telemetry", "attributes"}:
             return _joined(self._hear_each(leaf, said, retained, known))
-        key = key_of(NAME, said.get("device"))
+        key = key_of(NAME, said.get("device"), known)
         entry = entry_of(known, key)
         hearing = Hearing(key, part_of(entry, "last"), retained=retained)
         hearing.say("status.online", leaf, leaf == "connect")
@@ -139,7 +133,7 @@ class ThingsBoard:
         self, leaf: str, said: Mapping[str, Any], retained: bool, known: Knowledge
     ) -> Iterator[Told]:
         for number_, (device, values) in enumerate(said.items()):
-            if number_ >= FIELDS_MAX:
+            if number_ >= MEMBERS_MAX:
                 yield _refused("too many devices in one message")
                 return
             if device == "device" and isinstance(values, str):
@@ -150,7 +144,7 @@ class ThingsBoard:
                 yield Told(ignored=[Ignored(None, str(error))])
 
     def _hear(self, device: str, leaf: str, said: Any, retained: bool, known: Knowledge) -> Told:
-        key = key_of(NAME, device)
+        key = key_of(NAME, device, known)
         entry = entry_of(known, key)
         hearing = Hearing(
             key, part_of(entry, "last"), retained=retained, suspicions=self._settings.suspected_falls
@@ -159,7 +153,7 @@ class ThingsBoard:
         points = said if isinstance(said, list) else [said]
         if len(points) > POINTS_MAX:
             hearing.ignore("too many points in one message")
-        for point in points[:POINTS_MAX]:
+        for point in map(inner_json, points[:POINTS_MAX]):
             if not isinstance(point, dict):
                 hearing.ignore("a point that is not a JSON object")
                 continue
@@ -167,34 +161,26 @@ class ThingsBoard:
             if isinstance(point.get("values"), dict) and "ts" in point:
                 values, ts_ms = point["values"], time_ms(point["ts"])
             hearing.at(ts_ms)
-            for path, value in _fields(values):
-                self._say(hearing, path, value, kind, attributes=leaf == "attributes")
+            for found in quantities(values):
+                self._say(hearing, found, kind, attributes=leaf == "attributes")
         return self._told(key, entry, hearing, known)
 
-    def _say(
-        self, hearing: Hearing, path: str, value: Any, kind: DeviceKind | None, *, attributes: bool
-    ) -> None:
-        last = path.rpartition(".")[2]
-        given = self._keys.get(normalised(path)) or self._keys.get(normalised(last))
-        if given is not None:
-            level = number(value)
-            if level is not None and (given.scale, given.offset) != (1.0, 0.0):
-                value = round(level * given.scale + given.offset, 4)
-            hearing.say(given.says, path, value, unit=given.unit, inverted=given.inverted)
+    def _say(self, hearing: Hearing, found: Quantity, kind: DeviceKind | None, *, attributes: bool) -> None:
+        path, value = found.path, found.value
+        given = self._keys.get(normalised(path)) or self._keys.get(normalised(path.rpartition(".")[2]))
+        if given is None:
+            byname.say(hearing, found, kind, attribute=attributes)
             return
-        if normalised(last) in BLOOD_PRESSURE and isinstance(value, str):
-            high, _, low = value.replace(",", "/").partition("/")
-            hearing.say("vitals.sbp", path, high)
-            hearing.say("vitals.dbp", path, low.partition("/")[0])
-            return
-        meaning: Meaning | None = meaning_of(path, kind) or meaning_of(last, kind)
-        if meaning is None or (attributes and meaning.says.startswith("vitals.")):
-            return  # an attribute may be a limit or a setting as well
-        hearing.say(meaning.says, path, value, unit=meaning.unit, inverted=meaning.inverted)
+        level = number(value)
+        if level is not None and (given.scale, given.offset) != (1.0, 0.0):
+            value = round(level * given.scale + given.offset, 4)
+        unit = given.unit or found.unit_of(given.says)
+        hearing.say(given.says, path, value, unit=unit, inverted=given.inverted)
 
     def _kind(self, device: str, entry: Mapping[str, Any]) -> DeviceKind | None:
-        kinds = self._settings.kinds
-        given = kinds.get(device) or kinds.get(str(entry.get("type")))
+        wanted = (folded(device), folded(str(entry.get("type"))))
+        kinds = {folded(name): kind for name, kind in self._settings.kinds.items()}
+        given = kinds.get(wanted[0]) or kinds.get(wanted[1])
         return given or kind_of(str(entry.get("type", "")))
 
     def _told(
@@ -212,19 +198,6 @@ class ThingsBoard:
             proposed.append(proposal(key, says, kind=kind, product=entry.get("type")))
         learnt = with_room(known, {key: entry}) if entry != before else {}
         return Told(heard, proposed, hearing.ignored(), learnt)
-
-
-def _fields(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Names and values, those of nested objects with dots."""
-    waiting: list[tuple[str, Any, int]] = [(name, value, 0) for name, value in reversed(list(values.items()))]
-    told = 0
-    while waiting and told < FIELDS_MAX:
-        path, value, depth = waiting.pop()
-        if isinstance(value, dict) and depth < DEPTH_MAX:
-            waiting += [(f"{path}.{name}", inner, depth + 1) for name, inner in reversed(list(value.items()))]
-        else:
-            told += 1
-            yield path, value
 
 
 def _joined(each: Iterator[Told]) -> Told:

@@ -5,6 +5,7 @@ become a stranger. Names and abilities come from the retained `bridge/devices`; 
 device says is understood by the names of its properties.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,10 +13,16 @@ import msgspec
 from msgspec import Struct
 
 from gateway.clock import BUILT_MS
-from gateway.dialects import Ignored, Knowledge, Order, Told
+from gateway.dialects import Ignored, Knowledge, Order, Told, byname
 from gateway.dialects.exposes import ACTION, abilities, field_meaning, press, released
-from gateway.dialects.hearing import Hearing, entry_of, key_of, part_of, proposal, with_room
-from gateway.dialects.words import OUR_WORDS, NotUnderstoodError, clean, json_of, text_of, time_ms
+from gateway.dialects.hearing import UNKNOWN, Hearing
+from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
+from gateway.dialects.names import SUBSTANCES, is_quiet, normalised
+from gateway.dialects.payload import json_of, text_of
+from gateway.dialects.quantities import quantities
+from gateway.dialects.times import time_ms
+from gateway.dialects.values import clean, folded
+from gateway.dialects.words import OUR_WORDS, NotUnderstoodError
 from protocol.model import DeviceKind, DeviceProposal
 
 NAME = "zigbee2mqtt"
@@ -129,16 +136,30 @@ class Zigbee2Mqtt:
             except NotUnderstoodError:
                 continue
             friendly = device.get("friendly_name")
-            topic = f"{base}/{clean(friendly, NAME_LETTERS_MAX) or device['ieee_address']}"
+            named = clean(friendly, NAME_LETTERS_MAX)
+            # As it stands, with space around it: so are its topics.
+            as_is = friendly if named == str(friendly).strip() else named
+            topic = f"{base}/{as_is or key.removeprefix(f'{NAME}:')}"
             names[topic] = key
             definition = part_of(device, "definition")
             able = abilities(
-                definition.get("exposes"), mains=str(device.get("power_source", "")).startswith("Mains")
+                definition.get("exposes"),
+                mains=str(device.get("power_source", "")).startswith("Mains"),
+                described=clean(definition.get("description")) or "",
             )
             learnt[key] = {
                 "topic": topic,
                 # A model that the hub does not know has no list; then the names of its properties must do.
-                **({"fields": able.fields, "pure": able.pure} if definition else {}),
+                **(
+                    {
+                        "fields": able.fields,
+                        "settings": able.settings,
+                        "pure": able.pure,
+                        "acts": able.presses,
+                    }
+                    if definition
+                    else {}
+                ),
                 **({"siren": able.siren} if able.siren else {}),
                 **({"last": last} if (last := part_of(entry_of(known, key), "last")) else {}),
             }
@@ -160,18 +181,20 @@ class Zigbee2Mqtt:
     def _hear(self, base: str, rest: str, payload: bytes, known: Knowledge, *, retained: bool) -> Told:
         own = entry_of(known, NAME)
         names = part_of(own, "names")
-        if rest.endswith("/availability") and f"{base}/{rest}" not in names:
+        groups = {folded(name) for name in part_of(own, "groups").get(base, ()) if isinstance(name, str)}
+        listed = _listed(names, base, rest)
+        if rest.endswith("/availability") and not listed:
             name = rest.removesuffix("/availability")
-            if name in part_of(own, "groups").get(base, ()):
+            if folded(name) in groups:
                 return Told()
             return self._hear_availability(self._speaker(base, name, known), payload, retained, known)
         levels = rest.split("/")
-        if any(level in {"set", "get"} for level in levels[1:]) and f"{base}/{rest}" not in names:
+        if any(level in {"set", "get"} for level in levels[1:]) and not listed:
             return Told()  # an order to a device
-        if rest in part_of(own, "groups").get(base, ()):
+        if folded(rest) in groups:
             return Told()
         parent, _, attribute = rest.rpartition("/")
-        if f"{base}/{rest}" not in names and f"{base}/{parent}" in names:
+        if not listed and parent and _listed(names, base, parent):
             # The same once more, one topic a property, unless that is all the hub says.
             if part_of(own, "attributes").get(base) is not True:
                 return Told()
@@ -186,12 +209,11 @@ class Zigbee2Mqtt:
         return self._hear_fields(self._speaker(base, rest, known), fields, retained, known)
 
     def _speaker(self, base: str, name: str, known: Knowledge) -> _Speaker:
-        topic = f"{base}/{name}"
-        key = part_of(entry_of(known, NAME), "names").get(topic)
-        if not isinstance(key, str):
+        key = _listed(part_of(entry_of(known, NAME), "names"), base, name)
+        if key is None:
             # Not in the hub's list, or the list was not heard yet. Unless somebody named it, its name is its
             # address.
-            key = key_of(NAME, name)
+            key = key_of(NAME, name, known)
         return _Speaker(key, name, entry_of(known, key))
 
     def _hear_availability(self, speaker: _Speaker, payload: bytes, retained: bool, known: Knowledge) -> Told:
@@ -208,6 +230,7 @@ class Zigbee2Mqtt:
         hearing = self._hearing(speaker, retained, _seen_ms(fields.get("last_seen")))
         listed = speaker.entry.get("fields")
         overrides = self._overrides(speaker.name, speaker.key)
+        held = _Held(speaker, hearing, fields)
         for name, value in fields.items():
             if name in overrides:
                 says, inverted = _way(overrides[name])
@@ -216,10 +239,10 @@ class Zigbee2Mqtt:
             elif name == ACTION:
                 _hear_action(hearing, value, pure=bool(speaker.entry.get("pure", True)))
             elif isinstance(listed, dict):
-                if isinstance(field := listed.get(name), dict):
-                    hearing.say(name=name, value=value, **field)
-            elif (meaning := field_meaning(name)) is not None:
-                hearing.say(meaning.says, name, value, unit=meaning.unit, inverted=meaning.inverted)
+                _hear_listed(hearing, name, value, speaker.entry, held)
+            else:
+                _hear_unlisted(hearing, name, value, held)
+        held.remember()
         return _told(speaker, hearing, known)
 
     def _hearing(self, speaker: _Speaker, retained: bool, ts_ms: int | None) -> Hearing:
@@ -229,11 +252,124 @@ class Zigbee2Mqtt:
             retained=retained,
             ts_ms=ts_ms,
             suspicions=self._settings.suspected_falls,
+            mappings=_mapping_names(speaker.entry.get("fields")),
         )
 
     def _overrides(self, name: str, key: str) -> dict[str, str]:
+        wanted = {folded(name), folded(key.removeprefix(f"{NAME}:"))}
         devices = self._settings.devices
-        return devices.get(key.removeprefix(f"{NAME}:")) or devices.get(name) or {}
+        return next((fields for device, fields in devices.items() if folded(device) in wanted), {})
+
+
+class _Held:
+    """A call for help that is a state, and so stands in every message of the hub until it ends.
+
+    A device with an `action` tells each press there. Of others a press is told when the state begins. One
+    that never says that it has ended is heard again when a message brings nothing else that is new: it was
+    not the battery or the hub that made the device speak.
+    """
+
+    def __init__(self, speaker: _Speaker, hearing: Hearing, fields: Mapping[str, Any]) -> None:
+        self._hearing = hearing
+        self._acts = bool(speaker.entry.get("acts")) or ACTION in fields
+        self._whole = _digest(fields)
+        self._rest = _digest({name: each for name, each in fields.items() if normalised(name) not in RADIO})
+        self._used = False
+
+    def say(self, name: str, value: Any, **given: Any) -> None:
+        """Say the state `name`."""
+        self._used = True
+        ended = f"{name} ends"
+        before = self._hearing.was(name)
+        again = (
+            not self._acts
+            and before is True
+            and self._hearing.was(ended) is not True
+            and self._hearing.was("rest") == self._rest
+            and self._hearing.was("whole") != self._whole
+        )
+        if self._hearing.said_off("alarm.sos", value, **given):
+            self._hearing.remember(ended, True)
+        self._hearing.say("alarm.sos", name, value, holds=not again, **given)
+
+    def remember(self) -> None:
+        """Keep what the next message is compared with."""
+        if self._used:
+            self._hearing.remember("rest", self._rest)
+            self._hearing.remember("whole", self._whole)
+
+
+RADIO = frozenset({"linkquality", "lastseen", "rssi", "lqi", "elapsed"})
+"""Properties that are new in each message."""
+
+
+def _digest(fields: Mapping[str, Any]) -> str:
+    return hashlib.blake2s(msgspec.json.encode(fields, order="sorted"), digest_size=8).hexdigest()
+
+
+def _listed(names: Mapping[str, Any], base: str, name: str) -> str | None:
+    """The key of a device in the hub's list; where none has just this name, of one that is spelt like it."""
+    found = names.get(f"{base}/{name}")
+    if found is None:
+        like = folded(name)
+        found = next(
+            (
+                key
+                for topic, key in names.items()
+                if topic.startswith(f"{base}/") and folded(topic[len(base) + 1 :]) == like
+            ),
+            None,
+        )
+    return found if isinstance(found, str) else None
+
+
+def _mappings_of(listed: Any) -> list[dict[str, Any]]:
+    """What one property says, as it was learnt."""
+    return [item for item in (listed if isinstance(listed, list) else [listed]) if isinstance(item, dict)]
+
+
+def _mapping_names(fields: Any) -> set[str] | None:
+    if not isinstance(fields, dict):
+        return None
+    return {_mapping_name(name, item, fields[name]) for name in fields for item in _mappings_of(fields[name])}
+
+
+def _mapping_name(name: str, mapping: Mapping[str, Any], listed: Any) -> str:
+    return name if len(_mappings_of(listed)) == 1 else f"{name}:{mapping.get('says')}"
+
+
+def _hear_listed(hearing: Hearing, name: str, value: Any, entry: Mapping[str, Any], held: _Held) -> None:
+    listed = part_of(entry, "fields").get(name)
+    mappings = [mapping for mapping in _mappings_of(listed) if isinstance(mapping.get("says"), str)]
+    for mapping in mappings:
+        says = mapping["says"]
+        given = {
+            word: mapping[word] for word in ("unit", "on", "off", "inverted", "along") if word in mapping
+        }
+        place = _mapping_name(name, mapping, listed)
+        for found in quantities({name: value}):
+            if says == "alarm.sos":
+                held.say(place, found.value, **{word: given[word] for word in given if word != "unit"})
+            else:
+                given["unit"] = given.get("unit") or found.unit_of(says)
+                hearing.say(says, place, found.value, path=name, **given)
+    settings = entry.get("settings")
+    if not mappings and not is_quiet(name) and not (isinstance(settings, list) and name in settings):
+        hearing.ignore(UNKNOWN, name, value)
+
+
+def _hear_unlisted(hearing: Hearing, name: str, value: Any, held: _Held) -> None:
+    meaning = field_meaning(name)
+    if meaning is not None and meaning.says == "alarm.sos":
+        held.say(name, value)
+    elif meaning is not None:
+        # The hub tells alarms by true and false; a number is how much there is of it.
+        meaning = meaning._replace(coded=meaning.coded or meaning.says in SUBSTANCES)
+        for found in quantities({name: value}):
+            byname.say_as(hearing, meaning, found._replace(path=name))
+    else:
+        for found in quantities({name: value}):
+            byname.say(hearing, found, None)
 
 
 def _way(word: str) -> tuple[str, bool]:

@@ -9,18 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alarms.detector_settings import RULES
-from alarms.lifecycle import PRIORITY_OF, raise_alarm
-from alarms.model import AlarmPriority
+from alarms.detector_settings import rules_of
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import KIND_FOUND_BY, AlarmKind, AlarmPriority, AlarmSource
+from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Finding, Subject, SubjectKind
 from analytics.history import History
-from analytics.judge import Amend, Clear, Ease, decide
-from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, policies_of
+from analytics.judge import Amend, Over, decide
+from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
+from care.policy import Policy
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 from tests.analytics.conftest import NOW, WORLD, World
 from tests.analytics.walkers import Walker, calm_homes
@@ -111,15 +113,17 @@ class Misfortune:
         radar = self.world.device(site, DeviceKind.FALL_RADAR, room_id=room_id, **near)
         # In the bathroom for five hours: that is found as well.
         self.world.activity(radar, self.ago(300), ActivityEvent.PRESENCE, room_id=room_id)
-        raise_alarm(
+        report(
             self.world.connection,
-            site_id=site.id,
-            kind=AlarmKind.FALL,
-            raised_at=MIDNIGHT - timedelta(minutes=5),
-            actor=Actor("radar"),
-            source="device",
-            resident_id=resident_id,
-            device_id=radar,
+            Report(
+                site_id=site.id,
+                kind=AlarmKind.FALL,
+                happened_at=MIDNIGHT - timedelta(minutes=5),
+                actor=Actor("radar"),
+                source=AlarmSource.DEVICE,
+                resident_id=resident_id,
+                device_id=radar,
+            ),
         )
 
     def _devices(self) -> None:
@@ -177,8 +181,8 @@ def test_names_are_one_each_and_every_kind_has_a_policy(settings: AnalyticsSetti
     assert len(set(NAMES)) == len(NAMES)
     assert set(CADENCES) <= set(NAMES)
     for detector in detectors_of(settings):
-        assert detector.kind in policies_of(settings)
-        assert detector.kind in PRIORITY_OF
+        assert detector.kind in handling_of(settings)
+        assert KIND_FOUND_BY[detector.name] is detector.kind
 
 
 def test_nothing_is_found_in_an_empty_county(score: Score) -> None:
@@ -287,10 +291,10 @@ def test_deciding_again_gives_nothing(
     misfortune: Misfortune, service: Connection, settings: AnalyticsSettings
 ) -> None:
     def proposals(detector: Detector) -> Any:
-        policy = policies_of(settings)[detector.kind]
+        handling = handling_of(settings)[detector.kind]
         history = History(service, MIDNIGHT)
         standing = history.standing_alarms([detector.kind])
-        return decide(detector.score(history), standing, policy, MIDNIGHT, history.detector_settings)
+        return decide(detector.score(history), standing, handling, MIDNIGHT, history.detector_settings)
 
     for detector in detectors_of(settings):
         # Two detectors may find the same of one device: whoever comes second has nothing to add.
@@ -305,7 +309,7 @@ def test_whole_rounds_survive_a_restart(
     misfortune: Misfortune, service: Connection, settings: AnalyticsSettings
 ) -> None:
     def new_rounds() -> Rounds:
-        return Rounds(settings, detectors_of(settings), policies_of(settings))
+        return Rounds(settings, detectors_of(settings), handling_of(settings))
 
     def alarms() -> list[Any]:
         return service.execute(
@@ -350,7 +354,7 @@ def test_slow_detectors_run_once_in_their_span(
         ran.clear()
         # A new process each time: when it ran is in the database only.
         detectors = [Counting("quick"), Counting("baseline"), Counting("routine")]
-        Rounds(settings, detectors, policies_of(settings)).go_at(service, NOW + timedelta(minutes=at_min))
+        Rounds(settings, detectors, handling_of(settings)).go_at(service, NOW + timedelta(minutes=at_min))
         return list(ran)
 
     assert minute(0) == ["quick", "baseline", "routine"]
@@ -371,7 +375,7 @@ def test_the_cause_of_an_urgent_alarm_is_told_to_be_over(
     band = world.device(world.home, DeviceKind.WRISTBAND, resident_id=resident_id)
     for minute in range(10, 0, -1):
         world.vitals(band, resident_id, minute * 60, hr=135, rr=26, spo2=88, temp=39.5)
-    rounds = Rounds(settings, detectors_of(settings), policies_of(settings))
+    rounds = Rounds(settings, detectors_of(settings), handling_of(settings))
     rounds.go_at(service, NOW)
     for minute in range(1, 21):
         world.vitals(band, resident_id, -minute * 60, hr=72, rr=16, spo2=97, temp=36.6)
@@ -387,21 +391,34 @@ def test_the_cause_of_an_urgent_alarm_is_told_to_be_over(
 
 
 def test_what_is_too_late_changes_nothing(world: World, service: Connection) -> None:
-    finding = Finding(
-        subject=Subject(SubjectKind.RESIDENT, 7),
+    resident_id = world.resident(world.home)
+    subject = Subject(SubjectKind.RESIDENT, resident_id)
+    found = Finding(
+        subject=subject,
         site_id=world.home.id,
-        kind=AlarmKind.VITALS,
+        kind=AlarmKind.FALL,
         priority=AlarmPriority.HIGH,
         since=NOW,
-        evidence={"sentence": {"zh_CN": "脉搏高。", "en": "Pulse high."}},
+        evidence={"sentence": {"en": "x"}},
+        grade="likely",
     )
+    told = Report(
+        site_id=world.home.id,
+        kind=AlarmKind.FALL,
+        happened_at=NOW,
+        actor=Actor("radar"),
+        source=AlarmSource.DEVICE,
+        resident_id=resident_id,
+    )
+    alarm_id = report(service, told).alarm.id
+    take(service, alarm_id, Step(step=AlarmStep.CANCELLED, actor=Actor("王芳"), note="误触"))
+    before = timeline(service, alarm_id)
     for proposal in (
-        Ease(detector="x", alarm_id=1, fine_since=NOW),
-        Clear(detector="x", alarm_id=1, fine_since=NOW),
-        Amend(detector="x", alarm_id=1, finding=finding),
+        Over(detector="x", alarm_id=alarm_id, fine_since=NOW),
+        Amend(detector="x", alarm_id=alarm_id, finding=found),
     ):
         assert carry_out(service, proposal) == "too_late"
-    assert service.execute("SELECT FROM care.alarm_event").fetchall() == []
+    assert timeline(service, alarm_id) == before
 
 
 def test_those_whose_limits_can_be_widened_ask_by_how_much(
@@ -420,4 +437,4 @@ def test_those_whose_limits_can_be_widened_ask_by_how_much(
     monkeypatch.setattr(History, "tolerance", asking)
     for detector in detectors_of(settings):
         detector.score(History(service, MIDNIGHT))
-    assert asked == {str(watch) for watch, rule in RULES.items() if rule.tolerances}
+    assert asked == {str(watch) for watch, rule in rules_of(Policy()).items() if rule.tolerances}

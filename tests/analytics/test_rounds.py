@@ -10,18 +10,21 @@ from datetime import timedelta
 
 import pytest
 
-from alarms.lifecycle import take_step
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Subject, SubjectKind
 from analytics.detectors.offline import Offline
 from analytics.history import History
-from analytics.rounds import Rounds, detectors_of, policies_of
-from analytics.settings import AnalyticsSettings
+from analytics.rounds import Rounds, detectors_of, handling_of
+from analytics.settings import MOVED, AnalyticsSettings, settings_of
+from care.policy import LIMITS
 from database import leases
 from database.connections import Connection, connect
 from database.leases import DutyLock
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.environment import SettingsError
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.servers import Database
 
@@ -33,7 +36,7 @@ WELL = {"hr": 72.0, "rr": 16.0, "spo2": 97.0}
 
 
 def new_rounds(settings: AnalyticsSettings) -> Rounds:
-    return Rounds(settings, detectors_of(settings), policies_of(settings))
+    return Rounds(settings, detectors_of(settings), handling_of(settings))
 
 
 def timeline(connection: Connection) -> list[tuple[object, ...]]:
@@ -171,7 +174,7 @@ def test_after_an_alarm_was_dealt_with_there_is_silence(
     row = service.execute("SELECT id FROM care.alarm WHERE kind = 'vitals'").fetchone()
     assert row is not None
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(service, row["id"], step, Actor("王护理"))
+        take(service, row["id"], Step(step=step, actor=Actor("王护理")))
 
     def resolved(age: timedelta) -> None:
         owner.execute("UPDATE care.alarm SET resolved_at = %s WHERE id = %s", (NOW - age, row["id"]))
@@ -212,7 +215,7 @@ def test_a_broken_detector_does_not_stop_the_others(
     trouble: Trouble, service: Connection, settings: AnalyticsSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     detectors: list[Detector] = [Broken(), BrokenQuery(service), *detectors_of(settings)]
-    rounds = Rounds(settings, detectors, policies_of(settings))
+    rounds = Rounds(settings, detectors, handling_of(settings))
     rounds.go_at(service, NOW)
     assert alarms(service) == ALL_OPEN
     assert (rounds.counts["failed:broken"], rounds.counts["failed:broken_query"]) == (1, 1)
@@ -231,7 +234,7 @@ def test_a_finding_that_cannot_be_raised_does_not_stop_the_others(
             nowhere = dataclasses.replace(finding, site_id=10_000, subject=Subject(SubjectKind.SITE, 10_000))
             return dataclasses.replace(real, findings=(nowhere, finding))
 
-    rounds = Rounds(settings, [Mistaken(settings)], policies_of(settings))
+    rounds = Rounds(settings, [Mistaken(settings)], handling_of(settings))
     rounds.go_at(service, NOW)
     assert alarms(service) == [("device_offline", "low", "open")]
     assert rounds.counts["failed:offline"] == 1
@@ -343,15 +346,32 @@ def test_once_does_one_round_and_refuses_beside_another(
     assert "another analytics process" in refused.stderr
 
 
-def test_an_unknown_setting_stops_the_start() -> None:
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("ANSHOU_ANALYTICS_OFFLINE_SILENCE", "did you mean ANSHOU_ANALYTICS_OFFLINE_SILENCE_S?"),
+        ("ANSHOU_ANALYTICS_OFFLINE_MAINS_S", "anshou policy set device_silence_mains_s"),
+    ],
+)
+def test_a_setting_that_is_unknown_or_has_moved_stops_the_start(variable: str, told: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "analytics"],
-        env={**os.environ, "ANSHOU_DATABASE_URL": "x", "ANSHOU_ANALYTICS_OFFLINE_MAIN_S": "1"},
+        env={**os.environ, "ANSHOU_DATABASE_URL": "x", variable: "1"},
         capture_output=True,
         text=True,
     )
     assert answer.returncode == 2
-    assert "ANSHOU_ANALYTICS_OFFLINE_MAINS_S" in answer.stderr
+    assert told in answer.stderr
+
+
+def test_each_setting_that_has_moved_says_where_to() -> None:
+    for setting, hint in MOVED.items():
+        with pytest.raises(SettingsError, match="is no setting any more"):
+            settings_of({"ANSHOU_DATABASE_URL": "x", f"ANSHOU_ANALYTICS_{setting}".upper(): "1"})
+        known = {*LIMITS, *AnalyticsSettings.__struct_fields__}
+        assert hint.rpartition(" ")[2] in known, hint
+        assert setting not in AnalyticsSettings.__struct_fields__
 
 
 def test_an_empty_county_is_no_failure(database: Database) -> None:

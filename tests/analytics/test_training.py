@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.ensemble import IsolationForest
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from analytics import baselines, behaviour, comparison, features, learnt, training, versions
 from analytics.baselines import HistoryBaselines, VitalBaseline
 from analytics.comparison import Tally, Verdict
@@ -29,7 +30,6 @@ from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate, Rivals
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind
 from tests.analytics.conftest import NOW, WORLD, World
 from tests.analytics.county import LIVED, MIDNIGHT, LivedCounty
 from tests.servers import DatabaseServer, Population, asked_for
@@ -71,15 +71,17 @@ def assert_same_baseline(one: VitalBaseline, other: VitalBaseline) -> None:
 def test_the_night_learns_what_the_day_would(
     county: LivedCounty, service: Connection, settings: AnalyticsSettings
 ) -> None:
-    raise_alarm(
+    report(
         county.world.connection,
-        site_id=county.world.household.id,
-        kind=AlarmKind.VITALS,
-        raised_at=NOW - timedelta(days=9),
-        actor=Actor("early_warning"),
-        source="detector",
-        resident_id=county.residents[0],
-        detector="early_warning",
+        Report(
+            site_id=county.world.household.id,
+            kind=AlarmKind.VITALS,
+            happened_at=NOW - timedelta(days=9),
+            actor=Actor("early_warning"),
+            source=AlarmSource.DETECTOR,
+            resident_id=county.residents[0],
+            detector="early_warning",
+        ),
     )
     by_day, history = HistoryBaselines(settings), History(service, NOW)
     (part,) = history.slices()
@@ -303,7 +305,7 @@ def test_too_long_silences_equal_their_twin(
     too_long, person_days = [0, 0], set()
     for resident, begin_h, length_h, bathroom, leaving, in_bed in silences:
         at = BEGIN + timedelta(hours=begin_h)
-        night = at.hour >= settings.night_begins_h or at.hour < settings.night_ends_h
+        night = at.hour >= settings.rest_from_h or at.hour < settings.rest_to_h
         key = (resident, bathroom, leaving, night)
         if resident not in people or (night and in_bed and not bathroom) or not (key in own and key in other):
             continue
@@ -481,7 +483,7 @@ def test_a_model_of_another_kind_or_shape_is_refused() -> None:
     ("name", "setting", "value"),
     [
         ("rhythm", "inactivity_personal_factor", 3.0),
-        ("rhythm", "night_begins_h", 21),
+        ("rhythm", "rest_from_h", 21),
         ("routine", "routine_rare_share", 0.01),
         ("restlessness", "restlessness_share", 0.01),
     ],

@@ -52,6 +52,11 @@ def sign_in(client: TestClient, username: str) -> TestClient:
     return client
 
 
+def one_line(html: str) -> str:
+    """HTML whose line breaks are spaces: where the template breaks its lines says nothing."""
+    return " ".join(html.split())
+
+
 @pytest.fixture
 def caregiver(county: County, visitor: TestClient) -> TestClient:
     """王护理, who works in home-a."""

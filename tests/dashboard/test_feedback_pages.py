@@ -6,15 +6,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import feedback
-from alarms.feedback import Reason, Verdict
-from alarms.lifecycle import end_condition, end_condition_of, take_step
+from alarms.feedback import Verdict
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import Alarm, AlarmStep
+from alarms.reasons import Reason
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
-from tests.dashboard.conftest import sign_in
+from tests.dashboard.conftest import one_line, sign_in
 from tests.dashboard.ward import Ward
 
 HTMX = {"HX-Request": "true"}
@@ -28,7 +29,7 @@ def done(owner: Connection, county: County, ward: Ward) -> Alarm:
         "UPDATE care.alarm SET source = 'detector', detector = 'early_warning' WHERE id = %s", (alarm.id,)
     )
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(owner, alarm.id, step, actor_of(county.colleague), note="x")
+        take(owner, alarm.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
     return alarm
 
 
@@ -98,11 +99,11 @@ def test_a_cancelled_alarm_is_false_until_somebody_says_otherwise(
 ) -> None:
     alarm = ward.alarm(owner, 1, AlarmKind.SOS)
     caregiver.post(f"/alarms/{alarm.id}/steps/cancelled", headers=HTMX, data={"note": "误按"})
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert 'name="verdict" value="false" aria-pressed="true"' in page
     assert "误按" in page
     caregiver.post(f"/alarms/{alarm.id}/feedback", headers=HTMX, data={"verdict": "unsure"})
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert 'name="verdict" value="unsure" aria-pressed="true"' in page
 
 
@@ -135,7 +136,7 @@ def test_a_finder_that_is_mostly_wrong_is_told(
             "UPDATE care.alarm SET source = 'detector', detector = 'early_warning' WHERE id = %s", (alarm.id,)
         )
         for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-            take_step(owner, alarm.id, step, actor_of(county.colleague), note="x")
+            take(owner, alarm.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
         owner.execute(
             "UPDATE care.alarm SET opened_at = opened_at - make_interval(days => %s) WHERE id = %s",
             (days_ago, alarm.id),
@@ -182,7 +183,7 @@ def test_evidence_is_told_in_full(
     page = caregiver.get(f"/alarms/{alarm.id}").text
     for text in (
         "体温偏高。", "36.1–36.9 °C", "37.6 °C", "62%", "翻身", "不低于 8", "something new",
-        "无活动时长", "3小时 30分钟", "应为 2小时", "samples_weak", "很可能", "王德福",
+        "无活动时长", "3 小时 30 分钟", "应为 2 小时", "samples_weak", "很可能", "王德福",
     ):  # fmt: skip
         assert text in page, text
     assert "张建国" not in page, "names of others' residents stay hidden"
@@ -223,24 +224,15 @@ def test_who_says_that_a_cause_has_ended(
 ) -> None:
     alarm = ward.alarm(owner, 0, AlarmKind.WEAK_BREATHING)
     at, device = datetime.now(UTC), ward.mattresses[0]
-    if by_device:
-        told = end_condition(
-            owner,
-            device_id=device.id,
-            kind=AlarmKind.WEAK_BREATHING,
-            cancelled=False,
-            at=at,
-            actor=Actor(device.name),
-        )
-    else:
-        told = end_condition_of(owner, alarm.id, at=at, actor=Actor("weak_breathing"))
-    assert told is not None
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    actor = Actor(device.name if by_device else "weak_breathing")
+    over = Step(step=AlarmStep.CONDITION_ENDED, actor=actor, happened_at=at, detail={"by_device": by_device})
+    assert take(owner, alarm.id, over).line is AlarmStep.CONDITION_ENDED
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert f"</b> {line} <time" in page
     assert note in page
     assert "<b>weak_breathing</b>" not in page, "who it was is told in words"
     caregiver.post("/language", data={"code": "en"})
-    page = caregiver.get(f"/alarms/{alarm.id}").text
+    page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert ("</b> reports that" in page) is by_device
     assert ("</b> shows that" in page) is not by_device
     assert ("The device reports" in page) is by_device

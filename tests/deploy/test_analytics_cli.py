@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics.learnt import NAMES
 from analytics.nightly import train_now
 from analytics.settings import AnalyticsSettings
 from database import leases
@@ -22,6 +23,17 @@ from tests.servers import Database
 pytestmark = pytest.mark.integration
 
 Anshou = Callable[..., str]
+
+
+@pytest.mark.parametrize("verb", ["models", "restore"])
+def test_the_help_names_every_model(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr("sys.argv", ["anshou", "analytics", verb, "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert ", ".join(NAMES) in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.fixture

@@ -60,5 +60,6 @@ def test_one_address_alone_is_an_error(given: str) -> None:
 
 
 def test_an_address_of_something_else_is_refused() -> None:
-    with pytest.raises(DeployError, match="mqtt://user:password@host"):
-        instance.broker_of("https://broker")
+    environ = {"ANSHOU_DATABASE_URL": DATABASE.format(port=1), "ANSHOU_MQTT_URL": "https://broker"}
+    with pytest.raises(DeployError, match="ANSHOU_MQTT_URL is not like mqtt://user:password@host"):
+        instance.current(None, environ)

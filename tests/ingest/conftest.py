@@ -16,12 +16,13 @@ from care.model import CareCategory, SiteKind
 from care.registry import NewDevice
 from database.connections import Connection
 from ingest.alarms import AlarmIngest
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.settle import Rhythm, settle
 from ingest.shares import SharedReadings
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind, Message, to_epoch_ms
 from tests.servers import Broker, Database
 
@@ -61,7 +62,7 @@ class Home:
             since=SINCE,
         )
         self.room_id = registry.add_room(connection, self.site.id, "卧室")
-        self.provisioner = Provisioner(broker.url("provisioner"))
+        self.provisioner = Provisioner(BrokerAddress.parse(broker.url("provisioner")))
         self.wristband = self.add(DeviceKind.WRISTBAND, resident_id=self.resident.id)
         self.button = self.add(DeviceKind.SOS_BUTTON, resident_id=self.resident.id)
         self.motion = self.add(DeviceKind.MOTION, room_id=self.room_id)

@@ -14,12 +14,12 @@ from database.connections import Connection
 from deploy.local import ports
 from ingest.alarms import AlarmIngest
 from ingest.health import Process, watched
-from ingest.history import HistoryKeeper
 from ingest.metrics import LAG_EDGES_S, BacklogMetrics, Lags, Metrics, quantile_s, served
 from ingest.settings import Settings
+from ingest.settling import Settling
 from ingest.shares import SharedReadings
 from protocol import wire
-from protocol.model import Activity, ActivityEvent, AlarmKind, AlarmSignal, VitalSigns
+from protocol.model import Activity, ActivityEvent, AlarmSignal, SignalKind, VitalSigns
 from protocol.wire import Leaf
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 
@@ -75,7 +75,7 @@ def test_what_is_stored_and_what_is_not_is_counted(home: Home, processes: Watche
 
 
 def test_an_alarm_is_counted_on_its_own_way(home: Home, processes: Watched) -> None:
-    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
     eventually(lambda: processes.alarms.totals().stored == 1)
     assert processes.alarms.totals().lags.sum() == 1
     assert processes.readings.totals().stored == 0
@@ -118,7 +118,7 @@ def test_settle_tells_its_backlog(
         " VALUES ('vitals', '2026-01-01 00:00Z', '2026-01-02 00:00Z', 'it is not proven')"
     )
     metrics = Metrics(CollectorRegistry())
-    keeper = HistoryKeeper(settings_of("ingest"), metrics)
+    keeper = Settling(settings_of("ingest"), metrics)
     backlog = BacklogMetrics(metrics.registry)
 
     def value(name: str, **labels: str) -> float | None:
@@ -132,6 +132,7 @@ def test_settle_tells_its_backlog(
         assert value("kept_chunk", source="vitals", begins="2026-01-01", because="it is not proven") == 1
 
 
+@pytest.mark.integration
 def test_metrics_are_served_on_loopback_until_the_end() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.took(3)

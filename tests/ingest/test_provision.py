@@ -7,6 +7,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from care.registry import NewDevice
 from ingest.errors import ProvisionError
 from ingest.provision import Provisioner, device_rights
+from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind
 from protocol.wire import ROOT, Leaf
 from tests.ingest.conftest import Home, eventually
@@ -89,9 +90,10 @@ def test_a_refusal_of_the_broker_is_told(home: Home) -> None:
         home.provisioner.add_device(home.site.code, home.button.device.name, DeviceKind.SOS_BUTTON, "x" * 24)
 
 
+@pytest.mark.integration
 def test_a_broker_that_is_away_is_told() -> None:
     with pytest.raises(ProvisionError, match="cannot be told"):
-        Provisioner("mqtt://a:b@127.0.0.1:1").remove_device("x")
+        Provisioner(BrokerAddress.parse("mqtt://a:b@127.0.0.1:1")).remove_device("x")
 
 
 def test_rights_name_no_foreign_topic() -> None:

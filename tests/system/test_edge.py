@@ -26,6 +26,7 @@ from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import Activity, AlarmSignal, DeviceKind, Message, VitalSigns
 from protocol.wire import Topic
 from simulator import events
@@ -60,7 +61,7 @@ class House:
         )
         self.gateway = gateway.device.name
         self.secret = gateway.secret
-        Provisioner(broker.url("provisioner")).add_device(
+        Provisioner(BrokerAddress.parse(broker.url("provisioner"))).add_device(
             self.site.code, self.gateway, DeviceKind.GATEWAY, self.secret
         )
         self.said: list[Record] = []

@@ -22,10 +22,11 @@ from deploy.local.postgres import as_server_user, dying_with_us
 from gateway.dialects.thingsboard import ThingsBoard, ThingsBoardSettings
 from identity.model import ScopeKind, StaffRole
 from identity.sessions import scope_of, sign_in
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
+from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind
 from protocol.wire import ROOT
 from tests.gateway.conftest import Client, eventually
@@ -93,7 +94,7 @@ def gateway(database: Database, broker: Broker, lan: int, tmp_path: Path) -> Ite
             password=PASSWORD,
             scope=ScopeKind.COUNTY,
         )
-    Provisioner(broker.url("provisioner")).add_device(
+    Provisioner(BrokerAddress.parse(broker.url("provisioner"))).add_device(
         site.code, made.device.name, DeviceKind.GATEWAY, made.secret
     )
     worker = secrets.token_hex(4)

@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, expect
 from starlette.testclient import TestClient
 
-from alarms.detector_settings import RULES, Values, Watch, span_of
+from alarms.detector_settings import Values, rules_of
+from alarms.kinds import KIND_FOUND_BY
 from alarms.model import AlarmPriority
+from alarms.rules import Watch
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.night import BedExit
 from analytics.history import History
-from analytics.judge import Policy, Raise, decide
-from analytics.rounds import CADENCES, Rounds, detectors_of, policies_of
+from analytics.judge import Handling, Raise, decide
+from analytics.rounds import CADENCES, Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from care import registry
+from care.policy import Policy
 from dashboard.app import create_app
 from dashboard.settings import Settings
 from database.connections import Connection, connect
@@ -93,7 +96,7 @@ class Sleeper:
 
 def alarms_of_a_round(service: Connection, settings: AnalyticsSettings) -> list[str]:
     """What one round at NIGHT raises."""
-    Rounds(settings, [BedExit(settings)], policies_of(settings)).go_at(service, NIGHT)
+    Rounds(settings, [BedExit(settings)], handling_of(settings)).go_at(service, NIGHT)
     rows = service.execute("SELECT detector FROM care.alarm WHERE state = 'open'").fetchall()
     return [str(row["detector"]) for row in rows]
 
@@ -145,24 +148,9 @@ def test_back_to_the_usual_and_it_watches_again(
 
 def test_the_rules_speak_of_the_detectors_there_are(settings: AnalyticsSettings) -> None:
     detectors = {detector.name: detector for detector in detectors_of(settings)}
-    others = {"fall", "offline", "outbreak", "device_fault", "device_drift", "battery"}
-    assert set(Watch) == set(detectors) - others
-    for watch, rule in RULES.items():
-        assert rule.kind is detectors[watch].kind
+    assert {name: detector.kind for name, detector in detectors.items()} == KIND_FOUND_BY
+    for watch, rule in rules_of(Policy()).items():
         assert not (rule.has_hours and watch in CADENCES), "what is due once a day needs all hours"
-
-
-def test_the_figures_are_those_of_analytics(settings: AnalyticsSettings) -> None:
-    assert {watch: rule.limit_s for watch, rule in RULES.items() if rule.limit_s} == {
-        Watch.BED_EXIT: settings.bed_exit_s,
-        Watch.WANDERING: settings.wandering_s,
-        Watch.TURNING: settings.no_turning_s,
-        Watch.ABSENCE: settings.absence_days * 86_400,
-    }
-    night = span_of(settings.bed_exit_begins_h, settings.bed_exit_ends_h)
-    assert {rule.hours for watch, rule in RULES.items() if watch in (Watch.BED_EXIT, Watch.WANDERING)} == {
-        night
-    }
 
 
 hours = st.none() | st.tuples(st.integers(0, 23), st.integers(0, 23))
@@ -191,7 +179,7 @@ def test_quiet_is_the_same_for_the_page_and_the_judge(
             "active_to_h": [to_h],
         }
     )
-    kind = RULES[Watch.TURNING].kind
+    kind = KIND_FOUND_BY[Watch.TURNING]
     finding = Finding(
         subject=Subject(SubjectKind.RESIDENT, 7),
         site_id=1,
@@ -202,7 +190,7 @@ def test_quiet_is_the_same_for_the_page_and_the_judge(
     )
     assessment = Assessment(detector="turning", kind=kind, findings=(finding,))
     nothing = pd.DataFrame({"kind": [], "subject": [], "state": []})
-    decided = decide(assessment, nothing, Policy(silence_s=60), now, table)
+    decided = decide(assessment, nothing, Handling(silence_s=60), now, table)
     assert any(isinstance(proposal, Raise) for proposal in decided) is not values.is_quiet(now)
 
 
@@ -268,18 +256,18 @@ def test_switched_off_and_on_again_in_a_browser(
     picture("form")
     form.get_by_text("停用几天").click()
     expect(form.get_by_text("更灵敏").first).to_be_hidden()
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form.get_by_text("请选停用的最后一天")).to_be_visible()
     picture("problems")
     day = (datetime.now(HOME_TIME) + timedelta(days=3)).date().isoformat()
     form.get_by_label("停用到哪一天").fill(day)
     form.get_by_label("原因").fill("回女儿家过节，女儿照看")
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form.get_by_text("请先勾选")).to_be_visible()
     expect(form.get_by_label("原因")).to_have_value("回女儿家过节，女儿照看")
     picture("unconfirmed")
     form.get_by_text("这一项关系到生命安全").click()
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form).to_be_hidden()
     row = page.locator("#watch-inactivity")
     expect(row).to_contain_text("已停用")
@@ -287,13 +275,13 @@ def test_switched_off_and_on_again_in_a_browser(
     expect(page.locator(".watch-record")).to_contain_text("回女儿家过节")
 
     page.get_by_role("button", name="更改：夜间离床").click()
-    form.get_by_text("45分钟").click()
+    form.get_by_text("45 分钟").click()
     form.get_by_text("只在部分时段").click()
     form.locator("[name=from_h]").select_option("23")
     form.locator("[name=to_h]").select_option("5")
     form.get_by_label("原因").fill("习惯看电视到很晚")
     picture("hours")
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator("#watch-bed_exit")).to_contain_text("只在 23:00 至 05:00 报警")
     picture("changed", whole=True)
     page.goto(dashboard.url(f"/residents/{resident.id}"))

@@ -6,19 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.words import (
-    OUR_WORDS,
-    SIGN_WORDS,
-    STATUS_WORDS,
-    NotUnderstoodError,
-    boolean,
-    converted,
-    likely_kind,
-    meaning_of,
-    number,
-    time_ms,
-    units_of,
-)
+from gateway.dialects.names import likely_kind, meaning_of
+from gateway.dialects.times import time_ms
+from gateway.dialects.units import converted, units_of
+from gateway.dialects.values import boolean, number
+from gateway.dialects.words import OUR_WORDS, SIGN_WORDS, STATUS_WORDS, NotUnderstoodError
 from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 
@@ -79,7 +71,7 @@ def test_each_sign_has_its_own_unit_and_no_foreign_one(sign: str) -> None:
     [
         (True, True),
         (0, False),
-        (2, True),
+        (2, None),
         ("ON", True),
         ("off", False),
         ("Not Detected", False),
@@ -115,6 +107,29 @@ def test_states_that_a_device_declared_are_taken_by_its_word() -> None:
         ("x", None),
         (1e300, None),
         (True, None),
+        (1_795_188_802_123_456, 1_795_188_802_123),
+        (1_795_188_802_123_456_789, 1_795_188_802_123),
+        ("20261120233322", 1_795_188_802_000),
+        (20261120233322, 1_795_188_802_000),
+        ("261120233322", 1_795_188_802_000),
+        (2611202333, 1_795_188_780_000),
+        ("20261120233322123", 1_795_188_802_123),
+        ("20261120T153322Z", 1_795_188_802_000),
+        ("20261120", None),
+        ("2026-11-20", None),
+        ("20/11/2026 23:33:22", 1_795_188_802_000),
+        ("20.11.2026 23:33:22", 1_795_188_802_000),
+        ("11/20/2026 23:33:22", 1_795_188_802_000),
+        ("05/11/2026 08:15", 1_793_837_700_000),
+        ("2026/11/20 23:33:22", 1_795_188_802_000),
+        ("2026年11月20日 23:33:22", 1_795_188_802_000),
+        ("Fri, 20 Nov 2026 15:33:22 GMT", 1_795_188_802_000),
+        ("32/01/2026 00:00:00", None),
+        ("20261320233322", None),
+        (99_999_999_999_999, None),
+        (0, None),
+        (86_400, None),
+        ("1970-01-01T00:00:00Z", None),
     ],
 )
 def test_times(value: Any, expected: int | None) -> None:

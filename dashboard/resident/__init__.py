@@ -1,0 +1,1 @@
+"""One resident: who they are, how they are, what watches them."""
