@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ARGS ?=
 ALL = --numprocesses 2 --dist worksteal
+LAYERS = unit integration system
 .DEFAULT_GOAL := help
 .PHONY: help run setup test check format bench screenshots lock clean
 
@@ -22,9 +23,9 @@ setup-dev:
 	@$(PYTHON) -m deploy.local.bootstrap --dev
 	@.venv/bin/python -m deploy.local.prepare --dev
 
-test: setup-dev ## Run all tests against real servers and a real browser (ARGS="tests/care -k alarm")
+test: setup-dev ## Run all tests against real servers and a real browser (ARGS=unit, ARGS="tests/care -k alarm")
 	@.venv/bin/python -m deploy.local.chromium
-	@.venv/bin/python -m pytest $(or $(ARGS),$(ALL))
+	@.venv/bin/python -m pytest $(if $(filter $(LAYERS),$(ARGS)),-m $(ARGS) $(ALL),$(or $(ARGS),$(ALL)))
 
 check: setup-dev ## Lint, formatting, types, scripts, and which room may import which
 	@.venv/bin/ruff check .

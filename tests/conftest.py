@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from database.connections import Connection, connect
-from tests import servers
+from tests import layers, servers
 from tests.machine import Machine, machine_of_its_own
 
 # How long an example takes says how busy the machine is.
@@ -34,6 +34,16 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    layers.mark_and_sort(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with layers.held_to_layer(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from database.connections import Connection, connect
@@ -52,6 +53,11 @@ class Population(Generic[T_co]):
     name: str
     fill: Callable[..., T_co]
     upon: Population[Any] | None = None
+
+
+def asked_for(request: pytest.FixtureRequest, **populations: Population[Any]) -> Population[Any] | None:
+    """The first of these populations that the test speaks of: each is named like its fixture."""
+    return next((one for name, one in populations.items() if name in request.fixturenames), None)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from care.model import CareCategory, RoomKind, Site, SiteKind
 from database.connections import Connection, connect
 from protocol.model import ActivityEvent, DeviceKind, PowerSource
 from protocol.signs import SIGNS
-from tests.servers import Database
+from tests.servers import Database, DatabaseServer, Population, asked_for
 
 NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
 """14:00 of a Monday where the homes are; long ago for every clock that runs these tests."""
@@ -235,9 +235,17 @@ def service(database: Database) -> Iterator[Connection]:
         yield connection
 
 
+WORLD = Population("world", World)
+
+
 @pytest.fixture
-def world(owner: Connection) -> World:
-    return World(owner)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return asked_for(request, world=WORLD)
+
+
+@pytest.fixture
+def world(database_server: DatabaseServer, owner: Connection) -> World:
+    return database_server.content(WORLD, owner)
 
 
 @pytest.fixture

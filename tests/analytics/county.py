@@ -5,8 +5,9 @@ import numpy as np
 from analytics import features
 from care.model import RoomKind, SiteKind
 from protocol.model import DeviceKind
-from tests.analytics.conftest import NOW, World
+from tests.analytics.conftest import NOW, WORLD, World
 from tests.analytics.walkers import walk_daily
+from tests.servers import Population
 
 MIDNIGHT = features.midnight(NOW)
 MIDNIGHT_H = 14
@@ -75,3 +76,6 @@ class LivedCounty:
             " AND hour < %(at)s - make_interval(days => %(end)s)",
             {"at": MIDNIGHT, "begin": begin_days, "end": end_days},
         )
+
+
+LIVED = Population("lived", lambda _, world: LivedCounty(world), upon=WORLD)

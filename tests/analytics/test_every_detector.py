@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from alarms.detector_settings import rules_of
 from alarms.incident import Report, Step, report, take, timeline
 from alarms.kinds import KIND_FOUND_BY, AlarmKind, AlarmPriority, AlarmSource
 from alarms.model import AlarmStep
@@ -17,13 +19,14 @@ from analytics.judge import Amend, Over, decide
 from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
+from care.policy import Policy
 from database.connections import Connection
 from identity.model import Actor
 from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
-from tests.analytics.conftest import NOW, World
+from tests.analytics.conftest import NOW, WORLD, World
 from tests.analytics.walkers import Walker, calm_homes
-from tests.servers import Database
+from tests.servers import Database, DatabaseServer, Population, asked_for
 
 NAMES = [
     detector.name for detector in detectors_of(AnalyticsSettings(database_url="postgresql://nobody@nowhere"))
@@ -147,9 +150,17 @@ class Misfortune:
         self.world.activity_hours(motion, [20 * 24], room_id=room_id)
 
 
+MISFORTUNE = Population("misfortune", lambda _, world: Misfortune(world), upon=WORLD)
+
+
 @pytest.fixture
-def misfortune(world: World) -> Misfortune:
-    return Misfortune(world)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return asked_for(request, misfortune=MISFORTUNE, world=WORLD)
+
+
+@pytest.fixture
+def misfortune(database_server: DatabaseServer, owner: Connection) -> Misfortune:
+    return database_server.content(MISFORTUNE, owner)
 
 
 Score = Callable[[str], Assessment]
@@ -408,3 +419,22 @@ def test_what_is_too_late_changes_nothing(world: World, service: Connection) -> 
     ):
         assert carry_out(service, proposal) == "too_late"
     assert timeline(service, alarm_id) == before
+
+
+def test_those_whose_limits_can_be_widened_ask_by_how_much(
+    misfortune: Misfortune,
+    service: Connection,
+    settings: AnalyticsSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: set[str] = set()
+    tolerance = History.tolerance
+
+    def asking(history: History, detector: str, residents: "pd.Series[int]") -> "pd.Series[float]":
+        asked.add(detector)
+        return tolerance(history, detector, residents)
+
+    monkeypatch.setattr(History, "tolerance", asking)
+    for detector in detectors_of(settings):
+        detector.score(History(service, MIDNIGHT))
+    assert asked == {str(watch) for watch, rule in rules_of(Policy()).items() if rule.tolerances}

@@ -346,6 +346,7 @@ def test_once_does_one_round_and_refuses_beside_another(
     assert "another analytics process" in refused.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("variable", "told"),
     [

@@ -34,18 +34,23 @@ from database import leases
 from database.connections import Connection, connect
 from database.leases import DutyLock
 from protocol.model import DeviceKind
-from tests.analytics.conftest import NOW, World
-from tests.analytics.county import MIDNIGHT, LivedCounty
+from tests.analytics.conftest import NOW, WORLD
+from tests.analytics.county import LIVED, MIDNIGHT, LivedCounty
 from tests.analytics.test_training import assert_same_baseline
-from tests.servers import Database
+from tests.servers import Database, DatabaseServer, Population, asked_for
 
 WAIT_S = 60
 DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def county(world: World) -> LivedCounty:
-    return LivedCounty(world)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return asked_for(request, county=LIVED, world=WORLD)
+
+
+@pytest.fixture
+def county(database_server: DatabaseServer, owner: Connection) -> LivedCounty:
+    return database_server.content(LIVED, owner)
 
 
 @pytest.fixture

@@ -30,15 +30,21 @@ from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate, Rivals
 from database.connections import Connection
 from identity.model import Actor
-from tests.analytics.conftest import NOW, World
-from tests.analytics.county import MIDNIGHT, LivedCounty
+from tests.analytics.conftest import NOW, WORLD, World
+from tests.analytics.county import LIVED, MIDNIGHT, LivedCounty
+from tests.servers import DatabaseServer, Population, asked_for
 
 BEGIN = MIDNIGHT - timedelta(days=14)
 
 
 @pytest.fixture
-def county(world: World) -> LivedCounty:
-    return LivedCounty(world)
+def population(request: pytest.FixtureRequest) -> Population[object] | None:
+    return asked_for(request, county=LIVED, world=WORLD)
+
+
+@pytest.fixture
+def county(database_server: DatabaseServer, owner: Connection) -> LivedCounty:
+    return database_server.content(LIVED, owner)
 
 
 def learn(

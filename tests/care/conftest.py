@@ -10,7 +10,7 @@ from care.model import CareCategory, Resident, RoomKind, Site, SiteKind
 from database.connections import Connection
 from identity.model import ScopeKind, Staff, StaffRole
 from protocol.model import DeviceKind
-from tests.servers import DatabaseServer, Population
+from tests.servers import DatabaseServer, Population, asked_for
 
 PASSWORD = "correct horse battery"
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -101,7 +101,7 @@ COUNTY = Population("county", County)
 
 @pytest.fixture
 def population(request: pytest.FixtureRequest) -> Population[object] | None:
-    return COUNTY if "county" in request.fixturenames else None
+    return asked_for(request, county=COUNTY)
 
 
 @pytest.fixture

@@ -270,6 +270,7 @@ def test_the_process_escalates_survives_kill_and_stops_on_sigterm(
     assert named(owner, alarm_id) == ["shift_leader", "home_director", "operator_manager"]
 
 
+@pytest.mark.integration
 def test_a_wrong_setting_stops_the_start_and_says_which() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "alarms"],

@@ -12,13 +12,13 @@ from dashboard.settings import Settings
 from database.connections import Connection
 from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, running
-from tests.dashboard.ward import WARD, Ward, population_with_ward
-from tests.servers import Database, DatabaseServer, Population
+from tests.dashboard.ward import WARD, Ward
+from tests.servers import Database, DatabaseServer, Population, asked_for
 
 
 @pytest.fixture
 def population(request: pytest.FixtureRequest) -> Population[object] | None:
-    return population_with_ward(request)
+    return asked_for(request, ward=WARD, county=COUNTY)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import math
 import random
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from alarms.incident import Report, report
 from alarms.kinds import KINDS, AlarmKind, AlarmPriority, AlarmSource
 from alarms.model import Alarm
@@ -168,10 +166,3 @@ class Ward:
 
 
 WARD = Population("ward", Ward, upon=COUNTY)
-
-
-def population_with_ward(request: pytest.FixtureRequest) -> Population[object] | None:
-    """The ward, or the county alone, as the test wants it."""
-    if "ward" in request.fixturenames:
-        return WARD
-    return COUNTY if "county" in request.fixturenames else None

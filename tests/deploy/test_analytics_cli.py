@@ -20,6 +20,8 @@ from tests.analytics.conftest import NOW, World
 from tests.analytics.county import LivedCounty
 from tests.servers import Database
 
+pytestmark = pytest.mark.integration
+
 Anshou = Callable[..., str]
 
 

@@ -11,6 +11,8 @@ import pytest
 from deploy.local import bootstrap
 from deploy.local.bootstrap import Environment
 
+pytestmark = pytest.mark.integration
+
 CHECKOUT = Path(__file__).parents[2]
 MADE_FROM = ("requirements.lock", "pyproject.toml", "deploy/centre/pyproject.toml")
 

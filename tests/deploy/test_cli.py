@@ -11,6 +11,8 @@ import pytest
 
 from tests import servers
 
+pytestmark = pytest.mark.integration
+
 ANSHOU = Path(sys.executable).parent / "anshou"
 
 

@@ -10,6 +10,8 @@ import pytest
 from deploy.errors import DeployError
 from deploy.local import debian, places, progress
 
+pytestmark = pytest.mark.integration
+
 
 def test_the_programs_run_with_their_own_libraries() -> None:
     prefix = debian.install()

@@ -13,6 +13,8 @@ from deploy.local import instance, ports
 from deploy.local.data import DataFolder
 from deploy.local.instance import Instance
 
+pytestmark = pytest.mark.integration
+
 DATABASE = "postgresql://owner:o%40@127.0.0.1:{port}/anshou"
 BROKER = "mqtt://provisioner:p@127.0.0.1:1884"
 

@@ -9,6 +9,8 @@ import pytest
 from deploy.errors import DeployError
 from deploy.local import ports
 
+pytestmark = pytest.mark.integration
+
 
 def test_a_taken_port_is_replaced_by_a_free_one() -> None:
     with socket.create_server((ports.LOOPBACK, 0)) as server:

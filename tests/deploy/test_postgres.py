@@ -13,6 +13,8 @@ import pytest
 from deploy.local.postgres import PostgresCluster
 from tests import servers
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def cluster() -> object:

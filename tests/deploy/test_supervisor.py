@@ -18,6 +18,8 @@ from deploy.local.data import DataFolder
 from deploy.local.supervisor import Program, Supervisor, render
 from tests import servers
 
+pytestmark = pytest.mark.integration
+
 Start = Callable[..., subprocess.Popen[bytes]]
 SLEEPER = "import os, time; print(os.environ.get('SAID'), flush=True); time.sleep(600)"
 PATIENCE_S = 40.0

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 DATASETS_VARIABLE = "ANSHOU_DATASETS"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.proxy import Proxies, Proxy, proxies
 
+pytestmark = pytest.mark.integration
+
 ANSWER_S_MAX = 5.0
 SILENCE_S = 0.3
 

@@ -132,6 +132,7 @@ def test_settle_tells_its_backlog(
         assert value("kept_chunk", source="vitals", begins="2026-01-01", because="it is not proven") == 1
 
 
+@pytest.mark.integration
 def test_metrics_are_served_on_loopback_until_the_end() -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.took(3)

@@ -90,6 +90,7 @@ def test_a_refusal_of_the_broker_is_told(home: Home) -> None:
         home.provisioner.add_device(home.site.code, home.button.device.name, DeviceKind.SOS_BUTTON, "x" * 24)
 
 
+@pytest.mark.integration
 def test_a_broker_that_is_away_is_told() -> None:
     with pytest.raises(ProvisionError, match="cannot be told"):
         Provisioner(BrokerAddress.parse("mqtt://a:b@127.0.0.1:1")).remove_device("x")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.servers import Broker
 
+pytestmark = pytest.mark.integration
+
 
 def start(environ: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(

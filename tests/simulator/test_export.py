@@ -93,6 +93,7 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str], says:
     assert says in " ".join(result.stderr.split())
 
 
+@pytest.mark.integration
 def test_what_is_killed_on_the_way_leaves_no_folder_that_looks_whole(tmp_path: Path) -> None:
     target = tmp_path / "county"
     program = [

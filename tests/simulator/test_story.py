@@ -31,6 +31,7 @@ def test_same_seed_same_bytes_whatever_was_told_before(county: County, story: St
     assert story.day(DAY + 1).tobytes() != told.tobytes()
 
 
+@pytest.mark.integration
 def test_another_process_tells_the_same_messages() -> None:
     """Neither hash randomisation nor the order of sets may leak into the story."""
     program = (

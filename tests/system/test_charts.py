@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import APIResponse, Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Response, Route, expect
 
 from alarms import feedback
 from alarms.incident import Step, take
@@ -25,6 +25,21 @@ __all__ = ["county", "dashboard", "population", "ward"]
 pytestmark = pytest.mark.browser
 
 THUMB_PX = 44
+
+
+def turn_until(page: Page, held: list[Any], what: str) -> None:
+    """Let the page go on until something of it is held back."""
+    for _ in range(500):
+        if held:
+            return
+        page.wait_for_timeout(20)
+    pytest.fail(f"not yet: {what}")
+
+
+def wait_until_taken_in(page: Page, answer: Response) -> None:
+    """The page has done with an answer what it does: it has been drawn twice since all of it was there."""
+    answer.finished()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 @pytest.fixture
@@ -190,11 +205,7 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
     page.route(f"**/alarms/{found.id}", hold_the_first)
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
-    for _ in range(500):
-        if held:
-            break
-        page.wait_for_timeout(20)
-    assert held, "the page did not ask for itself"
+    turn_until(page, held, "the page asks for itself")
     with page.expect_response("**/feedback"):
         page.get_by_role("button", name="是，报得对").click()
     page.wait_for_timeout(300)  # the tap asks for the page while the older answer is still on its way
@@ -220,8 +231,7 @@ def test_a_tap_before_the_scripts_are_there_is_not_lost(
     page.goto(dashboard.url(f"/alarms/{found.id}"), wait_until="commit")
     right = page.get_by_role("button", name="是，报得对")
     right.click()
-    page.wait_for_timeout(300)
-    assert held, "the script was asked for"
+    turn_until(page, held, "the script was asked for")
     for route in held:
         route.continue_()
     expect(right).to_have_attribute("aria-pressed", "true")
@@ -238,15 +248,15 @@ def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
     complaints = enter(page, dashboard, path=f"/alarms/{found.id}")
     right = page.get_by_role("button", name="是，报得对")
     right.evaluate("e => { e.mark = 'kept'; }")
-    with page.expect_response(f"**/alarms/{found.id}"):
+    with page.expect_response(f"**/alarms/{found.id}") as answer:
         page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
-    page.wait_for_timeout(300)
+    wait_until_taken_in(page, answer.value)
     assert right.evaluate("e => e.mark") == "kept", "nothing has changed"
     right.hover()
     page.mouse.down()
-    with page.expect_response(f"**/alarms/{found.id}"):
+    with page.expect_response(f"**/alarms/{found.id}") as answer:
         take(owner, found.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我去看看"))
-    page.wait_for_timeout(300)
+    wait_until_taken_in(page, answer.value)
     assert right.evaluate("e => e.mark") == "kept", "a finger is on it"
     page.mouse.up()
     expect(right).to_have_attribute("aria-pressed", "true")

@@ -33,7 +33,7 @@ from protocol.model import ActivityEvent, DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import one_line, sign_in
-from tests.dashboard.running import Dashboard, running
+from tests.dashboard.running import Server, serving
 from tests.servers import Database, DatabaseServer, Population
 
 HTMX = {"HX-Request": "true"}
@@ -360,8 +360,8 @@ def test_hours_set_for_a_person_that_no_longer_fit_are_told(
 
 
 @pytest.fixture
-def dashboard(database: Database, county: County, tmp_path: Path) -> Iterator[Dashboard]:
-    with running(database.web_url, tmp_path, beat_s=1) as dashboard:
+def dashboard(database: Database, county: County) -> Iterator[Server]:
+    with serving(database.web_url, beat_s=1) as dashboard:
         yield dashboard
 
 
@@ -371,7 +371,7 @@ def dashboard(database: Database, county: County, tmp_path: Path) -> Iterator[Da
 )
 def test_set_in_a_browser(
     new_context: Callable[..., BrowserContext],
-    dashboard: Dashboard,
+    dashboard: Server,
     tmp_path: Path,
     name: str,
     size: dict[str, int],
