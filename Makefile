@@ -20,17 +20,18 @@ run: setup ## Start everything on this machine (options: make run ARGS="--http 8
 .PHONY: setup-dev
 setup-dev:
 	@$(PYTHON) -m deploy.local.bootstrap --dev
-	@.venv/bin/python -m deploy.local.prepare
+	@.venv/bin/python -m deploy.local.prepare --dev
 
 test: setup-dev ## Run all tests against real servers and a real browser (ARGS="tests/care -k alarm")
 	@.venv/bin/python -m deploy.local.chromium
 	@.venv/bin/python -m pytest $(or $(ARGS),$(ALL))
 
-check: setup-dev ## Lint, formatting, types, and which room may import which
+check: setup-dev ## Lint, formatting, types, scripts, and which room may import which
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/python -m deploy.local.node node_modules/eslint/bin/eslint.js --max-warnings 0
 
 format: setup-dev ## Put the code into shape
 	@.venv/bin/ruff check --fix-only .
