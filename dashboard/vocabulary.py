@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from alarms.detector_settings import Problem
+from alarms.evidence import Grade
 from alarms.feedback import Verdict
 from alarms.kinds import FINDERS, KINDS, RULES
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from alarms.reasons import Reason
 from care.model import SelfCareLevel, SiteKind
-from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import N_
 from identity.model import ScopeKind, StaffRole

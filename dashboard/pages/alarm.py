@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
+from msgspec import structs
 
 from alarms import feedback, incident
 from alarms.feedback import Verdict
 from alarms.incident import NOTE_LENGTH_MAX, Step
 from alarms.lifecycle import legal_steps
 from alarms.model import AlarmStep
-from dashboard import cards, evidence, queries
+from dashboard import cards, queries
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
@@ -35,14 +36,14 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
         timeline = incident.timeline(session.connection, alarm_id)
-        found = evidence.read(card.evidence, session.language.code)
+        found = card.why
         return page(
             request,
             "alarm.html",
             session,
             card=card,
             timeline=timeline,
-            evidence=found._replace(chart=found.chart if can_draw(card, found.chart) else None),
+            evidence=structs.replace(found, chart=found.chart if can_draw(card, found.chart) else None),
             cases=queries.people_of(session.connection, found.cases),
             **feedback_values(session, card, timeline),
         )

@@ -52,7 +52,7 @@ def test_who_pays_for_themselves_may_travel(
     home.world.connection.execute("UPDATE care.resident SET category = 'private'")
     home.world.activity_hours(home.motion, [20 * DAY_H], room_id=home.hall)
     (finding,) = Absence(settings).score(history).findings
-    assert (str(finding.priority), finding.evidence["subsidised"]) == ("low", False)
+    assert (str(finding.priority), finding.evidence.own["subsidised"]) == ("low", False)
 
 
 def test_a_broken_sensor_accuses_nobody(
@@ -86,5 +86,5 @@ def test_a_bed_never_slept_in(home: Household, history: History, settings: Analy
     home.mattress()
     home.world.activity(home.motion, 3600, ActivityEvent.MOTION, room_id=home.hall)
     (finding,) = Absence(settings).score(history).findings
-    assert "床" in finding.evidence["sentence"]["zh_CN"]
+    assert "床" in finding.evidence.sentence["zh_CN"]
     assert finding.since < NOW

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from alarms.evidence import Grade
 from alarms.feedback import Verdict
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
@@ -15,7 +16,6 @@ from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard import ROOM, vocabulary
 from dashboard.catalogues import extracted, kept
 from dashboard.curves import Range
-from dashboard.evidence import Grade
 from dashboard.intake import Process, Trouble
 from dashboard.languages import CODES, languages, preferred
 from dashboard.resident import words as resident_words
