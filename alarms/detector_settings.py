@@ -12,8 +12,11 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import structs
+
 from alarms.kinds import RULES
 from alarms.rules import ALL_DAY, Rule, Watch
+from care.policy import Policy, effective
 from database.connections import Connection
 from database.errors import ConflictError, DomainError, InvalidError, NotFoundError, translated_errors
 from database.queries import queries
@@ -33,6 +36,21 @@ USUAL = 1.0
 def span_of(from_h: int, to_h: int) -> frozenset[int]:
     """The hours from one up to another, over midnight if need be; from an hour to itself is the whole day."""
     return frozenset((from_h + step) % 24 for step in range((to_h - from_h) % 24 or 24))
+
+
+def rules_of(policy: Policy) -> Mapping[Watch, Rule]:
+    """What may be set for each detector, with the figures that the county has decided."""
+    night = span_of(policy.night_from_h, policy.night_to_h)
+    limits_s = {
+        Watch.BED_EXIT: policy.bed_exit_s,
+        Watch.WANDERING: policy.wandering_s,
+        Watch.TURNING: policy.no_turning_s,
+        Watch.ABSENCE: policy.absence_s,
+    }
+    return {
+        watch: structs.replace(rule, hours=night if rule.at_night else ALL_DAY, limit_s=limits_s.get(watch))
+        for watch, rule in RULES.items()
+    }
 
 
 class Values(Record, frozen=True, kw_only=True):
@@ -200,8 +218,13 @@ def _problem_of_hours(rule: Rule, wish: Wish) -> Problem | None:
         return Problem.NOT_OFFERED
     if wish.active_from_h == wish.active_to_h:
         return Problem.HOURS_EQUAL
-    active = span_of(wish.active_from_h, wish.active_to_h) & rule.hours
-    return Problem.HOURS_FEW if len(active) < HOURS_SHARE_MIN * len(rule.hours) else None
+    active = span_of(wish.active_from_h, wish.active_to_h)
+    return None if looks_enough(rule, active) else Problem.HOURS_FEW
+
+
+def looks_enough(rule: Rule, active: frozenset[int]) -> bool:
+    """Whether somebody who is watched in `active` hours only is still watched in enough of the rule's."""
+    return len(active & rule.hours) >= HOURS_SHARE_MIN * len(rule.hours)
 
 
 def may_set(connection: Connection) -> bool:
@@ -258,7 +281,8 @@ def put(
         raise ConflictError(f"resident {resident_id} has left: nothing watches over them")
     standing = settings_of(connection, resident_id).get(watch)
     wish = wish._replace(reason=wish.reason.replace("\0", "").strip())
-    if problems := problems_of(RULES[watch], wish, now.astimezone(HOME_TIME).date(), standing):
+    rule = rules_of(effective(connection))[watch]
+    if problems := problems_of(rule, wish, now.astimezone(HOME_TIME).date(), standing):
         raise WishError(problems)
     if (standing.changed_at if standing else None) == seen_at and _stands(standing, wish, now):
         return standing

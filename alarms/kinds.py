@@ -13,8 +13,6 @@ from alarms.reasons import ABSENCE, BODY, CALL, DANGER, DEVICE, FALL, HABITS, NI
 from alarms.rules import Rule, Watch
 from protocol.texts import N_
 
-_AT_NIGHT = frozenset({22, 23, 0, 1, 2, 3})
-
 
 class AlarmKind(StrEnum):
     """What an alarm is about. The first eleven are those of `protocol.model.SignalKind`."""
@@ -174,13 +172,13 @@ KINDS: Mapping[AlarmKind, Kind] = {
                 Rule(
                     title=N_("Out of bed at night"),
                     does=N_(
-                        "Calls when they have left the bed between 22 and 4 o’clock and do not come back."
+                        "Calls when they have left the bed between %(night_from_h)s and %(night_to_h)s "
+                        "o’clock and do not come back."
                     ),
                     off_days_max=30,
                     tolerances=(0.5, 1.5, 2),
-                    hours=_AT_NIGHT,
+                    at_night=True,
                     has_hours=True,
-                    limit_s=1_800,
                 ),
             ),
         ),
@@ -202,14 +200,13 @@ KINDS: Mapping[AlarmKind, Kind] = {
                 Rule(
                     title=N_("Doors at night"),
                     does=N_(
-                        "Calls when a door was used between 22 and 4 o’clock and nothing is seen inside "
-                        "afterwards."
+                        "Calls when a door was used between %(night_from_h)s and %(night_to_h)s o’clock and "
+                        "nothing is seen inside afterwards."
                     ),
                     off_days_max=30,
                     tolerances=(0.5, 1.5, 2, 3),
-                    hours=_AT_NIGHT,
+                    at_night=True,
                     has_hours=True,
-                    limit_s=600,
                 ),
             ),
         ),
@@ -402,7 +399,6 @@ KINDS: Mapping[AlarmKind, Kind] = {
                     off_days_max=30,
                     tolerances=(0.75, 1.25, 1.5),
                     has_hours=True,
-                    limit_s=3 * 3_600,
                 ),
             ),
         ),
@@ -436,11 +432,11 @@ KINDS: Mapping[AlarmKind, Kind] = {
                 Rule(
                     title=N_("Signs of living here"),
                     does=N_(
-                        "Tells when there was no sign of life for days, or the bed stays unused for a week."
+                        "Tells when there was no sign of life for %(absence_days)s days, or the bed stays "
+                        "unused for %(bed_unused_nights)s nights."
                     ),
                     off_days_max=30,
                     tolerances=(2,),
-                    limit_s=3 * 86_400,
                 ),
             ),
         ),
@@ -504,4 +500,4 @@ KIND_FOUND_BY: Mapping[str, AlarmKind] = {
 }
 """The one kind of alarm that each detector finds."""
 RULES: Mapping[Watch, Rule] = {watch: rule for watch in Watch if (rule := FINDERS[watch].rule) is not None}
-"""What may be set for each detector that looks at one person. Figures: docs/detectors.md."""
+"""What may be set for each detector that looks at one person. `rules_of` adds the county's figures."""

@@ -28,20 +28,22 @@ class Rule(Struct, frozen=True, kw_only=True):
 
     Attributes:
         title: What stands above it on the page.
-        does: What it does, in a sentence for the ward.
+        does: What it does, in a sentence for the ward, which may name figures of the county's policy.
         off_days_max: For so many days, from today, it can be switched off at once.
         tolerances: By what its thresholds can be multiplied, besides 1; empty: they are the same for all.
+        at_night: Whether it looks only in the hours that the county calls night.
         hours: The local hours in which it looks.
         has_hours: Whether it can be kept to some of them. Only where it looks all the time: a detector that
             is due once a day would be off for ever.
         is_vital: Missing what it sees may cost a life: less of it must be confirmed.
-        limit_s: Its threshold where that is one span of time, unless the installation chose another.
+        limit_s: Its threshold where that is one span of time, as the county has decided.
     """
 
     title: str
     does: str
     off_days_max: int
     tolerances: tuple[float, ...] = ()
+    at_night: bool = False
     hours: frozenset[int] = ALL_DAY
     has_hours: bool = False
     is_vital: bool = False

@@ -15,12 +15,12 @@ import psycopg
 
 from analytics.errors import AlreadyRunningError, AnalyticsError
 from analytics.nightly import NICENESS, STOP_S_MAX, Nightly, train_alone
-from analytics.rounds import Rounds, detectors_of, policies_of
-from analytics.settings import AnalyticsSettings
+from analytics.rounds import Rounds, detectors_of, handling_of
+from analytics.settings import AnalyticsSettings, settings_of
 from analytics.stored import StoredBaselines
 from database.errors import DomainError
-from database.leases import connected, serve, try_to_lead
-from protocol.environment import SettingsError, read_settings
+from database.leases import leading, serve
+from protocol.environment import SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,14 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        settings = read_settings(AnalyticsSettings, "analytics", os.environ)
+        settings = settings_of(os.environ)
     except SettingsError as error:
         print(f"anshou analytics: {error}", file=sys.stderr)
         return 2
     if options.train:
         return _train(settings)
     stored = StoredBaselines(settings)
-    rounds = Rounds(settings, detectors_of(settings, stored, stored), policies_of(settings))
+    rounds = Rounds(settings, detectors_of(settings, stored, stored), handling_of(settings))
     if options.once:
         return _once(rounds)
     stop = threading.Event()
@@ -56,10 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _once(rounds: Rounds) -> int:
-    duty = rounds.duty()
     try:
-        with connected(duty) as connection:
-            if not try_to_lead(connection, duty.lock):
+        with leading(rounds.duty()) as connection:
+            if connection is None:
                 raise AlreadyRunningError("another analytics process is at work, and does this every minute")
             rounds.go(connection)
     except (AlreadyRunningError, DomainError) as error:

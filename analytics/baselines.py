@@ -1,7 +1,7 @@
 """What is usual for each person: the interface, and how it is learnt from the history.
 
 Detectors ask `Baselines` and do not know whether the answer was learnt just now or stored by a nightly
-training. Whoever implements it looks only at what was before `history.now`.
+training. An implementation looks only at what was before `history.now`.
 """
 
 from dataclasses import dataclass
@@ -56,10 +56,10 @@ class Baselines(Protocol):
     """What is usual for each person."""
 
     def vitals(self, history: History, part: Residents) -> VitalBaseline:
-        """Of the signs of the residents in `part`."""
+        """What is usual in the signs of the residents in `part`."""
 
     def rhythm(self, history: History) -> pd.DataFrame:
-        """Of everybody's silences, see `HistoryBaselines.rhythm`."""
+        """What is usual in everybody's silences, see `HistoryBaselines.rhythm`."""
 
 
 class HistoryBaselines:
@@ -75,7 +75,7 @@ class HistoryBaselines:
         self._rhythm: pd.DataFrame | None = None
 
     def vitals(self, history: History, part: Residents) -> VitalBaseline:
-        """Of the signs of the residents in `part`."""
+        """What is usual in the signs of the residents in `part`."""
         self._turn_page(history)
         if part not in self._vitals:
             self._vitals[part] = self._learn_vitals(history, part)
@@ -85,7 +85,7 @@ class HistoryBaselines:
         """Index (resident_id, bathroom, leaving, night); columns limit_s, gap_count.
 
         `limit_s`: a silence so long has not happened to this person there at that time of day, by a margin.
-        Only where it is known well enough; night is from `night_begins_h` to `night_ends_h`.
+        Only where it is known well enough; night is from `rest_from_h` to `rest_to_h`.
         """
         self._turn_page(history)
         if self._rhythm is None:
@@ -180,7 +180,7 @@ def personal_limit_s(limit_s: Floats, bathroom: Flags, settings: AnalyticsSettin
 
 def is_night(hour: "pd.Series[int]", settings: AnalyticsSettings) -> "pd.Series[bool]":
     """Whether each local hour is one in which being in bed is no reason to worry."""
-    begins, ends = settings.night_begins_h, settings.night_ends_h
+    begins, ends = settings.rest_from_h, settings.rest_to_h
     if begins < ends:
         return (hour >= begins) & (hour < ends)
     return (hour >= begins) | (hour < ends)

@@ -19,23 +19,23 @@ from alarms.kinds import AlarmKind
 from analytics import columns
 from analytics.columns import INTEGER, REAL, TIME
 from analytics.news2 import SIGNS
+from care.policy import Policy, effective
 from database.connections import Connection
 from database.queries import queries
 from protocol.model import ActivityEvent, DeviceKind
 
 _sql = queries("analytics", "sql/history.sql")
 
-ON_DEMAND = frozenset(
-    {DeviceKind.BP_CUFF, DeviceKind.GLUCOMETER, DeviceKind.THERMOMETER, DeviceKind.PATROL_TAG}
+SPOT_INSTRUMENTS = frozenset(
+    {DeviceKind.BP_CUFF, DeviceKind.GLUCOMETER, DeviceKind.THERMOMETER, DeviceKind.HEALTH_KIOSK}
 )
-"""Devices that speak only when somebody uses them: their silence says little, their reading is deliberate."""
-SPOT_INSTRUMENTS = (ON_DEMAND | {DeviceKind.HEALTH_KIOSK}) - {DeviceKind.PATROL_TAG}
+"""Devices with which somebody measures on purpose."""
 
 NOT_OF_THE_PERSON = frozenset({ActivityEvent.ROUND})
 """Events that tell of staff, not of residents."""
 
 LIFE_SIGNS_S = 72 * 3_600
-"""How far back the last activity is looked for; whoever was silent for longer was silent at least so long."""
+"""How far back the last activity is looked for. A longer silence counts as one of this length."""
 ALARMS_S = 24 * 3_600
 """How long an ended alarm still counts: the longest silence period."""
 PULSES_S = 31 * 86_400
@@ -100,6 +100,11 @@ class History:
         return self._connection
 
     @cached_property
+    def policy(self) -> Policy:
+        """What the county has decided, as it holds now: the same for the whole round."""
+        return effective(self._connection)
+
+    @cached_property
     def residents(self) -> pd.DataFrame:
         """resident_id, site_id, site_kind, spo2_scale, on_oxygen, category, cannot_turn.
 
@@ -109,9 +114,10 @@ class History:
 
     @cached_property
     def devices(self) -> pd.DataFrame:
-        """device_id, site_id, name, kind, power, retired, seen_at, ever_seen, room_id, room.
+        """device_id, site_id, name, kind, power, retired, seen_at, ever_seen, silent_after_s, room_id, room.
 
-        `seen_at` is the time of its last word, or when it was added; `ever_seen` tells which.
+        `seen_at` is the time of its last word, or when it was added; `ever_seen` tells which. After a silence
+        of `silent_after_s` it is offline.
         """
         return self._rows("devices", times=("seen_at",))
 

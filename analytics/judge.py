@@ -1,12 +1,14 @@
-"""Decides from assessments what becomes of alarms. Pure: all it knows of the past are the alarms themselves.
+"""Decides from assessments what becomes of alarms. Pure: the alarms themselves are its only memory.
 
-Detectors say what they see; here it is decided when that is worth somebody's attention:
-persistence: a finding must have held for a while; silence: what ended a short while ago is not raised again
-unless it is worse, and each time that somebody has looked without its getting better, or worse, the silence
-doubles; no repeats: an active alarm is only touched to raise its priority; hysteresis: an alarm is
-cleared when its detector calls the subject fine, never just because a finding is absent; what carers have set
-for a person: their own times of silence and active hours. An alarm that only people may end is told that its
-cause is over, and is raised again if that comes back after the silence.
+Detectors say what they see. The judge decides when that is worth somebody's attention:
+persistence: a finding must have held for a while;
+silence: what ended a short while ago is not raised again unless it is worse. Each time that somebody has
+looked, and it got neither better nor worse, the silence doubles;
+no repeats: an active alarm is touched only to raise its priority;
+hysteresis: an alarm is cleared when its detector calls the subject fine, never because a finding is absent;
+personal settings: silence and active hours that carers have set for a person.
+An alarm that only people may end is told that its cause is over. If the cause comes back after the silence,
+the alarm is raised again.
 """
 
 from collections.abc import Mapping
@@ -21,14 +23,14 @@ from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 
 REPEATS_S = 72 * 3_600
-"""So far back it counts how often somebody has looked at the same."""
+"""How far back it counts how often somebody has looked at the same."""
 WORSE_POINTS = 2
-"""By so many points more NEWS2 is worse, also within the same priority."""
+"""NEWS2 is worse when it has so many points more, also within the same priority."""
 _RANK = {priority: rank for rank, priority in enumerate(AlarmPriority)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy:
+class Handling:
     """How a kind of finding becomes an alarm.
 
     Attributes:
@@ -76,16 +78,16 @@ class Amend:
     finding: Finding
 
 
-Proposal = Raise | Over | Amend
+Decision = Raise | Over | Amend
 
 
 def decide(
     assessment: Assessment,
     alarms: pd.DataFrame,
-    policy: Policy,
+    handling: Handling,
     now: datetime,
     settings: pd.DataFrame | None = None,
-) -> tuple[Proposal, ...]:
+) -> tuple[Decision, ...]:
     """What should be done about `assessment`.
 
     Deciding again after it was done gives nothing.
@@ -93,35 +95,35 @@ def decide(
     Args:
         assessment: what a detector saw.
         alarms: as `History.standing_alarms`.
-        policy: how this kind of finding becomes an alarm.
+        handling: how this kind of finding becomes an alarm.
         now: the time of the assessment.
         settings: what carers have set, as `History.detector_settings`; None: nothing.
     """
     active, ended = _by_subject(alarms[alarms["kind"] == str(assessment.kind)])
     quiet = _quiet(assessment.detector, settings, now)
-    proposals: list[Proposal] = []
+    decisions: list[Decision] = []
     for finding in assessment.findings:
         subject = str(finding.subject)
         alarm = active.get(subject)
         if finding.grade is not None:
             if alarm is not None and alarm["grade"] != finding.grade:
-                proposals.append(
+                decisions.append(
                     Amend(detector=assessment.detector, alarm_id=int(alarm["id"]), finding=finding)
                 )
         elif finding.subject not in quiet and _worth_raising(
-            finding, alarm, ended.get(subject, []), policy, now
+            finding, alarm, ended.get(subject, []), handling, now
         ):
-            proposals.append(Raise(detector=assessment.detector, finding=finding))
+            decisions.append(Raise(detector=assessment.detector, finding=finding))
     for well, since in assessment.fine.items():
         alarm = active.get(str(well))
         if (
             alarm is not None
             and alarm["detector"] == assessment.detector
-            and now - since >= timedelta(seconds=policy.clear_after_s)
+            and now - since >= timedelta(seconds=handling.clear_after_s)
             and pd.isna(alarm["condition_ended_at"])
         ):
-            proposals.append(Over(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
-    return tuple(proposals)
+            decisions.append(Over(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+    return tuple(decisions)
 
 
 def _by_subject(
@@ -167,16 +169,16 @@ def _worth_raising(
     finding: Finding,
     active: Mapping[str, Any] | None,
     ended: list[Mapping[str, Any]],
-    policy: Policy,
+    handling: Handling,
     now: datetime,
 ) -> bool:
     if active is not None:
         over_at = active["condition_ended_at"]
-        back = not pd.isna(over_at) and now - over_at >= timedelta(seconds=policy.silence_s)
+        back = not pd.isna(over_at) and now - over_at >= timedelta(seconds=handling.silence_s)
         return back or _RANK[finding.priority] > _RANK[AlarmPriority(active["priority"])]
-    if now - finding.since < timedelta(seconds=policy.persistence_s):
+    if now - finding.since < timedelta(seconds=handling.persistence_s):
         return False
-    quiet_after = now - timedelta(seconds=_silence_s(finding, ended, policy))
+    quiet_after = now - timedelta(seconds=_silence_s(finding, ended, handling))
     return not any(_over_at(alarm) > quiet_after and not _is_worse(finding, alarm) for alarm in ended)
 
 
@@ -188,12 +190,14 @@ def _is_worse(finding: Finding, alarm: Mapping[str, Any]) -> bool:
     return known and finding.severity >= alarm["severity"] + WORSE_POINTS
 
 
-def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], policy: Policy) -> float:
-    """Who has looked at the same for the third time need not be called every half hour (ISA-18.2)."""
+def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], handling: Handling) -> float:
+    """Longer each time that somebody has looked at the same: nobody is called every half hour (ISA-18.2)."""
     looked = sum(not pd.isna(alarm["resolved_at"]) for alarm in ended)
     if finding.priority is AlarmPriority.HIGH or not looked:
-        return policy.silence_s
-    return max(policy.silence_s, min(policy.silence_s * 2.0 ** (looked - 1), policy.repeated_silence_s_max))
+        return handling.silence_s
+    return max(
+        handling.silence_s, min(handling.silence_s * 2.0 ** (looked - 1), handling.repeated_silence_s_max)
+    )
 
 
 def _over_at(alarm: Mapping[str, Any]) -> datetime:

@@ -223,8 +223,8 @@ def recipe(name: str, settings: AnalyticsSettings) -> str:
             "inactivity_bathroom_s": settings.inactivity_bathroom_s,
             "inactivity_personal_factor": settings.inactivity_personal_factor,
             "inactivity_personal_margin_s": settings.inactivity_personal_margin_s,
-            "night_begins_h": settings.night_begins_h,
-            "night_ends_h": settings.night_ends_h,
+            "rest_from_h": settings.rest_from_h,
+            "rest_to_h": settings.rest_to_h,
         },
         ROUTINE: {
             "days": routine.DAYS,

@@ -33,7 +33,7 @@ from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
-from analytics.judge import Amend, Over, Policy, Proposal, Raise, decide
+from analytics.judge import Amend, Decision, Handling, Over, Raise, decide
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from database.leases import Duty, DutyLock
@@ -77,7 +77,7 @@ CADENCES: Mapping[str, Cadence] = {
 }
 """Detectors that are not due every minute, by name."""
 SLOW_AFTER_S_MAX = 20.0
-"""So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
+"""After so long a round starts no more slow detectors: those of every minute come first again."""
 
 
 class Pooled(PooledHabits, PooledRestlessness, Protocol):
@@ -104,18 +104,18 @@ def detectors_of(
         DeviceFault(settings),
         Battery(settings),
         DeviceDrift(settings),
-        Absence(settings),
+        Absence(),
         Routine(settings, pooled),
         Restlessness(settings, pooled),
     )
 
 
-def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
+def handling_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Handling]:
     """How each kind of finding becomes an alarm. Their persistence is in the windows of the detectors."""
-    slow = Policy(silence_s=settings.slow_silence_s)
-    at_night = Policy(silence_s=settings.vitals_silence_s)
+    slow = Handling(silence_s=settings.slow_silence_s)
+    at_night = Handling(silence_s=settings.vitals_silence_s)
     return {
-        AlarmKind.VITALS: Policy(
+        AlarmKind.VITALS: Handling(
             silence_s=settings.vitals_silence_s,
             repeated_silence_s_max=settings.vitals_repeated_silence_s_max,
         ),
@@ -124,14 +124,14 @@ def policies_of(settings: AnalyticsSettings) -> Mapping[AlarmKind, Policy]:
         AlarmKind.BED_EXIT: at_night,
         AlarmKind.WANDERING: at_night,
         AlarmKind.NO_TURNING: at_night,
-        AlarmKind.DEVICE_OFFLINE: Policy(silence_s=settings.offline_silence_s),
-        AlarmKind.INACTIVITY: Policy(silence_s=settings.inactivity_silence_s),
+        AlarmKind.DEVICE_OFFLINE: Handling(silence_s=settings.offline_silence_s),
+        AlarmKind.INACTIVITY: Handling(silence_s=settings.inactivity_silence_s),
         AlarmKind.HEALTH_CHANGE: slow,
         AlarmKind.OUT_OF_LIMITS: slow,
         AlarmKind.OUTBREAK: slow,
         AlarmKind.FAULT: slow,
         AlarmKind.LOW_BATTERY: slow,
-        AlarmKind.ABSENCE: Policy(silence_s=settings.absence_silence_s),
+        AlarmKind.ABSENCE: Handling(silence_s=settings.absence_silence_s),
         AlarmKind.ROUTINE_CHANGE: slow,
         AlarmKind.RESTLESSNESS: slow,
     }
@@ -149,12 +149,12 @@ class Rounds:
         self,
         settings: AnalyticsSettings,
         detectors: Sequence[Detector],
-        policies: Mapping[AlarmKind, Policy],
+        handling: Mapping[AlarmKind, Handling],
         cadences: Mapping[str, Cadence] = CADENCES,
     ) -> None:
         self._settings = settings
         self._detectors = detectors
-        self._policies = policies
+        self._handling = handling
         self._cadences = cadences
         self.counts: Counter[str] = Counter()
 
@@ -218,30 +218,30 @@ class Rounds:
         self, connection: Connection, detector: Detector, history: History, known_at: datetime | None
     ) -> None:
         assessment = detector.score(history)
-        policy = self._policies[detector.kind]
-        standing = history.standing_alarms([detector.kind], max(ALARMS_S, policy.remembered_s))
-        for proposal in decide(assessment, standing, policy, history.now, history.detector_settings):
+        handling = self._handling[detector.kind]
+        standing = history.standing_alarms([detector.kind], max(ALARMS_S, handling.remembered_s))
+        for decision in decide(assessment, standing, handling, history.now, history.detector_settings):
             try:
-                done = carry_out(connection, proposal, known_at)
+                done = carry_out(connection, decision, known_at)
             except psycopg.Error:
                 if connection.closed:
                     raise
                 self.counts[f"failed:{detector.name}"] += 1
-                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, proposal)
+                log.exception("detector %s: cannot carry out %s; the others go on", detector.name, decision)
             else:
                 self.counts[done] += 1
 
 
-def carry_out(connection: Connection, proposal: Proposal, known_at: datetime | None = None) -> str:
+def carry_out(connection: Connection, decision: Decision, known_at: datetime | None = None) -> str:
     """Do what the judge proposes, in a transaction of its own; what was done, or "too_late".
 
     `known_at`: when it was decided, where that is not now.
     """
-    actor = Actor(proposal.detector)
+    actor = Actor(decision.detector)
     with connection.transaction():
-        match proposal:
+        match decision:
             case Raise(finding=finding):
-                incident.report(connection, _report(proposal.detector, finding, known_at))
+                incident.report(connection, _report(decision.detector, finding, known_at))
                 return "raised"
             case Over(alarm_id=alarm_id, fine_since=fine_since):
                 step = Step(

@@ -1,10 +1,15 @@
-"""Settings of analytics. Every threshold of a detector is here, with its unit in its name."""
+"""Settings of analytics: thresholds of detectors that no county sets, each with its unit in its name.
 
+What the county sets is in `care.policy`.
+"""
+
+from collections.abc import Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from analytics.models.restlessness import ALARM_SHARE
+from protocol.environment import read_settings
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 SpanS = Annotated[int, Meta(ge=60, le=30 * 86_400)]
@@ -34,17 +39,14 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         vitals_lookback_s: How far it reaches back at most for them.
         vitals_abnormal_share: An alarm needs more than this share of the window's samples abnormal.
         vitals_normal_share: The alarm's cause is gone when no more than this share is abnormal.
-        hr_age_s_max: A pulse older than this is not scored; so for the other signs.
+        hr_age_s_max: A pulse older than this is not scored; the same for the other signs.
         rr_age_s_max: Respiration.
         spo2_age_s_max: Oxygen saturation.
         temp_age_s_max: Temperature; measured a few times a day, so it holds for hours.
         sbp_age_s_max: Systolic blood pressure; likewise.
-        offline_mains_s: Silence after which a mains-powered device is offline.
-        offline_battery_s: So for a battery-powered one.
-        offline_on_demand_s: So for one that speaks only when somebody uses it: cuff, thermometer, tag.
-        offline_hold_back_s: By how much all that is longer while nothing at all is heard from the county.
+        offline_hold_back_s: By how much the limits of silence are longer while nothing at all is heard.
         inactivity_s: Silence of a person's sensors that is too long.
-        inactivity_bathroom_s: So for a person who was last seen in a bathroom.
+        inactivity_bathroom_s: The same for a person who was last seen in a bathroom.
         inactivity_personal_factor: A silence is too long at so many times the longest that the person had
             there at that time of day in the last weeks, where that is known;
         inactivity_personal_margin_s: plus this;
@@ -61,46 +63,39 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         baseline_score: Combined personal deviations from which on signs have left what is usual.
         baseline_trend_deviations: Personal deviations of one sign over three days that are a trend.
         baseline_persistence_h: For how many hours that must hold.
-        night_begins_h: Local hour at which being in bed becomes no reason to worry.
-        night_ends_h: Local hour at which that ends.
-        bed_exit_begins_h: Local hour from which on somebody who has left the bed should come back,
-        bed_exit_ends_h: and until which.
-        bed_exit_s: After how long out of bed at night somebody should look.
-        bed_exit_high_factor: At so many times this, with nothing seen since, the priority becomes high.
-        wandering_s: How long after a door at night nothing was seen inside.
-        wandering_high_s: So for high priority.
+        rest_from_h: Local hour at which being in bed becomes no reason to worry.
+        rest_to_h: Local hour at which that ends.
+        bed_exit_high_factor: At so many times the limit out of bed at night, with nothing seen since, the
+            priority becomes high.
+        wandering_high_factor: At so many times the limit after a door at night the priority becomes high.
         weak_breathing_rr: Breaths a minute, at most so many of which are too few.
         weak_breathing_window_s: The window in which nearly all readings must be so.
         weak_breathing_samples_min: With fewer readings in it nothing is said.
-        no_turning_s: How long somebody who cannot turn may lie without being turned.
-        no_turning_medium_factor: At so many times this the priority becomes medium.
+        no_turning_medium_factor: At so many times the limit without being turned the priority becomes medium.
         fall_grade_s: For how long after a fall nothing must move before it is certain.
-        fall_walk_s: Who walks or lies in bed within this time has hardly fallen badly.
+        fall_walk_s: A person who walks or lies in bed within this time has hardly fallen badly.
         fall_window_s: For how long after a fall its alarm is added to.
         flat_hr_s: A pulse that does not change in this time is a stuck sensor.
-        flat_other_s: So for oxygen and temperature, which are steadier.
+        flat_other_s: The same for oxygen and temperature, which are steadier.
         battery_days: A battery that will be low in fewer days is named.
         refusals_max: So many messages a day outside physical limits are a fault.
         presses_max: A button that is pressed so often in a day is a fault, unless somebody says otherwise.
-        absence_days: Without any sign for so many days somebody is hardly living there.
-        absence_red_days: So for the subsidised: the limit of the authorities.
-        bed_unused_nights: A bed that nobody lay in for so many nights.
         outbreak_cases_min: So many people newly ill in three days are an outbreak at the earliest.
         outbreak_chance_max: And no more likely than this by the home's own background.
         routine_distance: How far, in personal deviations, habits must be from the past.
         routine_rare_share: And rarer than this share of all days of all people.
-        restlessness_share: So large a share of all days of people living alone is restless enough to be told.
+        restlessness_share: The share of all days of people living alone that is restless enough to be told.
         models_age_days_max: What was learnt at night is used for so many days after its last reading; then
             it is learnt anew from the history until a training succeeds.
         training_s_max: After how long a nightly training is given up.
-        training_statement_s_max: So for one query of it.
+        training_statement_s_max: The same for one query of it.
         vitals_silence_s: For how long after an alarm's end the same is not raised again, unless it is worse.
         vitals_repeated_silence_s_max: It doubles with each such alarm of three days that somebody has
             resolved, up to this; not for high priority, nor for two points of NEWS2 more.
-        offline_silence_s: So for devices.
-        slow_silence_s: So for what is not looked at every minute.
-        inactivity_silence_s: So for inactivity.
-        absence_silence_s: So for those who hardly live where they are said to live.
+        offline_silence_s: The same for silent devices.
+        slow_silence_s: The same for what is not looked at every minute.
+        inactivity_silence_s: The same for inactivity.
+        absence_silence_s: The same for people who hardly live where they are said to live.
     """
 
     database_url: str
@@ -117,9 +112,6 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     spo2_age_s_max: SignAgeS = 1_800
     temp_age_s_max: SignAgeS = 6 * 3_600
     sbp_age_s_max: SignAgeS = 6 * 3_600
-    offline_mains_s: SpanS = 600
-    offline_battery_s: SpanS = 25 * 3_600
-    offline_on_demand_s: SpanS = 7 * 86_400
     offline_hold_back_s: SpanS = 1_800
     inactivity_s: InactivityS = 10 * 3_600
     inactivity_bathroom_s: InactivityS = 4 * 3_600
@@ -138,18 +130,13 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     baseline_score: Annotated[float, Meta(gt=0, le=100)] = 3.0
     baseline_trend_deviations: Annotated[float, Meta(gt=0, le=100)] = 5.0
     baseline_persistence_h: Annotated[int, Meta(ge=1, le=24)] = 2
-    night_begins_h: HourOfDay = 20
-    night_ends_h: HourOfDay = 8
-    bed_exit_begins_h: HourOfDay = 22
-    bed_exit_ends_h: HourOfDay = 4
-    bed_exit_s: SpanS = 1_800
+    rest_from_h: HourOfDay = 20
+    rest_to_h: HourOfDay = 8
     bed_exit_high_factor: Annotated[float, Meta(ge=1, le=10)] = 2.0
-    wandering_s: SpanS = 600
-    wandering_high_s: SpanS = 1_800
+    wandering_high_factor: Annotated[float, Meta(ge=1, le=10)] = 3.0
     weak_breathing_rr: Annotated[float, Meta(gt=0, le=12)] = 7.5
     weak_breathing_window_s: SpanS = 600
     weak_breathing_samples_min: Annotated[int, Meta(ge=1, le=100)] = 5
-    no_turning_s: SpanS = 3 * 3_600
     no_turning_medium_factor: Annotated[float, Meta(ge=1, le=10)] = 1.5
     fall_grade_s: SpanS = 120
     fall_walk_s: SpanS = 600
@@ -159,9 +146,6 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     battery_days: Annotated[int, Meta(ge=1, le=90)] = 14
     refusals_max: Annotated[int, Meta(ge=1, le=10_000)] = 5
     presses_max: Annotated[int, Meta(ge=2, le=1_000)] = 10
-    absence_days: Annotated[int, Meta(ge=1, le=40)] = 3
-    absence_red_days: Annotated[int, Meta(ge=1, le=40)] = 15
-    bed_unused_nights: Annotated[int, Meta(ge=1, le=40)] = 7
     outbreak_cases_min: Annotated[int, Meta(ge=2, le=100)] = 3
     outbreak_chance_max: Share = 0.001
     routine_distance: Annotated[float, Meta(gt=0, le=10)] = 4.0
@@ -176,3 +160,28 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     slow_silence_s: SilenceS = 86_400
     inactivity_silence_s: SilenceS = 3_600
     absence_silence_s: Annotated[int, Meta(ge=0, le=40 * 86_400)] = 7 * 86_400
+
+
+_POLICY = "the county sets this now, on its page or with: anshou policy set"
+MOVED: Mapping[str, str] = {
+    "offline_mains_s": f"{_POLICY} device_silence_mains_s",
+    "offline_battery_s": f"{_POLICY} device_silence_battery_s",
+    "offline_on_demand_s": f"{_POLICY} device_silence_on_demand_s",
+    "bed_exit_begins_h": f"{_POLICY} night_from_h",
+    "bed_exit_ends_h": f"{_POLICY} night_to_h",
+    "bed_exit_s": f"{_POLICY} bed_exit_s",
+    "wandering_s": f"{_POLICY} wandering_s",
+    "wandering_high_s": "a multiple of the county's wandering_s now: wandering_high_factor",
+    "no_turning_s": f"{_POLICY} no_turning_s",
+    "absence_days": f"{_POLICY} absence_days",
+    "absence_red_days": f"{_POLICY} absence_red_days",
+    "bed_unused_nights": f"{_POLICY} bed_unused_nights",
+    "night_begins_h": "now rest_from_h",
+    "night_ends_h": "now rest_to_h",
+}
+"""Settings that there once were, and where each has gone."""
+
+
+def settings_of(environ: Mapping[str, str]) -> AnalyticsSettings:
+    """The settings in `environ`. SettingsError for what is unknown, and with the way for what has moved."""
+    return read_settings(AnalyticsSettings, "analytics", environ, moved=MOVED)

@@ -28,8 +28,8 @@ OPTIONS: Mapping[str, Mapping[str, tuple[int | None, str]]] = {
 """Of single benchmarks: whole numbers, with default and explanation. Known without importing any of them."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run one benchmark; 0 when every figure reaches its target, else 1."""
+def parser() -> argparse.ArgumentParser:
+    """What `anshou bench` understands."""
     parser = argparse.ArgumentParser(prog="anshou bench", description=__doc__)
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
     for name in NAMES:
@@ -37,7 +37,12 @@ def main(arguments: list[str]) -> int:
         benchmark.add_argument("--json", action="store_true", help="one JSON object instead of a table")
         for option, (default, explanation) in OPTIONS.get(name, {}).items():
             benchmark.add_argument(f"--{option}", type=int, default=default, help=explanation)
-    options = vars(parser.parse_args(arguments))
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Run one benchmark; 0 when every figure reaches its target, else 1."""
+    options = vars(parser().parse_args(arguments))
     name, as_json = options.pop("name"), options.pop("json")
     figures = importlib.import_module(f"benchmarks.{name}").run(**options)
     report(f"anshou bench {name}", figures, as_json=as_json)

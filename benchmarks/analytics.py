@@ -27,7 +27,7 @@ from analytics.detectors.restlessness import COHORT_DAYS, past_habits
 from analytics.detectors.routine import DAYS, last_evening
 from analytics.history import History, record_pulse
 from analytics.judge import decide
-from analytics.rounds import CADENCES, detectors_of, policies_of
+from analytics.rounds import CADENCES, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from analytics.training import JUDGED, PART_COUNT
 from analytics.versions import list_versions
@@ -304,13 +304,13 @@ def _round(
     connection: Connection, settings: AnalyticsSettings, detectors: Sequence[Detector], now: datetime
 ) -> None:
     """As `Rounds.go_at`, up to the proposals."""
-    policies = policies_of(settings)
+    handling = handling_of(settings)
     record_pulse(connection, now)
     history = History(connection, now)
     for detector in detectors:
         assessment = detector.score(history)
         standing = history.standing_alarms([detector.kind])
-        decide(assessment, standing, policies[detector.kind], now, history.detector_settings)
+        decide(assessment, standing, handling[detector.kind], now, history.detector_settings)
 
 
 def _bare(connection: Connection, settings: AnalyticsSettings, now: datetime) -> float:

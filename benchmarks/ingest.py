@@ -17,11 +17,12 @@ from benchmarks.load import Publisher, publish_packet
 from benchmarks.stack import Stack, add_fleet, cpu_s, resident_mb, running_stack
 from database.connections import Connection, connect
 from ingest import pgcopy
-from ingest.rows import VitalsRow
+from ingest.rows import VITALS_COLUMNS, VitalsRow
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.model import VitalSigns
+from protocol.signs import SIGNS
 from protocol.wire import Leaf
 
 HOMES = 100
@@ -215,7 +216,7 @@ def _copy_rows_per_s(stack: Stack) -> float:
         time_us = start_us + block * 1_000_000
         rows = [_copied_row(generator, time_us, n) for n in range(1, ROWS_A_COPY + 1)]
         blocks.append(pgcopy.pack_vitals(pgcopy.columns_of(rows)))
-    columns = ", ".join(["time", *VitalsRow._fields[1:]])
+    columns = ", ".join(["time", *VITALS_COLUMNS[1:]])
     with psycopg.connect(stack.owner_url) as connection:
         connection.execute("TRUNCATE readings.vitals")
         connection.commit()
@@ -232,7 +233,4 @@ def _copy_rows_per_s(stack: Stack) -> float:
 
 def _copied_row(generator: random.Random, time_us: int, device_id: int) -> VitalsRow:
     signs = _vitals(generator, 0)
-    return VitalsRow(
-        *(time_us, device_id, device_id, False),
-        *(signs.hr, signs.rr, signs.spo2, signs.temp, signs.sbp, None, None, None),
-    )
+    return VitalsRow(time_us, device_id, device_id, False, tuple(getattr(signs, sign) for sign in SIGNS))

@@ -65,7 +65,7 @@ def _tell(day: int) -> int:
 
 
 def _said_per_s() -> tuple[float, float]:
-    """Messages a second as `anshou simulate --mqtt` says them, and as a client that only publishes."""
+    """Messages a second as `anshou simulate --mqtt URL` says them, and as a client that only publishes."""
     story = Story(county_of(12, SAID_RESIDENTS))
     with running_stack() as stack:
         url = stack.mqtt_url("simulator")

@@ -15,17 +15,22 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
-from dashboard import auth
+from dashboard.accuracy import page as accuracy
+from dashboard.alarm import page as alarm
 from dashboard.api import alarms, health, me, signs
 from dashboard.api import gateways as gateways_api
 from dashboard.context import SESSION_COOKIE, language_of, make_context
+from dashboard.county import page as county
 from dashboard.desk import page as desk
+from dashboard.devices import page as devices
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
-from dashboard.pages import alarm, county, detectors, feedback, gateways, watching
+from dashboard.policy import page as policy
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.resident import page as resident
 from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
+from dashboard.sensitivity import page as sensitivity
 from dashboard.settings import Settings
+from dashboard.sign_in import page as sign_in
 from database.errors import DomainError, InvalidError, NotFoundError
 
 GZIP_BYTES_MIN = 1_000
@@ -92,15 +97,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
     app.mount(f"/static/{static_version()}", VersionedFiles(directory=STATIC), name="static")
     for module in (
-        auth,
+        sign_in,
         desk,
         alarm,
-        feedback,
         resident,
-        watching,
+        sensitivity,
         county,
-        detectors,
-        gateways,
+        accuracy,
+        policy,
+        devices,
         health,
         me,
         alarms,

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from alarms.model import Alarm
 from care.model import SelfCareLevel, SiteKind
+from dashboard.languages import Language
+from dashboard.rooms import room_name
 from database.connections import Connection
 from database.errors import NotFoundError
 from database.queries import queries
@@ -35,6 +37,7 @@ class Card(Alarm, frozen=True, kw_only=True):
     last_actor: str | None
     last_at: datetime | None
     ended_by_device: bool | None
+    escalated_to: str | None
 
 
 class Cards(NamedTuple):
@@ -58,3 +61,8 @@ def of_alarm(connection: Connection, alarm_id: int) -> Card:
     if row is None:
         raise NotFoundError(f"there is no alarm {alarm_id} here", alarm_id=alarm_id)
     return Card.from_row(row)
+
+
+def about(card: Card, language: Language) -> str:
+    """Whom an alarm is about, else the room or the place."""
+    return card.resident_name or room_name(card.room_name, language) or card.site_name

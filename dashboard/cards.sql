@@ -13,6 +13,10 @@ SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, si
         SELECT (detail ->> 'by_device')::boolean FROM care.alarm_event
         WHERE alarm_event.alarm_id = alarm.id AND step = 'condition_ended' ORDER BY id DESC LIMIT 1
     ) END AS ended_by_device,
+    CASE WHEN alarm.escalation_level > 0 THEN (
+        SELECT coalesce(detail ->> 'role', detail ->> 'told') FROM care.alarm_event -- `told`: its earlier name
+        WHERE alarm_event.alarm_id = alarm.id AND step = 'escalated' ORDER BY id DESC LIMIT 1
+    ) END AS escalated_to,
     count(*) OVER () AS total
 FROM care.alarm
 JOIN care.site ON site.id = alarm.site_id

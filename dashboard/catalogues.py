@@ -1,13 +1,12 @@
 """The catalogues' upkeep: `python -m dashboard.catalogues` writes what the code says into the .po files.
 
-Texts that are new get an empty translation (in English the text itself), texts that are gone go; a test
-fails until every catalogue is complete.
+Texts that are new get an empty translation, texts that are gone go; a test fails until every catalogue
+is complete. The source language has none: gettext gives the texts themselves.
 """
 
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -15,12 +14,14 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
 from dashboard import ROOM
-from dashboard.languages import CODES, DOMAIN
+from dashboard.languages import CODES, DOMAIN, SOURCE_LANGUAGE
 
-ROOMS = ("dashboard", "alarms")
-"""Where texts for pages are marked."""
+ROOMS = (ROOM, ROOM.with_name("alarms"), ROOM.with_name("protocol"))
+"""Where texts for people are marked."""
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "encoding": "utf-8"}}
+TRANSLATED = tuple(code for code in CODES if code != SOURCE_LANGUAGE)
+"""The languages that have a catalogue."""
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The same date in every file: a real one would change the file without a change of its texts."""
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
@@ -31,10 +32,10 @@ def extracted() -> Catalog:
     catalogue = Catalog(domain=DOMAIN, project="Anshou", charset="utf-8")
     for room in ROOMS:
         for file, _line, message, _comments, context in extract_from_dir(
-            str(resources.files(room)), METHODS, OPTIONS, KEYWORDS, strip_comment_tags=True
+            room, METHODS, OPTIONS, KEYWORDS, strip_comment_tags=True
         ):
             # No line numbers: they change with every edit and say little.
-            catalogue.add(message, locations=[(f"{room}/{file}", None)], context=context)  # type: ignore[list-item]
+            catalogue.add(message, locations=[(f"{room.name}/{file}", None)], context=context)  # type: ignore[list-item]
     return catalogue
 
 
@@ -53,7 +54,7 @@ def kept(code: str) -> Catalog:
 def update() -> Iterator[str]:
     """Bring every catalogue up to the code; yields what is still missing, a line each."""
     template = extracted()
-    for code in CODES:
+    for code in TRANSLATED:
         catalogue = kept(code)
         catalogue.update(template, no_fuzzy_matching=True, update_creation_date=False)
         catalogue.obsolete.clear()
@@ -64,8 +65,6 @@ def update() -> Iterator[str]:
         catalogue.version = "1"
         catalogue.creation_date = catalogue.revision_date = EPOCH
         for message in catalogue:
-            if message.id and not _is_translated(message) and code == "en":
-                message.string = message.id
             if message.id and not _is_translated(message):
                 yield f"{code}: {message.id}"
         file_of(code).parent.mkdir(parents=True, exist_ok=True)

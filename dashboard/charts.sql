@@ -14,7 +14,7 @@ SELECT device_id FROM care.device_assignment
 WHERE room_id = %(room_id)s AND during && tstzrange(%(since)s, %(until)s);
 
 -- name: device_signs
-SELECT time, hr, rr, spo2, temp, sbp, dbp, glucose, weight FROM scoped.vitals
+SELECT time, {each sign: $} FROM scoped.vitals
 WHERE device_id = %(device_id)s AND time >= %(since)s AND time < %(until)s
 ORDER BY time LIMIT %(limit)s;
 

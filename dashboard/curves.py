@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 from protocol.model import ActivityEvent, to_epoch_ms
 
-SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "glucose", "weight")
-"""In the order in which charts show them."""
 DECIMALS = 1
 
 MINUTE_MS = 60_000

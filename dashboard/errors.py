@@ -11,9 +11,10 @@ import psycopg
 import psycopg_pool
 
 from alarms.model import AlarmStep
-from dashboard.languages import N_, Language
+from dashboard.languages import Language
 from dashboard.vocabulary import STEP_DONE
 from database.errors import DatabaseUnavailableError, DomainError
+from protocol.texts import N_
 
 
 class DashboardError(Exception):
@@ -77,6 +78,7 @@ STATUS_OF: Mapping[str, int] = {
     "cross_site": 403,
     "not_allowed": 403,
     "may_not_set": 403,
+    "may_not_set_policy": 403,
     "insecure": 403,
     "pairing_refused": 403,
     "pairing_locked": 429,
@@ -109,6 +111,7 @@ _SENTENCES: Mapping[str, str] = {
     "cross_site": N_("This request came from another website and was refused."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
     "may_not_set": N_("Only supervisors, directors and shift leaders may change what watches over somebody."),
+    "may_not_set_policy": N_("Only supervisors of the county can change its rules."),
     "insecure": N_("Secrets are spoken of over an encrypted connection (HTTPS) only."),
     "pairing_refused": N_("The code or secret is wrong, has expired or was used before. Make a new code."),
     "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),

@@ -2,28 +2,30 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from babel import Locale, dates, numbers, units
+from babel import Locale, dates, lists, numbers, units
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.support import Translations
+from babel.support import NullTranslations, Translations
 
 from protocol.calendar import HOME_TIME
-from protocol.texts import N_ as N_  # where pages look for it
 
 FIRST_LANGUAGE = "zh_CN"
-CODES = (FIRST_LANGUAGE, "en")
+SOURCE_LANGUAGE = "en"
+"""What the texts in the code and the templates are written in: it needs no catalogue."""
+CODES = (FIRST_LANGUAGE, SOURCE_LANGUAGE)
 DOMAIN = "dashboard"
 
 FAR_DAYS = 300
 """A day so far away is told with its year."""
 
+_NUMBER_AND_HAN = re.compile(r"(\d)(?=[\u4e00-\u9fff])")
 _ACCEPTED = re.compile(r"\s*([a-zA-Z]{1,8})[-a-zA-Z0-9]*\s*(?:;\s*q=([01](?:\.\d+)?))?")
 
 
@@ -34,12 +36,12 @@ class Language:
     Attributes:
         code: As the staff's record and the catalogues name it, such as zh_CN.
         locale: Babel's rules for it.
-        translations: Its catalogue.
+        translations: Its catalogue; of the source language, one that gives every text back.
     """
 
     code: str
     locale: Locale
-    translations: Translations
+    translations: NullTranslations
 
     @property
     def tag(self) -> str:
@@ -73,8 +75,11 @@ class Language:
         return dates.format_date(day, "long", locale=self.locale)
 
     def duration(self, seconds: float) -> str:
-        """How long: 45 seconds, 3 minutes, 2 hours, 5 days."""
-        return dates.format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self.locale)
+        """How long: 45 sec, 3 min, 2 hr, 5 days."""
+        told = dates.format_timedelta(
+            timedelta(seconds=seconds), threshold=1.5, format="short", locale=self.locale
+        )
+        return _spaced(told)
 
     def span(self, seconds: float) -> str:
         """How long, in two units and rounded down: 45 sec, 3 hr 30 min, 5 days 2 hr."""
@@ -86,16 +91,26 @@ class Language:
                 parts.append(units.format_unit(count, f"duration-{unit}", "short", locale=self.locale))
             if len(parts) == 2 or (parts and not count):
                 break
-        return " ".join(parts) or units.format_unit(0, "duration-second", "short", locale=self.locale)
+        nothing = units.format_unit(0, "duration-second", "short", locale=self.locale)
+        return _spaced(" ".join(parts) or nothing)
 
     def number(self, value: float, digits_max: int = 1) -> str:
         """A number with at most so many digits after the point."""
         pattern = "#,##0." + "#" * digits_max if digits_max else "#,##0"
         return numbers.format_decimal(value, format=pattern, locale=self.locale)
 
+    def listed(self, items: Iterable[str]) -> str:
+        """One and another: eating, dressing, and bathing."""
+        return lists.format_list(list(items), locale=self.locale)
+
     def percent(self, share: float) -> str:
         """A share of 1 as percent."""
         return numbers.format_percent(share, locale=self.locale)
+
+
+def _spaced(text: str) -> str:
+    """A number and a Chinese word with a space between, as the catalogue writes them: 15 分钟."""
+    return _NUMBER_AND_HAN.sub(r"\1 ", text)
 
 
 @cache
@@ -123,9 +138,15 @@ def preferred(accept_language: str) -> str:
 
 
 def _load(code: str) -> Language:
+    return Language(code=code, locale=Locale.parse(code), translations=_translations(code))
+
+
+def _translations(code: str) -> NullTranslations:
+    if code == SOURCE_LANGUAGE:
+        return NullTranslations()
     file = resources.files("dashboard") / "locale" / code / "LC_MESSAGES" / f"{DOMAIN}.po"
     catalogue = read_po(io.BytesIO(file.read_bytes()), locale=code, domain=DOMAIN)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return Language(code=code, locale=Locale.parse(code), translations=Translations(compiled, domain=DOMAIN))
+    return Translations(compiled, domain=DOMAIN)

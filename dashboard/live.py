@@ -8,10 +8,10 @@ pages render anew, so nothing that happened in the gap is missed.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import anyio
 import anyio.to_thread
@@ -22,6 +22,7 @@ from psycopg import sql
 from dashboard.errors import known
 from database.errors import DomainError
 from identity.sessions import NoSessionError
+from protocol.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class Hub:
 
     async def run(self) -> None:
         """Listen for ever; after a failure connect again, with jittered, capped backoff."""
-        attempt = 0
+        backoff = Backoff(BACKOFF_S_MIN, BACKOFF_S_MAX)
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(
@@ -115,20 +116,16 @@ class Hub:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     self._listening = True
                     self._tell_all(None)  # whatever was notified before LISTEN
-                    attempt = 0
+                    backoff.succeeded()
                     await self._forward(connection)
             except psycopg.Error as error:
-                # The first failure is news, the ones after it are not.
-                log.log(
-                    logging.DEBUG if attempt else logging.WARNING, "live pages lost the database: %s", error
-                )
+                pause_s = backoff.failed()
+                log.log(backoff.level, "live pages lost the database: %s", error)
             finally:
                 self._listening = False
-            ceiling_s = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2**attempt)
-            await asyncio.sleep(random.uniform(ceiling_s / 2, ceiling_s))  # noqa: S311 - jitter, not a secret
-            attempt = min(attempt + 1, 16)
+            await asyncio.sleep(pause_s)
 
-    async def _forward(self, connection: psycopg.AsyncConnection) -> None:
+    async def _forward(self, connection: psycopg.AsyncConnection) -> NoReturn:
         while True:
             async for notify in connection.notifies(timeout=CHECK_S):
                 self._tell_all(_site_in(notify.payload))

@@ -4,20 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from protocol.signs import SIGNS
+
 STALE_AFTER: Mapping[str, timedelta] = {
-    "hr": timedelta(minutes=15),
-    "rr": timedelta(minutes=15),
-    "spo2": timedelta(minutes=15),
-    "temp": timedelta(hours=24),
-    "bp": timedelta(hours=24),
-    "glucose": timedelta(hours=24),
-    "weight": timedelta(days=31),
+    **{key: sign.lasts for key, sign in SIGNS.items()},
+    "bp": SIGNS["sbp"].lasts,
     "in_bed": timedelta(hours=12),
 }
-"""From this age on a value no longer tells how somebody is now, and is shown in grey.
-
-Pulse, breathing and oxygen come from sensors that measure all the time; the rest is taken by hand.
-"""
+"""From this age on a value no longer tells how somebody is now, and is shown in grey."""
+SHOWN: tuple[str, ...] = tuple("bp" if key == "sbp" else key for key in SIGNS if key != "dbp")
+"""What a resident's page shows, in its order: blood pressure is one reading of two numbers."""
 
 
 class Reading(NamedTuple):
@@ -37,7 +33,7 @@ def latest(row: Mapping[str, Any], now: datetime, signs: tuple[str, ...]) -> lis
         value, at = row[column], row[f"{column}_at"]
         if value is None or at is None:
             continue
-        shown = f"{value:.1f}" if sign in ("temp", "glucose", "weight") else f"{value:.0f}"
+        shown = f"{value:.{SIGNS[column].decimals}f}"
         if sign == "bp":
             shown += f"/{row['dbp']:.0f}" if row["dbp"] is not None else "/–"
         found.append(Reading(sign, shown, at, stale=not is_fresh(at, sign, now)))

@@ -23,7 +23,9 @@ from markupsafe import Markup
 from dashboard import ROOM, vocabulary
 from dashboard.context import Session, context_of, language_of
 from dashboard.languages import CODES, Language, language, languages
-from dashboard.steps import NEEDS_FORM, buttons, done
+from dashboard.rooms import room_name
+from dashboard.steps import NEEDS_FORM, buttons
+from protocol.texts import N_
 
 STATIC = ROOM / "static"
 PAGES = tuple(sorted(folder.parent.name for folder in ROOM.glob("*/templates")))
@@ -82,17 +84,22 @@ def environment(code: str) -> jinja2.Environment:
     def word(vocabulary: Mapping[StrEnum, str], member: StrEnum) -> str:
         return speech.word(vocabulary, member)
 
+    def room(name: str | None) -> str:
+        return room_name(name, speech)
+
     made.globals.update(
         icon=icon,
+        comma=speech.gettext(N_(", ")),
+        colon=speech.gettext(N_(": ")),
         static_url=static_url,
         word=word,
         speech=speech,
         buttons=buttons,
-        done=done,
         needs_form=NEEDS_FORM,
         languages=[(code, _OWN_NAMES[code]) for code in CODES],
     )
     made.filters.update(
+        room=room,
         time=speech.time,
         when=speech.when,
         day=speech.date,

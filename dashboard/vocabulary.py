@@ -3,32 +3,14 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from alarms.detector_settings import Problem
-from alarms.evidence import Grade
-from alarms.feedback import Verdict
 from alarms.kinds import FINDERS, KINDS, RULES
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from alarms.reasons import Reason
 from care.model import SelfCareLevel, SiteKind
-from dashboard.intake import Process, Trouble
-from dashboard.languages import N_
 from identity.model import ScopeKind, StaffRole
-from protocol.errors import DeadReason
-from protocol.model import (
-    ActivityEvent,
-    DeviceKind,
-    PowerSource,
-)
-
-
-class Way(StrEnum):
-    """How a family can be told."""
-
-    PHONE = "phone"
-    IN_PERSON = "in_person"
-    MESSAGE = "message"
-    NO_FAMILY = "no_family"
-
+from protocol.model import ActivityEvent, DeviceKind
+from protocol.signs import SIGNS
+from protocol.texts import N_
 
 ALARM_KIND: Mapping[StrEnum, str] = {kind: row.words for kind, row in KINDS.items()}
 ALARM_ICON: Mapping[StrEnum, str] = {kind: row.icon for kind, row in KINDS.items()}
@@ -79,7 +61,7 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.CANCELLED: N_("cancelled it"),
     AlarmStep.CLEARED: N_("over by itself"),
     AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
-    AlarmStep.ESCALATED: N_("noted that the next level should know"),
+    AlarmStep.ESCALATED: N_("escalated"),
     AlarmStep.NOTED: N_("wrote a note"),
 }
 SITE_KIND: Mapping[StrEnum, str] = {
@@ -127,10 +109,6 @@ DEVICE_KIND: Mapping[StrEnum, str] = {
     DeviceKind.SIREN: N_("Siren"),
     DeviceKind.GATEWAY: N_("Gateway"),
 }
-POWER: Mapping[StrEnum, str] = {
-    PowerSource.MAINS: N_("mains"),
-    PowerSource.BATTERY: N_("battery"),
-}
 ACTIVITY: Mapping[StrEnum, str] = {
     ActivityEvent.MOTION: N_("Motion"),
     ActivityEvent.PRESENCE: N_("Somebody present"),
@@ -144,82 +122,14 @@ ACTIVITY: Mapping[StrEnum, str] = {
     ActivityEvent.CHECK_IN: N_("Check-in"),
     ActivityEvent.ROUND: N_("Round"),
 }
-DEAD_REASON: Mapping[StrEnum, str] = {
-    DeadReason.UNKNOWN_TOPIC: N_("Unknown topic"),
-    DeadReason.TOO_LARGE: N_("Too large"),
-    DeadReason.MALFORMED: N_("Not readable"),
-    DeadReason.INVALID: N_("Not a valid message"),
-    DeadReason.OUT_OF_LIMITS: N_("A value beyond what is possible"),
-    DeadReason.NO_SIGNS: N_("No vital sign in it"),
-    DeadReason.UNKNOWN_DEVICE: N_("Unknown device"),
-    DeadReason.WRONG_SITE: N_("Device of another place"),
-    DeadReason.REFUSED_BY_DATABASE: N_("Refused by the database"),
-}
-INTAKE: Mapping[StrEnum, str] = {
-    Process.ALARMS: N_("Alarms"),
-    Process.READINGS: N_("Readings"),
-    Process.SETTLE: N_("Latest values and history"),
-    Process.GATEWAYS: N_("Gateways and new devices"),
-}
-INTAKE_TROUBLE: Mapping[StrEnum, str] = {
-    Trouble.SILENT: N_("no sign of life"),
-    Trouble.DISCONNECTED: N_("cut off from the broker"),
-    Trouble.LATE: N_("late"),
-}
-INTAKE_CONSEQUENCE: Mapping[StrEnum, str] = {
-    Process.ALARMS: N_(
-        "Alarms from devices do not come in. Look after people in person, and call for technical help now."
-    ),
-    Process.READINGS: N_("Readings do not come in or come late. Alarms have a way of their own."),
-    Process.SETTLE: N_("The latest values on these pages stand still. Readings and alarms do come in."),
-    Process.GATEWAYS: N_(
-        "New devices and gateways are not taken up. All others work, and alarms and readings do come in."
-    ),
-}
-"""What it means for people when a part of intake is in trouble."""
-WAY: Mapping[StrEnum, str] = {
-    Way.PHONE: N_("By phone"),
-    Way.IN_PERSON: N_("In person"),
-    Way.MESSAGE: N_("By message"),
-    Way.NO_FAMILY: N_("No family: told the village or township"),
-}
 SEX: Mapping[str, str] = {"female": N_("Female"), "male": N_("Male")}
 SIGN: Mapping[str, str] = {
-    "hr": N_("Pulse"),
-    "rr": N_("Breathing"),
-    "spo2": N_("Oxygen"),
-    "temp": N_("Temperature"),
+    **{key: sign.label for key, sign in SIGNS.items()},
     "bp": N_("Blood pressure"),
-    "sbp": N_("Blood pressure, upper"),
-    "dbp": N_("Blood pressure, lower"),
-    "glucose": N_("Blood glucose"),
-    "weight": N_("Weight"),
 }
 SIGN_UNIT: Mapping[str, str] = {
-    "hr": N_("/min"),
-    "rr": N_("/min"),
-    "spo2": "%",
-    "temp": "°C",
-    "bp": "mmHg",
-    "sbp": "mmHg",
-    "dbp": "mmHg",
-    "glucose": "mmol/L",
-    "weight": "kg",
-}
-GRADE: Mapping[StrEnum, str] = {
-    Grade.CERTAIN: N_("Certain"),
-    Grade.LIKELY: N_("Likely"),
-    Grade.DOUBTFUL: N_("Doubtful"),
-}
-VERDICT: Mapping[StrEnum, str] = {
-    Verdict.TRUE: N_("Yes, it was right"),
-    Verdict.FALSE: N_("No, a false alarm"),
-    Verdict.UNSURE: N_("Not sure"),
-}
-VERDICT_ICON: Mapping[StrEnum, str] = {
-    Verdict.TRUE: "circle-check",
-    Verdict.FALSE: "circle-x",
-    Verdict.UNSURE: "help",
+    **{key: sign.unit_label for key, sign in SIGNS.items()},
+    "bp": SIGNS["sbp"].unit_label,
 }
 REASON: Mapping[StrEnum, str] = {
     Reason.NEEDED_HELP: N_("Needed help"),
@@ -257,57 +167,3 @@ DETECTOR: Mapping[str, str] = {
 WATCH: Mapping[StrEnum, str] = {watch: rule.title for watch, rule in RULES.items()}
 """What stands above a detector where it is set for somebody."""
 WATCH_DOES: Mapping[StrEnum, str] = {watch: rule.does for watch, rule in RULES.items()}
-PROBLEM: Mapping[StrEnum, str] = {
-    Problem.NO_DATE: N_("Choose the last day on which it is off."),
-    Problem.PAST: N_("This day is over. Choose today or a later one."),
-    Problem.TOO_LONG: N_("At most %(days)s days at once, up to %(last)s. It can be prolonged then."),
-    Problem.NOT_OFFERED: N_("Choose one of those that are offered."),
-    Problem.HOURS_MISSING: N_("Choose both hours."),
-    Problem.HOURS_EQUAL: N_("From and to are the same hour. For the whole day choose “at all times”."),
-    Problem.HOURS_FEW: N_(
-        "Too few: it must stay active for at least %(hours)s of the hours in which it looks. To silence it "
-        "for some days switch it off above."
-    ),
-    Problem.NO_REASON: N_("Write in a few words why, for the colleagues who come after you."),
-    Problem.REASON_LONG: N_("At most %(letters)s letters."),
-    Problem.UNCONFIRMED: N_("Tick this first: somebody else must look after it."),
-}
-"""What is wrong with a wish to set a detector; stands beside the field."""
-SEES_CONDITION_ENDED = N_("shows that the cause has ended")
-"""Instead of STEP_DONE where no device reports it, but a detector sees it."""
-HABIT: Mapping[str, str] = {
-    "night_out_of_bed": N_("Getting up at night"),
-    "night_bathroom": N_("Bathroom at night"),
-    "day_bathroom": N_("Bathroom by day"),
-    "day_bedroom": N_("Moving in the bedroom by day"),
-    "kitchen": N_("Moving in the kitchen"),
-    "living_room": N_("Moving in the living room"),
-    "doors": N_("Doors opened"),
-    "turns": N_("Turning in bed"),
-    "day_bed": N_("Lying down by day"),
-    "meals": N_("Meals and check-ins"),
-    "active_hours": N_("Hours with activity"),
-    "in_bed": N_("Time in bed"),
-    "moves": N_("Changes of room"),
-    "busiest_quarter": N_("Changes of room in the busiest six hours"),
-}
-"""Habits by their names in evidence, counted a day; one that is not here is shown by its name."""
-FACT: Mapping[str, str] = {
-    **{sign: text for sign, text in SIGN.items() if sign != "bp"},
-    **HABIT,
-    "score": N_("Score"),
-    "silence_s": N_("No sign of activity for"),
-    "away_s": N_("Out of bed for"),
-    "still_s": N_("Lying still for"),
-    "unseen_s": N_("Not seen for"),
-    "door_at": N_("Door opened at"),
-    "movement_at": N_("First movement after it"),
-    "up_at": N_("On their feet again"),
-    "last_sign_at": N_("Last sign of life"),
-    "days": N_("Days without it"),
-    "cases": N_("People ill"),
-    "residents": N_("People here"),
-    "battery": N_("Battery, %"),
-    "days_left": N_("Days that the battery lasts"),
-}
-"""Facts of evidence by their names; those that are not here stand in the small print."""

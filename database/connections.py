@@ -1,11 +1,8 @@
 """Connections to the database, with rows as dicts and times in UTC."""
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 
 from database.bounded import BoundedConnection
@@ -50,8 +47,3 @@ def url_as(url: str, user: str, password: str) -> str:
     server = parts.netloc.rpartition("@")[2]
     netloc = f"{quote(user, safe='')}:{quote(password, safe='')}@{server}"
     return urlunsplit(parts._replace(netloc=netloc))
-
-
-def one(connection: Connection, query: sql.SQL, params: Mapping[str, Any]) -> DictRow | None:
-    """The first row, or None."""
-    return connection.execute(query, params).fetchone()

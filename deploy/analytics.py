@@ -5,7 +5,6 @@ Alone it starts the process; `train`, `models` and `restore` are for people who 
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.cli import run_room
-from deploy.records.common import DataOption, open_records, show, show_one
+from deploy.records.common import DataOption, open_records, show, show_one, who
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from analytics.settings import AnalyticsSettings
     from analytics.versions import Version
+
+NAMES = "vitals, rhythm, routine, restlessness"
+"""Of the models, for help: `analytics.learnt.NAMES`, which costs seconds to import; a test compares."""
 
 analytics_app = typer.Typer(
     help="Look for what is wrong in the readings, every minute; and the models learnt for it (模型).",
@@ -53,9 +55,7 @@ def train(data: DataOption = None) -> None:
 def models(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]", help="Only those of this name: vitals, rhythm, routine, restlessness."
-        ),
+        typer.Argument(metavar="[NAME]", help=f"Only those of this name, one of {NAMES}."),
     ] = None,
     data: DataOption = None,
 ) -> None:
@@ -73,7 +73,7 @@ def models(
 
 @analytics_app.command()
 def restore(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="vitals, rhythm or routine.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {NAMES}.")],
     version: Annotated[
         int | None,
         typer.Argument(metavar="[VERSION]", min=1, help="Which one; else the one before the live one."),
@@ -90,7 +90,7 @@ def restore(
     with open_records(data) as connection:
         row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
         assert row is not None, "a SELECT without FROM gives a row"
-        restored = bring_back(connection, name, version, _who())
+        restored = bring_back(connection, name, version, who())
     show_one("Restored", _facts(restored))
     if unusable := restored.unusable(settings, row["now"]):
         typer.echo(f"It is live but not used: {unusable}.", err=True)
@@ -98,22 +98,13 @@ def restore(
 
 def _settings(data: Path | None) -> AnalyticsSettings:
     """Those that the process of analytics would have, with the database that is meant."""
-    from analytics.settings import AnalyticsSettings
+    from analytics.settings import settings_of
     from deploy.local import instance
-    from protocol.environment import read_settings
 
     environment = dict(os.environ)
     if data is not None or not environment.get(instance.DATABASE_VARIABLE):
         environment[instance.DATABASE_VARIABLE] = instance.current(data).service_database_url
-    return read_settings(AnalyticsSettings, "analytics", environment)
-
-
-def _who() -> str:
-    """Whoever is signed in to this machine; some containers know no names."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+    return settings_of(environment)
 
 
 def _facts(version: Version) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from alarms.incident import Step, take
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from analytics.history import record_pulse
-from analytics.rounds import Rounds, detectors_of, policies_of
+from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection, connect
 from deploy.county import record
@@ -31,7 +31,7 @@ from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
 from ingest.database import Database
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.rollups import roll_up
 from ingest.rows import SignalRow
 from ingest.settings import Settings as IngestSettings
@@ -133,7 +133,7 @@ def live(order: Order, owner_url: str, service_url: str, progress: Progress) -> 
             county=county,
             assembler=Assembler(directory, ClockRule(ingest.clock_future_s_max, ingest.clock_past_s_max)),
             heard=Heard(),
-            rounds=Rounds(settings, detectors_of(settings), policies_of(settings)),
+            rounds=Rounds(settings, detectors_of(settings), handling_of(settings)),
         )
         waiting, end = events.NOTHING, first
         for day in range(first, first + order.days):

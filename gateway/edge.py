@@ -45,7 +45,9 @@ EXPIRE_EVERY_S = 60.0
 RETRY_DISK_S = 1.0
 TURN_S_MAX = 1.0
 UNACKNOWLEDGED_MAX = 2_000
-"""Messages at QoS 0 in hand while the disk takes nothing; more are dropped, and counted."""
+"""Messages at QoS 0 in hand while the disk takes nothing; more are dropped, and counted …"""
+UNACKNOWLEDGED_ALARMS_MAX = 1_000
+"""… but for so many alarms."""
 INBOX_MAX = 1_000
 UNHEARD_SHOWN_MAX = 20
 """Devices whose unheard fields the health on the LAN broker shows."""
@@ -117,6 +119,7 @@ class Edge:
         self._uplink_state = uplink_state
         self._dialects = {dialect.name: dialect for dialect in dialects}
         self._config = outbox.config()
+        self._config_is_kept = True
         self._known = {dialect: outbox.knowledge(dialect) for dialect in self._dialects}
         self._filters = self._wanted()
         self._siren = Siren(confirm_s_max)
@@ -133,7 +136,7 @@ class Edge:
         self._heard_count = 0
         self._overflowed = 0
         self._disk = "sound"
-        self._retry_s = 0.0
+        self._retry_s = self._config_retry_s = 0.0
         self._health_due_s = self._log_due_s = self._expire_due_s = 0.0
         self._broken = outbox.totals().broken
         self._stopping = False
@@ -222,11 +225,7 @@ class Edge:
         changed = False
         while self._inbox:
             changed |= self._inbox.popleft()()
-        if self._pending is not None and now_s >= self._retry_s:
-            self._keep(self._pending, now_s)
-        if self._received and self._pending is None:
-            received, self._received[:] = list(self._received), []
-            self._keep(self._understood(received), now_s)
+        self._take_in(now_s)
         order = self._siren.order(now_s)
         if order is not None:
             self._order_sirens(order)
@@ -250,20 +249,42 @@ class Edge:
         except OutboxError as error:
             self._trouble(error)
 
+    def _take_in(self, now_s: float) -> None:
+        """To the disk with what it has not taken yet, when it is time, and with what is new."""
+        if not self._config_is_kept and now_s >= self._config_retry_s:
+            self._keep_config(now_s)
+        if self._pending is not None and now_s >= self._retry_s:
+            self._keep(self._pending, now_s)
+        if not self._received:
+            return
+        received, self._received[:] = list(self._received), []
+        taken = self._pending or _Taken([], {}, {}, [], {})
+        self._understand(received, taken)
+        if self._pending is None:
+            self._keep(taken, now_s)
+        else:
+            self._cry_out(taken, now_s)
+
     # LAN to outbox.
 
     def _receive(self, incoming: Incoming) -> None:
         """Take what the broker sends; the disk's troubles bound what came at QoS 1, this bounds the rest."""
-        if incoming.mid or len(self._received) < UNACKNOWLEDGED_MAX:
+        if incoming.mid or len(self._received) < UNACKNOWLEDGED_MAX + UNACKNOWLEDGED_ALARMS_MAX:
             self._received.append(incoming)
         else:
             self._overflowed += 1
 
-    def _understood(self, received: list[Incoming]) -> _Taken:
-        taken = _Taken([], {}, {}, received, {})
+    def _understand(self, received: list[Incoming], taken: _Taken) -> None:
+        """Add what was received to what is to be kept."""
+        in_hand = set(self._recent) | {
+            (before.mid, _digest(before)) for before in taken.received if before.mid
+        }
         for incoming in received:
-            if incoming.repeated and (incoming.mid, _digest(incoming)) in self._recent:
-                continue  # kept already; only our acknowledgement was lost
+            is_full = not incoming.mid and len(taken.received) >= UNACKNOWLEDGED_MAX
+            if not is_full:
+                taken.received.append(incoming)
+            if incoming.repeated and (incoming.mid, _digest(incoming)) in in_hand:
+                continue  # kept already, or about to be; only our acknowledgement was lost
             stamp = self._clock.now()
             for dialect in self._speakers(incoming.topic):
                 told = self._told(dialect, incoming, taken)
@@ -272,11 +293,13 @@ class Edge:
                 for proposal in told.proposed:
                     self._propose(taken, proposal)
                 for heard in told.heard:
-                    self._take(taken, heard, stamp)
+                    if is_full and not _has_room_for(taken, heard.message):
+                        self._overflowed += 1
+                    else:
+                        self._take(taken, heard, stamp)
                 for ignored in told.ignored:
                     self._ignore(ignored.reason)
                     self._unheard.take(ignored, stamp.ms)
-        return taken
 
     def _told(self, dialect: Dialect, incoming: Incoming, taken: _Taken) -> Told:
         known = ChainMap(taken.learnt.get(dialect.name, {}), self._known[dialect.name])
@@ -416,16 +439,26 @@ class Edge:
     def _configure(self, config: GatewayConfig) -> bool:
         if config == self._config:
             return False
+        self._config, self._config_is_kept, self._config_retry_s = config, False, 0.0
+        log.info("%d devices are adopted, %d refused", len(config.devices), len(config.refused))
+        if self._pending is not None:
+            entries = self._pending.entries
+            entries[:] = [
+                entry if entry.name else entry._replace(name=self._name_of(entry.key)) for entry in entries
+            ]
+            self._cry_out(self._pending, time.monotonic())
+        return False
+
+    def _keep_config(self, now_s: float) -> None:
+        """What the centre said last, to the disk; when the disk fails, again a second later."""
         try:
-            self._outbox.configure(config)
+            self._outbox.configure(self._config)
         except OutboxError as error:
             self._trouble(error)
-            self._inbox.append(lambda: self._configure(config))
-            return False
-        self._config = config
-        log.info("%d devices are adopted, %d refused", len(config.devices), len(config.refused))
+            self._config_retry_s = now_s + RETRY_DISK_S
+            return
+        self._config_is_kept = True
         self._alarm_kept()  # one that waited for its device's adoption may go now
-        return False
 
     def _obey(self, device: str, command: Command) -> bool:
         log.info("the centre says: %s, %s", device, command.command)
@@ -503,6 +536,12 @@ class Edge:
     def _on_connected(self) -> None:
         self._health_due_s = 0.0
         self._siren.unheard()
+
+
+def _has_room_for(taken: _Taken, message: Message) -> bool:
+    """Whether there is still room for this when there is none for readings: there is for some alarms."""
+    count_max = UNACKNOWLEDGED_MAX + UNACKNOWLEDGED_ALARMS_MAX
+    return isinstance(message, AlarmSignal) and len(taken.entries) < count_max
 
 
 def _word_for(message: Message) -> str:

@@ -9,7 +9,3 @@ class GatewayError(ProtocolError):
 
 class OutboxError(GatewayError):
     """The outbox's disk does not take what should be kept: full, read-only or failing. A retry may help."""
-
-
-class LinkRefusedError(GatewayError):
-    """A broker refuses this gateway; the text says which and why. A retry helps once that is mended."""

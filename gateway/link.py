@@ -7,7 +7,6 @@ be sent again is decided by the outbox alone.
 
 import contextlib
 import logging
-import random
 import select
 import socket
 import ssl
@@ -23,6 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from protocol.backoff import Backoff
 from protocol.broker import BrokerAddress
 from protocol.errors import ProtocolError
 
@@ -106,7 +106,7 @@ class Link:
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
         self._client: Client | None = None
-        self._failures = 0
+        self._backoff = Backoff(BACKOFF_S_MIN, manner.backoff_s_max)
         self._attempt_s = float("-inf")
         self._pause_s = 0.0
         self._misc_due_s = 0.0
@@ -263,14 +263,11 @@ class Link:
         connection = None if client is None else client.socket()
         if connection is not None:
             connection.close()
-        was_connected, self.connected = self.connected, False
+        self.connected = False
         self.trouble = why
-        level = logging.WARNING if self._failures == 0 or was_connected else logging.DEBUG
-        log.log(level, "%s: %s; trying again", self._manner.name, why)
-        longest_s = min(self._manner.backoff_s_max, BACKOFF_S_MIN * 2**self._failures)
-        self._pause_s = longest_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        self._pause_s = self._backoff.failed()
+        log.log(self._backoff.level, "%s: %s; trying again", self._manner.name, why)
         self._attempt_s = time.monotonic()
-        self._failures = min(self._failures + 1, 16)
 
     def _give_up_if_half_open(self, now_s: float) -> None:
         if not self.connected:
@@ -294,7 +291,7 @@ class Link:
         self.generation += 1
         self.listening = not self._filters
         self.connected, self.trouble = True, None
-        self._failures = 0
+        self._backoff.succeeded()
         log.info("%s: connected (session %s)", self._manner.name, "kept" if flags.session_present else "new")
         self._asked.clear()
         self._subscribe(sorted(self._filters))

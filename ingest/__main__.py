@@ -10,20 +10,20 @@ from prometheus_client import CollectorRegistry
 
 from ingest.alarms import AlarmIngest
 from ingest.errors import IngestError
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.health import Process, watched
-from ingest.history import HistoryKeeper
 from ingest.metrics import BacklogMetrics, Metrics
 from ingest.settings import Settings
+from ingest.settling import Settling
 from ingest.shares import SharedReadings
 from protocol.environment import SettingsError, read_settings
 
-Room = type[SharedReadings] | type[AlarmIngest] | type[GatewayIngest] | type[HistoryKeeper]
+Room = type[SharedReadings] | type[AlarmIngest] | type[GatewayIngest] | type[Settling]
 PROCESSES: dict[Process, Room] = {
     "readings": SharedReadings,
     "alarms": AlarmIngest,
     "gateways": GatewayIngest,
-    "settle": HistoryKeeper,
+    "settle": Settling,
 }
 NICENESS: dict[Process, int] = {"alarms": 0, "readings": 5, "gateways": 5, "settle": 10}
 """Where the processor is short, readings give way to alarms, and derived data to both."""

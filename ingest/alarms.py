@@ -13,14 +13,13 @@ from secrets import token_hex
 import psycopg
 from prometheus_client import CollectorRegistry
 
-from database.leases import Duty, DutyLock
+from database.leases import Duty, DutyLock, Post
 from database.queries import queries
 from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule, time_of
 from ingest.database import ANSWER_S_MAX, Database
 from ingest.directory import Directory
 from ingest.metrics import Metrics
-from ingest.post import CHECK_S, Post
 from ingest.rows import SignalRow, dead_letter
 from ingest.settings import Settings
 from ingest.signals import store_signal
@@ -39,6 +38,8 @@ RECEIVE_MAX = 200
 """Signals in hand at once; the broker keeps the others until these are committed."""
 TURN_S_MAX = 0.5
 RETRY_POLL_S = 0.05
+POST_CHECK_S = 1.0
+POST_RETRY_S_MAX = 2.0
 TOUCH_EVERY_S = 1.0
 SWITCH_INTERVAL_S = 0.000_5
 """How long the thread that reads the register anew may keep the interpreter from an alarm."""
@@ -72,10 +73,11 @@ class AlarmIngest:
         duty = Duty(
             lock=DutyLock.ALARM_INTAKE,
             database_url=settings.database_url,
-            interval_s=CHECK_S,
-            standby_poll_s=CHECK_S,
+            interval_s=POST_CHECK_S,
+            standby_poll_s=POST_CHECK_S,
             statement_timeout_s=ANSWER_S_MAX,
             work=lambda _connection: None,  # it is done elsewhere, on connections of its own
+            retry_s_max=POST_RETRY_S_MAX,
         )
         self._post = Post(duty, changed=self._subscriber.wake)
 

@@ -62,11 +62,6 @@ class ConfigPublisher:
             self._wanted = wanted
             self._publish_differences()
 
-    def is_settled(self) -> bool:
-        """Whether the broker has confirmed all that is wanted."""
-        with self._lock:
-            return all(self._confirmed.get(topic) == payload for topic, payload in self._wanted.items())
-
     def _publish_differences(self) -> None:
         if not self._client.is_connected():
             return

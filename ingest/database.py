@@ -1,13 +1,13 @@
 """A connection to the database that comes back by itself."""
 
 import logging
-import random
 import time
 
 import psycopg
 
 from database.connections import Connection, connect
 from database.errors import DatabaseUnavailableError
+from protocol.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Database:
         self._application = application
         self._answer_s_max = answer_s_max
         self._connection: Connection | None = None
-        self._failures = 0
+        self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         self._next_attempt_s = 0.0
 
     def connection(self) -> Connection | None:
@@ -55,18 +55,15 @@ class Database:
         except psycopg.OperationalError as error:
             self.failed(error)
             return None
-        if self._failures:
+        if self._backoff.failures:
             log.info("connected to the database again")
-        self._failures = 0
+        self._backoff.succeeded()
         return self._connection
 
     def failed(self, error: Exception) -> None:
         """An operation failed in a way that trying again may mend: start over, after a pause."""
-        level = logging.WARNING if self._failures == 0 else logging.DEBUG
-        log.log(level, "the database failed, trying again: %s", str(error).strip())
-        pause_s = min(RETRY_S_MAX, RETRY_S_MIN * 2**self._failures)
-        self._next_attempt_s = time.monotonic() + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        self._failures = min(self._failures + 1, 16)
+        self._next_attempt_s = time.monotonic() + self._backoff.failed()
+        log.log(self._backoff.level, "the database failed, trying again: %s", str(error).strip())
         self.close()
 
     def _end_predecessor(self, connection: Connection) -> None:

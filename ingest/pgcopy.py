@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.rows import VitalsBlock, VitalsRow
+from ingest.rows import VITALS_COLUMNS, Signs, VitalsBlock, VitalsRow
+from protocol.signs import SIGNS
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 POSTGRES_EPOCH_US = 946_684_800_000_000
 """PostgreSQL counts microseconds from 2000-01-01 UTC."""
-VITALS_COLUMNS = VitalsRow._fields[4:]
-_FIELD_COUNT = len(VitalsRow._fields)
 
 
 class VitalsColumns(NamedTuple):
@@ -34,13 +33,13 @@ class VitalsColumns(NamedTuple):
 
 def columns_of(rows: Sequence[VitalsRow]) -> VitalsColumns:
     """The rows as columns; at least one row."""
-    time_us, device_id, resident_id, replaced, *signs = zip(*rows, strict=True)
+    time_us, device_id, resident_id, replaced, signs = zip(*rows, strict=True)
     return VitalsColumns(
         np.array(time_us, dtype=np.int64),
         np.array(device_id, dtype=np.int32),
         _residents(resident_id),
         np.array(replaced, dtype=np.uint8),
-        _reals(signs),
+        _reals(list(zip(*signs, strict=True))),
     )
 
 
@@ -74,7 +73,7 @@ def _residents(resident_id: Sequence[int | None]) -> NDArray[np.int32]:
     return np.array(resident_id, dtype=np.int32)
 
 
-def _reals(signs: Sequence[tuple[float | None, ...]]) -> NDArray[np.float32]:
+def _reals(signs: Sequence[Signs]) -> NDArray[np.float32]:
     return np.array([_real(sign) for sign in signs], dtype=np.float32)
 
 
@@ -94,7 +93,7 @@ def pack_vitals(columns: VitalsColumns) -> bytes:
         packed["replaced"] = replaced[chosen]
         if present[0, chosen[0]]:
             packed["resident_id"] = resident_id[chosen]
-        for index, sign in enumerate(VITALS_COLUMNS):
+        for index, sign in enumerate(SIGNS):
             if present[index + 1, chosen[0]]:
                 packed[sign] = signs[index, chosen]
         pieces.append(packed.tobytes())
@@ -102,7 +101,7 @@ def pack_vitals(columns: VitalsColumns) -> bytes:
     return b"".join(pieces)
 
 
-def _real(sign: tuple[float | None, ...]) -> NDArray[np.float64]:
+def _real(sign: Signs) -> NDArray[np.float64]:
     """Most columns are full or empty, and both are much faster than a mixture."""
     if None not in sign:
         return np.array(sign, dtype=np.float64)
@@ -126,10 +125,10 @@ def _empty_group(row_count: int, present: NDArray[np.bool_]) -> NDArray[Any]:
     add("device_id", ">i4")
     add("resident_id", ">i4", null=not present[0])
     add("replaced", "u1")
-    for sign, is_present in zip(VITALS_COLUMNS, present[1:], strict=True):
+    for sign, is_present in zip(SIGNS, present[1:], strict=True):
         add(sign, ">f4", null=not is_present)
     group = np.empty(row_count, dtype=np.dtype(fields))
-    group["field_count"] = _FIELD_COUNT
+    group["field_count"] = len(VITALS_COLUMNS)
     for name, length in lengths.items():
         group[name] = length
     return group

@@ -20,7 +20,7 @@ from ingest.batch import Assembler, MicroBatch
 from ingest.clock import ClockRule
 from ingest.database import Database
 from ingest.directory import Directory
-from ingest.heard import Heard
+from ingest.latest import Heard
 from ingest.metrics import BROKER_STATUS, Metrics
 from ingest.settings import Settings
 from ingest.store import Prepared, Stored, prepare, store

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from database.connections import Connection
-from database.leases import LOCK_CLASS, DutyLock
+from database.leases import DutyLock, wait_for_turn
 from database.queries import queries
 from protocol.calendar import HOME_TIME
 
@@ -45,8 +45,8 @@ def roll_up(connection: Connection, *, due: datetime | None = None, hours_max: i
     """Make anew, in one transaction, the rollups of the hours that are due by `due` (now)."""
     connection.prepare_threshold = None  # a plan kept for any day would look at the chunks of all days
     with connection.transaction():
-        lock = {"lock_class": LOCK_CLASS, "lock": int(DutyLock.ROLLUP_TRANSACTION)}
-        connection.execute(_sql["one_at_a_time"], lock)
+        # Two that made the same day anew from different hours would each miss the other's.
+        wait_for_turn(connection, DutyLock.ROLLUP_TRANSACTION)
         taken = connection.execute(_sql["take"], {"due": due, "limit": hours_max}).fetchall()
         by_day: dict[tuple[str, datetime], list[_Mark]] = defaultdict(list)
         for row in taken:

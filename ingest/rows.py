@@ -13,6 +13,10 @@ DEAD_PAYLOAD_BYTES_MAX = 16 * 1024
 """How much of a dead letter's payload is kept."""
 
 
+Signs = tuple[float | None, ...]
+"""A value for each of `protocol.signs.SIGNS`, in that order; None: not measured."""
+
+
 class VitalsRow(NamedTuple):
     """A row of readings.vitals; time in microseconds since 1970 UTC."""
 
@@ -20,36 +24,35 @@ class VitalsRow(NamedTuple):
     device_id: int
     resident_id: int | None
     clock_replaced: bool
-    hr: float | None
-    rr: float | None
-    spo2: float | None
-    temp: float | None
-    sbp: float | None
-    dbp: float | None
-    glucose: float | None
-    weight: float | None
+    signs: Signs
+
+    def flat(self) -> tuple[object, ...]:
+        """As the table has it, in the order of `VITALS_COLUMNS`."""
+        return (*self[:-1], *self.signs)
+
+
+VITALS_COLUMNS = (*VitalsRow._fields[:-1], *SIGNS)
 
 
 @dataclass(frozen=True, slots=True)
 class VitalsBlock:
     """Vital signs of one gateway's batch column by column, as nearly all of a county's come.
 
-    All columns are of one length. `signs` has a column for each of `protocol.signs.SIGNS`, in that order.
+    All columns are of one length. `signs` has a column for each sign.
     """
 
     ts_ms: tuple[int, ...]
     device_id: tuple[int, ...]
     resident_id: tuple[int | None, ...]
-    signs: tuple[tuple[float | None, ...], ...]
+    signs: tuple[Signs, ...]
 
     def rows(self) -> Iterator[VitalsRow]:
         """The same, row by row: the obvious form, for where speed does not matter."""
-        columns = zip(self.ts_ms, self.device_id, self.resident_id, *self.signs, strict=True)
-        for ts_ms, device_id, resident_id, *signs in columns:
-            yield VitalsRow(ts_ms * 1000, device_id, resident_id, False, *signs)
-
-
-assert VitalsRow._fields[4:] == tuple(SIGNS), "a block's signs are in the order of the row's"
+        columns = zip(
+            self.ts_ms, self.device_id, self.resident_id, zip(*self.signs, strict=True), strict=True
+        )
+        for ts_ms, device_id, resident_id, signs in columns:
+            yield VitalsRow(ts_ms * 1000, device_id, resident_id, False, signs)
 
 
 class ActivityRow(NamedTuple):

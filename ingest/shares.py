@@ -8,7 +8,6 @@ connection, and the others take its sessions over with all that waits in them.
 
 import logging
 import math
-import random
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,21 +15,25 @@ from typing import NamedTuple
 import psycopg
 from prometheus_client import CollectorRegistry
 
-from database.connections import Connection, connect
+from database.connections import Connection
 from database.errors import DatabaseUnavailableError
-from database.leases import LOCK_CLASS
+from database.leases import SHARES_FIRST, connection_for_locks, give_back, try_to_lead
 from ingest.metrics import Metrics
 from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
 from ingest.subscriber import Session
+from protocol.backoff import Backoff
 from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
 
 LEAVES = (Leaf.VITALS, Leaf.ACTIVITY, Leaf.STATUS, Leaf.BATCH)
-LOCK_FIRST = 1_000
-"""The lock of share 1; database.leases's duties are far below."""
 CHECK_S = 1.0
+STATEMENT_S_MAX = 10.0
+SILENT_S_MAX = 120.0
+"""Far longer than the last batch of a share that is given up takes; a machine that lost its power keeps its
+shares no longer than this."""
+RETRY_S_MIN = 0.2
 RETRY_S_MAX = 5.0
 APPLICATION = "anshou ingest shares"
 
@@ -110,23 +113,24 @@ class SharedReadings:
 
     def run(self) -> None:
         """Run until `stop`. Raises what no retry can mend; nothing unacknowledged is lost by that."""
-        failures = 0
+        backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         try:
             while not self._stop.is_set():
                 try:
-                    with connect(
-                        self._settings.database_url, autocommit=True, application=self._application
+                    with connection_for_locks(
+                        self._settings.database_url,
+                        self._application,
+                        statement_s_max=STATEMENT_S_MAX,
+                        silent_s_max=SILENT_S_MAX,
                     ) as connection:
-                        failures = 0
+                        backoff.succeeded()
                         self._take_part(connection)
                 except (psycopg.OperationalError, DatabaseUnavailableError) as error:
-                    log.log(
-                        logging.WARNING if failures == 0 else logging.DEBUG, "no hold on a share: %s", error
-                    )
                     # The work goes on: storing is idempotent, and whether somebody else has taken a share
                     # over shows when the database is back.
-                    failures = min(failures + 1, 8)
-                    self._stop.wait(min(RETRY_S_MAX, 0.1 * 2**failures) * random.uniform(0.5, 1))  # noqa: S311 - jitter
+                    pause_s = backoff.failed()
+                    log.log(backoff.level, "no hold on a share: %s", error)
+                    self._stop.wait(pause_s)
         finally:
             self._give_up(list(self._works))
 
@@ -138,16 +142,18 @@ class SharedReadings:
         return list(self._works.values())
 
     def _take_part(self, connection: Connection) -> None:
-        self._give_up([number for number in self.shares if not self._lock(connection, number)])
+        self._give_up(
+            [number for number in self.shares if not try_to_lead(connection, SHARES_FIRST + number)]
+        )
         while not self._stop.is_set():
             fair = math.ceil(self._settings.shares / self._alive(connection))
             for number in self.shares[fair:]:
                 self._give_up([number])
-                connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, LOCK_FIRST + number))
+                give_back(connection, SHARES_FIRST + number)
             for number in range(1, self._settings.shares + 1):
                 if len(self._works) >= fair:
                     break
-                if number not in self._works and self._lock(connection, number):
+                if number not in self._works and try_to_lead(connection, SHARES_FIRST + number):
                     share = Share(number, self._settings.shares)
                     log.info("taking share %d of %d", *share)
                     self._works[number] = Work(self._settings, share, self._metrics)
@@ -164,12 +170,6 @@ class SharedReadings:
         ).fetchone()
         assert row is not None, "an aggregate gives a row"
         return max(1, int(row["alive"]))
-
-    def _lock(self, connection: Connection, number: int) -> bool:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(%s, %s) AS held", (LOCK_CLASS, LOCK_FIRST + number)
-        ).fetchone()
-        return row is not None and bool(row["held"])
 
     def _give_up(self, numbers: Sequence[int]) -> None:
         works = [self._works.pop(number) for number in numbers]

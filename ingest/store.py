@@ -19,9 +19,8 @@ from database.queries import queries
 from ingest import pgcopy, unsettled
 from ingest.batch import GatewayBatch, MicroBatch
 from ingest.clock import time_of
-from ingest.heard import Heard
-from ingest.latest import DEVICE_STATE, Latest
-from ingest.rows import ActivityRow, DeadLetter, Rows, StatusRow, VitalsRow
+from ingest.latest import DEVICE_STATE, Heard, Latest
+from ingest.rows import VITALS_COLUMNS, ActivityRow, DeadLetter, Rows, StatusRow, VitalsRow
 from ingest.signals import store_signal
 from protocol.errors import DeadReason
 
@@ -61,7 +60,7 @@ class _Table(NamedTuple):
     merge: sql.SQL
 
 
-_VITALS = _Table("vitals", VitalsRow._fields, _sql["merge_vitals"])
+_VITALS = _Table("vitals", VITALS_COLUMNS, _sql["merge_vitals"])
 _ACTIVITY = _Table("activity", ActivityRow._fields, _sql["insert_activity"])
 _STATUS = _Table("device_status", StatusRow._fields, _sql["insert_status"])
 
@@ -258,7 +257,7 @@ def _merge(connection: Connection, table: _Table, rows: list[Row], stored: Store
     try:
         with connection.transaction():
             for generation in _without_repeats(rows):
-                columns = zip(*generation, strict=True)
+                columns = zip(*map(_flat, generation), strict=True)
                 params = dict(zip(table.columns, map(list, columns), strict=True))
                 connection.execute(table.merge, params)
     except psycopg.DataError as error:
@@ -269,6 +268,10 @@ def _merge(connection: Connection, table: _Table, rows: list[Row], stored: Store
         first = _merge(connection, table, rows[:middle], stored)
         return first + _merge(connection, table, rows[middle:], stored)
     return rows
+
+
+def _flat(row: Row) -> tuple[object, ...]:
+    return row.flat() if isinstance(row, VitalsRow) else row
 
 
 def _refused(table: _Table, row: Row, error: psycopg.DataError) -> DeadLetter:

@@ -7,7 +7,6 @@ Receive Maximum of them, and while `paused` not even those are read off the sock
 
 import contextlib
 import logging
-import random
 import select
 import socket
 import time
@@ -23,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.corked import CorkedClient, CorkedSocket
 from ingest.errors import BrokerRefusedError
+from protocol.backoff import Backoff
 from protocol.broker import BrokerAddress
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Subscriber:
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
-        self._failures = 0
+        self._backoff = Backoff(RECONNECT_S_MIN, RECONNECT_S_MAX)
         self._next_attempt_s = 0.0
         self._refused: str | None = None
         self._misc_due_s = 0.0
@@ -213,11 +213,8 @@ class Subscriber:
             self._back_off(f"cannot reach the broker at {self._broker.where}: {error}")
 
     def _back_off(self, why: str) -> None:
-        level = logging.WARNING if self._failures == 0 else logging.DEBUG
-        log.log(level, "%s; trying again", why)
-        pause_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2**self._failures)
-        self._next_attempt_s = time.monotonic() + pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        self._failures = min(self._failures + 1, 16)
+        self._next_attempt_s = time.monotonic() + self._backoff.failed()
+        log.log(self._backoff.level, "%s; trying again", why)
 
     def _on_connect(
         self, client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, _properties: Any
@@ -230,7 +227,7 @@ class Subscriber:
             return
         self.generation += 1
         self.connected = True
-        self._failures = 0
+        self._backoff.succeeded()
         log.info("connected to the broker (session %s)", "kept" if flags.session_present else "new")
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         if self._session.obsolete_filters:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -151,15 +151,13 @@ class CommandKind(StrEnum):
 
     SIREN = "siren"
     CANCEL = "cancel"
-    CONFIG = "config"
 
 
 class Command(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An order to a device or gateway; `settings` goes with CONFIG."""
+    """An order to a device or gateway."""
 
     command: CommandKind
     alarm_id: int | None = field(name="alarm", default=None)
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 class _BatchOnWire(Struct, frozen=True, omit_defaults=True):

@@ -50,7 +50,7 @@ def simulate(seed: SeedOption = None, speed: SpeedOption = None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A made-up county over some days; what `anshou simulate --days` makes.
+    """A made-up county over some days; what `anshou simulate --days N` makes.
 
     Attributes:
         seed: which county.

@@ -57,8 +57,7 @@ class SaidMessage(NamedTuple):
 
 
 _SIGN_KEYS = tuple(SIGNS)
-_DECIMALS = {"temp": 1, "glucose": 1, "weight": 1}
-"""Decimals that devices show; the other signs come in whole numbers."""
+_DECIMALS = {key: sign.decimals for key, sign in SIGNS.items()}
 ACTIVITIES = tuple(ActivityEvent)
 """What `code` counts in ACTIVITY rows."""
 _ALARMS = tuple(SignalKind)
@@ -92,7 +91,7 @@ def vitals(device: int, ts_ms: np.ndarray, signs: dict[str, np.ndarray]) -> Even
     for key, series in signs.items():
         limits = SIGNS[key]
         shown = np.minimum(np.maximum(series, limits.low), limits.high)  # np.clip is slow on short series
-        rows["values"][:, _SIGN_KEYS.index(key)] = shown.round(_DECIMALS.get(key, 0))
+        rows["values"][:, _SIGN_KEYS.index(key)] = shown.round(_DECIMALS[key])
     return rows
 
 
@@ -159,7 +158,7 @@ def set_sign(rows: Events, which: np.ndarray, key: str, values: np.ndarray, *, i
     """Put other values of one sign into the rows `which`, as `vitals` does; past limits unless `inside`."""
     limits = SIGNS[key]
     kept = np.clip(values, limits.low, limits.high) if inside else values
-    rows["values"][which, _SIGN_KEYS.index(key)] = np.round(kept, _DECIMALS.get(key, 0))
+    rows["values"][which, _SIGN_KEYS.index(key)] = np.round(kept, _DECIMALS[key])
 
 
 def signal_id(ts_ms: int, device: int) -> str:
@@ -181,7 +180,7 @@ def messages(rows: Events) -> Iterator[SaidMessage]:
 def _message(ts_ms: int, device: int, leaf: int, code: int, values: list[float]) -> Message:
     if leaf == Said.VITALS:
         present = {
-            key: round(value, _DECIMALS.get(key, 0))
+            key: round(value, _DECIMALS[key])
             for key, value in zip(_SIGN_KEYS, values, strict=True)
             if value == value  # NaN: not measured
         }

@@ -12,6 +12,7 @@ import aiomqtt
 import msgspec
 
 from protocol import wire
+from protocol.backoff import Backoff
 from protocol.broker import BrokerAddress
 from protocol.model import Message
 from simulator import events
@@ -89,14 +90,14 @@ class Player:
     async def _play(self) -> None:
         playing = asyncio.current_task()
         assert playing is not None, "called from a task"
-        failures = 0
+        backoff = Backoff(RECONNECT_S_MIN, RECONNECT_S_MAX)
         pending: Saying | None = None
         async with aclosing(self._due()) as due:
             while True:
                 try:
                     async with client_for(self._url, f"simulator-{random.getrandbits(32):x}") as client:
                         log.info("connected to the broker")
-                        failures = 0
+                        backoff.succeeded()
                         while True:
                             # Kept until the broker has it, and sent again after a reconnect.
                             saying: Saying = await anext(due) if pending is None else pending
@@ -109,12 +110,9 @@ class Player:
                                 # broker's answer.
                                 raise asyncio.CancelledError
                 except aiomqtt.MqttError as error:
-                    wait_s = min(RECONNECT_S_MAX, RECONNECT_S_MIN * 2**failures)
-                    wait_s *= random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
-                    level = logging.WARNING if failures == 0 else logging.DEBUG
-                    log.log(level, "broker lost (%s); trying again in %.1f s", error, wait_s)
-                    failures = min(failures + 1, 10)
-                    await asyncio.sleep(wait_s)
+                    pause_s = backoff.failed()
+                    log.log(backoff.level, "broker lost (%s); trying again in %.1f s", error, pause_s)
+                    await asyncio.sleep(pause_s)
 
     async def _due(self) -> AsyncGenerator[Saying]:
         """Every message when its time has come."""

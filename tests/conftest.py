@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import secrets
 import shutil
+from asyncio.events import _set_running_loop
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,12 +95,12 @@ def machine() -> Iterator[Machine]:
         yield machine
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless, with nothing in it from an earlier test.
+@pytest.fixture(scope="session")
+def running_browser() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """Debian's Chromium, headless, and the event loop of the Playwright that drives it.
 
-    One for each test: while Playwright runs, its thread has an event loop, and a test elsewhere
-    that calls asyncio.run would fail.
+    Playwright's loop stays the running one of its thread from start to stop, although it turns only within
+    Playwright's own calls. Between the tests that use it nobody shall see it: asyncio.run would refuse.
     """
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -109,10 +111,24 @@ def browser() -> Iterator[Browser]:
     flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        loop = asyncio.get_running_loop()
+        _set_running_loop(None)
+        yield browser, loop
+        _set_running_loop(loop)
+        browser.close()
+
+
+@pytest.fixture
+def browser(running_browser: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """The browser, with nothing in it from an earlier test."""
+    browser, loop = running_browser
+    _set_running_loop(loop)
+    try:
+        yield browser
+        for context in browser.contexts:
+            context.close()
+    finally:
+        _set_running_loop(None)
 
 
 @pytest.fixture

@@ -129,6 +129,7 @@ class DatabaseServer:
 
     cluster: PostgresCluster
     role_passwords: dict[str, str]
+    admin: psycopg.Connection[tuple[Any, ...]]
     _filled: dict[str, _Filled] = field(default_factory=dict, init=False)
     _used: deque[str] = field(default_factory=deque, init=False)
 
@@ -192,39 +193,32 @@ class DatabaseServer:
         PostgreSQL takes its time over one that somebody has only just left: a tenth of a second.
         """
         self._used.append(name)
-        with self._admin() as admin:
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-            if len(self._used) > USED_MAX:
-                admin.execute(
-                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
-                        sql.Identifier(self._used.popleft())
-                    )
-                )
+        self.admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        if len(self._used) > USED_MAX:
+            used = sql.Identifier(self._used.popleft())
+            self.admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(used))
 
     def _copy(self, template: str, name: str) -> None:
-        with self._admin() as admin:
-            # Copying files is faster than logging every page of so small a database.
-            admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
+        # Copying files is faster than logging every page of so small a database.
+        self.admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
             )
-
-    def _admin(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(self.cluster.url("postgres"), autocommit=True)
+        )
 
     def seal(self, template: str) -> None:
         """Let nobody into a template any more: PostgreSQL does not copy a database in use."""
-        with self._admin() as admin:
-            admin.execute(
-                sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true").format(
-                    sql.Identifier(template)
-                )
+        self.admin.execute(
+            sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false IS_TEMPLATE true").format(
+                sql.Identifier(template)
             )
-            admin.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-                [template],
-            )
+        )
+        self.admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [template],
+        )
 
 
 def _in_memory() -> Path | None:
@@ -282,9 +276,10 @@ def database_server_running() -> Iterator[DatabaseServer]:
             role: secrets.token_urlsafe(12) for role in ("anshou_web", "anshou_ingest", "anshou_service")
         }
         set_role_passwords(cluster.url(TEMPLATE), role_passwords)
-        server = DatabaseServer(cluster=cluster, role_passwords=role_passwords)
-        server.seal(TEMPLATE)
-        yield server
+        with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
+            server = DatabaseServer(cluster=cluster, role_passwords=role_passwords, admin=admin)
+            server.seal(TEMPLATE)
+            yield server
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """People who hardly live where they are said to live: no sign of them for days, or a bed never slept in.
 
 Only where a device that would see them works and is heard, so that a broken sensor accuses nobody. What is
-stored is evidence, with dates, for somebody to go and see; hospital and visits to family look the same.
+stored is evidence with dates, so that somebody can go and see. Hospital and visits to family look the same.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,12 @@ from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
 from analytics.history import History, Residents
 from analytics.news2 import SIGNS
-from analytics.settings import AnalyticsSettings
 from care.model import CareCategory
 from protocol.model import DeviceKind
 
 _NOBODY = Residents(0, -1)
 LOOK_DAYS = 45
-"""How far back signs of life are looked for; whoever gave none is absent at least so long."""
+"""How far back signs of life are looked for. A person without any is absent for at least so long."""
 SUBSIDISED = frozenset({CareCategory.TEKUN_CENTRALISED, CareCategory.TEKUN_DISPERSED})
 WOULD_SEE = frozenset(
     {
@@ -34,8 +33,6 @@ WOULD_SEE = frozenset(
         DeviceKind.WRISTBAND,
     }
 )
-HEARD_S_MAX = 25 * 3_600
-"""A device is heard if it spoke within the limit of battery devices."""
 
 
 class Absence:
@@ -44,26 +41,23 @@ class Absence:
     name = "absence"
     kind = AlarmKind.ABSENCE
 
-    def __init__(self, settings: AnalyticsSettings) -> None:
-        self._settings = settings
-
     def score(self, history: History) -> Assessment:
-        """Residents without a sign of life for days, or whose bed is unused; fine is who gave signs."""
-        settings, now = self._settings, history.now
+        """Residents without a sign of life for days, or with an unused bed. The others are fine."""
+        policy, now = history.policy, history.now
         people = self._people(history)
         tolerance = history.tolerance(self.name, people["resident_id"])
         gone_days = (pd.Timestamp(now) - people["last_at"]).dt.total_seconds() / 86_400
         unused_days = (pd.Timestamp(now) - people["bed_at"]).dt.total_seconds() / 86_400
-        gone = people["heard"] & (gone_days >= settings.absence_days * tolerance)
-        unused = people["bed_heard"] & (unused_days >= settings.bed_unused_nights * tolerance)
-        red = gone & people["subsidised"] & (gone_days >= settings.absence_red_days * tolerance)
+        gone = people["heard"] & (gone_days >= policy.absence_days * tolerance)
+        unused = people["bed_heard"] & (unused_days >= policy.bed_unused_nights * tolerance)
+        red = gone & people["subsidised"] & (gone_days >= policy.absence_red_days * tolerance)
         people = people.assign(gone=gone, gone_days=gone_days, unused_days=unused_days, red=red)
         found = people[gone | unused]
-        fine = people[(gone_days < settings.absence_days * tolerance) & ~unused]
+        fine = people[(gone_days < policy.absence_days * tolerance) & ~unused]
         return Assessment(
             detector=self.name,
             kind=self.kind,
-            findings=tuple(self._finding(now, row) for row in found.to_dict("records")),
+            findings=tuple(self._finding(history, row) for row in found.to_dict("records")),
             fine={
                 Subject(SubjectKind.RESIDENT, resident_id): at.to_pydatetime()
                 for resident_id, at in zip(fine["resident_id"].tolist(), fine["last_at"], strict=True)
@@ -87,7 +81,9 @@ class Absence:
         people["last_at"] = last.astype("datetime64[us, UTC]")
         devices = history.devices
         silence_s = (pd.Timestamp(history.now) - devices["seen_at"]).dt.total_seconds()
-        heard_ids = devices.loc[devices["ever_seen"].astype(bool) & (silence_s <= HEARD_S_MAX), "device_id"]
+        # Whatever it runs on: over days the shorter limit of mains says nothing.
+        heard = devices["ever_seen"].astype(bool) & (silence_s <= history.policy.device_silence_battery_s)
+        heard_ids = devices.loc[heard, "device_id"]
         seers = history.life_signs
         seers = seers[seers["device_id"].isin(heard_ids)]
         would_see = seers[seers["device_kind"].isin([str(kind) for kind in WOULD_SEE])]
@@ -103,7 +99,8 @@ class Absence:
         people["subsidised"] = people["category"].isin([str(category) for category in SUBSIDISED])
         return people
 
-    def _finding(self, now: datetime, row: Mapping[Any, Any]) -> Finding:
+    def _finding(self, history: History, row: Mapping[Any, Any]) -> Finding:
+        policy, now = history.policy, history.now
         since: datetime = (row["last_at"] if row["gone"] else row["bed_at"]).to_pydatetime()
         days = int(row["gone_days"] if row["gone"] else row["unused_days"])
         at = wording.clock(since, now)
@@ -129,9 +126,7 @@ class Absence:
             since,
             now,
             seen={"days": days, "last_sign_at": since.isoformat() if row["seen"] else None},
-            expected={
-                "days": self._settings.absence_days if row["gone"] else self._settings.bed_unused_nights
-            },
+            expected={"days": policy.absence_days if row["gone"] else policy.bed_unused_nights},
             chart=chart("activity", since - timedelta(days=7), now),
             subsidised=bool(row["subsidised"]),
         )

@@ -22,7 +22,7 @@ from analytics.wording import Words
 from protocol.errors import DeadReason
 
 FLAT_COUNT_MIN = {"hr": 30, "spo2": 100, "temp": 100}
-"""Fewer readings may well be all the same."""
+"""Fewer readings may be equal by chance."""
 CLOCK_COUNT_MIN = 6
 CLOCK_SHARE_NOW, CLOCK_SHARE_BEFORE = 0.5, 0.1
 """A clock is wrong when so many times of the last day had to be replaced, and hardly any before: what never
@@ -30,12 +30,13 @@ had a clock is not blamed for that."""
 CLOCK_WINDOW = timedelta(days=7)
 DAY = timedelta(days=1)
 DRIFT = {"hr": 12.0, "spo2": 4.0, "temp": 1.0}
-"""So far from the person's other devices, in the units of the signs, is more than such devices differ by."""
+"""Devices of one person differ by less than this, in the units of the signs, unless one of them drifts."""
 DRIFT_DAYS = 7
 DRIFT_HOURS_MIN = 24
 BATTERY_WINDOW_DAYS = 28
 BATTERY_DAYS_MIN = 7
-BATTERY_LOW_PERCENT = 10
+BATTERY_EMPTY_PERCENT = 5
+"""So little left, some buttons press themselves."""
 CHARGED_PERCENT = 20
 """A level that rises by so much was charged or replaced: what was before says nothing."""
 
@@ -50,7 +51,7 @@ class DeviceFault:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Devices with a fault, each with its gravest; fine is every other one that is in use."""
+        """Devices with a fault, each with its gravest. All others in use are fine."""
         begin = history.hour - timedelta(seconds=self._settings.flat_other_s)
         hours = _device_hours(history, begin)
         faults: dict[int, tuple[datetime, Evidence]] = {}
@@ -132,9 +133,9 @@ class DeviceFault:
 
     def _self_firing(self, history: History) -> Iterable[tuple[int, datetime, Evidence]]:
         presses = history.presses(DAY)
-        flat_battery = presses["battery"].fillna(100) <= BATTERY_LOW_PERCENT / 2
+        flat_battery = presses["battery"].fillna(100) <= BATTERY_EMPTY_PERCENT
         often = presses["presses"] >= self._settings.presses_max
-        # An empty battery fires buttons; a few presses are enough then.
+        # Then a few presses are enough.
         for row in presses[often | (flat_battery & (presses["presses"] >= 3))].to_dict("records"):
             since: datetime = row["first_at"].to_pydatetime()
             battery_zh, battery_en = (
@@ -165,7 +166,7 @@ class DeviceDrift:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Of devices that disagree about one person, the one that has changed; fine is every other one."""
+        """When devices of one person disagree, the one that has changed. All others are fine."""
         begin = history.hour - timedelta(days=2 * DRIFT_DAYS)
         split = pd.Timestamp(history.hour - timedelta(days=DRIFT_DAYS))
         hours = _device_hours(history, begin)
@@ -221,9 +222,10 @@ class Battery:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Batteries that will be low within days; fine is every other device."""
+        """Batteries that will be low within days. All other devices are fine."""
         levels = history.batteries(timedelta(days=BATTERY_WINDOW_DAYS))
-        table = days_left(levels)
+        low_percent = history.policy.battery_low_percent
+        table = days_left(levels, low_percent)
         low = table[table["days_left"] <= self._settings.battery_days]
         devices = history.devices.set_index("device_id")
         faults: dict[int, tuple[datetime, Evidence]] = {}
@@ -242,14 +244,14 @@ class Battery:
                 history.now,
                 seen={"battery": row["battery"], "percent_a_day": -row["slope"], "days_left": days},
                 expected={"days_left": self._settings.battery_days},
-                chart=chart("device", begin, history.now, sign="battery", low=BATTERY_LOW_PERCENT, high=100),
+                chart=chart("device", begin, history.now, sign="battery", low=low_percent, high=100),
                 device=row["name"],
             )
             faults[int(row["device_id"])] = (row["day"].to_pydatetime(), made)
         return _assessment(self.name, self.kind, history, faults)
 
 
-def days_left(levels: pd.DataFrame) -> pd.DataFrame:
+def days_left(levels: pd.DataFrame, low_percent: int) -> pd.DataFrame:
     """Index device_id: battery (last level), slope (percent a day), days_left, day (of the last level).
 
     A straight line through the daily levels since the last time that the level rose; only where that is
@@ -257,6 +259,7 @@ def days_left(levels: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         levels: as `History.batteries`.
+        low_percent: a battery of at most so much is low.
     """
     ordered = levels.sort_values(["device_id", "day"], kind="stable")
     rise = ordered.groupby("device_id")["battery"].diff() >= CHARGED_PERCENT
@@ -275,11 +278,11 @@ def days_left(levels: pd.DataFrame) -> pd.DataFrame:
     last = current.drop_duplicates("device_id", keep="last").set_index("device_id")
     table = last.assign(slope=slope, span=x.groupby(by_device.to_numpy()).max())
     table = table[(table["span"] >= BATTERY_DAYS_MIN) & (table["slope"] < 0)]
-    return table.assign(days_left=(table["battery"] - BATTERY_LOW_PERCENT) / -table["slope"])
+    return table.assign(days_left=(table["battery"] - low_percent) / -table["slope"])
 
 
 def _device_hours(history: History, begin: datetime) -> pd.DataFrame:
-    """Of the whole county, in slices; only devices that are in use."""
+    """The hours of all devices in use, read in slices."""
     parts = [history.device_hours(part, begin, history.hour) for part in history.slices()]
     frame = pd.concat(parts, ignore_index=True) if parts else _no_hours()
     return frame[frame["device_id"].isin(history.devices["device_id"])]

@@ -1,4 +1,4 @@
-"""How sure a fall is that a device has raised, from what the sensors around it saw afterwards.
+"""How sure a fall is: a device has raised it, and the sensors around saw what came afterwards.
 
 Walking into another room, lying down in bed or using a door within minutes makes it doubtful; nothing that
 moves, where something would have been seen, makes it certain. The alarm itself was opened by the device at
@@ -25,9 +25,9 @@ OBSERVERS = frozenset(
     {DeviceKind.MOTION, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR, DeviceKind.DOOR_CONTACT}
 )
 WALKS = frozenset({ActivityEvent.IN_BED, ActivityEvent.DOOR_OPEN, ActivityEvent.MEAL, ActivityEvent.CHECK_IN})
-"""Nobody does these lying on the floor."""
+"""A person who lies on the floor cannot do these."""
 SEEN_IN = frozenset({ActivityEvent.MOTION, ActivityEvent.PRESENCE})
-"""Who is seen so in another room has walked there."""
+"""A person who is seen in another room has walked there."""
 
 
 _WORDS: Mapping[Grade, wording.Words] = {

@@ -1,7 +1,7 @@
 """What goes wrong at night: out of bed and not back, out of the door, breathing too weakly, never turned.
 
-Four detectors, one for each kind of alarm. Each needs a device that is heard: of a silent mattress nothing
-follows about who lies on it.
+Four detectors, one for each kind of alarm. Each needs a device that is heard: a silent mattress says nothing
+about the person on it.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
+from care.policy import Policy
 from protocol.calendar import HOME_TIME
 from protocol.model import ActivityEvent, DeviceKind
 
@@ -31,7 +32,7 @@ NOT_INSIDE = (
     ActivityEvent.ABSENCE,
     ActivityEvent.OUT_OF_BED,
 )
-"""After these nobody need be inside."""
+"""After these events a person may be outside."""
 SHARE_MIN = 0.8
 """More than this share of a window's readings must be so, as with all vital signs."""
 STEPPED_OUT_S = 60
@@ -48,22 +49,22 @@ class BedExit:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who left the bed this night and has not come back; fine is who lies in it."""
-        settings, now = self._settings, history.now
+        """People who left the bed this night and have not come back. People who lie in bed are fine."""
+        policy, now = history.policy, history.now
         beds = _with_residents(history, history.beds).merge(_mattresses(history), on="resident_id")
         in_bed = beds[beds["in_bed"]]
         fine = _fine(in_bed["resident_id"], in_bed["in_bed_at"])
-        begins_at = _night_since(now, settings.bed_exit_begins_h, settings.bed_exit_ends_h)
+        begins_at = _night_since(now, policy)
         if begins_at is None:
             return Assessment(detector=self.name, kind=self.kind, fine=fine)
         away = beds[~beds["in_bed"] & (beds["in_bed_at"] >= begins_at) & beds["heard"]].copy()
         away["away_s"] = (pd.Timestamp(now) - away["in_bed_at"]).dt.total_seconds()
-        away["limit_s"] = settings.bed_exit_s * history.tolerance(self.name, away["resident_id"])
+        away["limit_s"] = policy.bed_exit_s * history.tolerance(self.name, away["resident_id"])
         away = away[away["away_s"] >= away["limit_s"]].merge(
             _last_inside(history), on="resident_id", how="left"
         )
         unseen = ~(away["inside_at"] > away["in_bed_at"] + pd.Timedelta(seconds=STEPPED_OUT_S))
-        away["high"] = unseen & (away["away_s"] >= away["limit_s"] * settings.bed_exit_high_factor)
+        away["high"] = unseen & (away["away_s"] >= away["limit_s"] * self._settings.bed_exit_high_factor)
         away["unseen"] = unseen
         findings = tuple(self._finding(now, row) for row in away.to_dict("records"))
         return Assessment(detector=self.name, kind=self.kind, findings=findings, fine=fine)
@@ -104,11 +105,11 @@ class Wandering:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who went through a door at night and was not seen inside since; fine is who was.
+        """People who went through a door at night and were not seen inside since. People who were are fine.
 
-        In a home staff open doors at night as well: there it counts only for whom the bed says is not in it.
+        In a home staff open doors at night as well. There it counts only for people who are not in their bed.
         """
-        settings, now = self._settings, history.now
+        policy, now = history.policy, history.now
         signs = history.life_signs
         doors = signs[(signs["device_kind"] == str(DeviceKind.DOOR_CONTACT)) & signs["time"].notna()]
         through = doors.groupby("resident_id")["time"].max().rename("door_at").reset_index()
@@ -116,26 +117,22 @@ class Wandering:
         stepped_out = people["door_at"] + pd.Timedelta(seconds=STEPPED_OUT_S)
         inside = people["inside_at"] > stepped_out
         fine = _fine(people.loc[inside, "resident_id"], people.loc[inside, "inside_at"])
-        begins_at = _night_since(now, settings.bed_exit_begins_h, settings.bed_exit_ends_h)
+        begins_at = _night_since(now, policy)
         if begins_at is None:
             return Assessment(detector=self.name, kind=self.kind, fine=fine)
         bed = history.beds.set_index("resident_id")["in_bed"].reindex(people["resident_id"])
         in_home = (people["site_kind"] == str(SiteKind.CARE_HOME)).to_numpy()
         may_be_out = np.where(in_home, bed.eq(False), ~bed.eq(True))
         gone_s = (pd.Timestamp(now) - people["door_at"]).dt.total_seconds()
-        tolerance = history.tolerance(self.name, people["resident_id"])
-        gone = (
-            ~inside
-            & may_be_out
-            & (people["door_at"] >= begins_at)
-            & (gone_s >= settings.wandering_s * tolerance)
-        )
-        high = gone_s >= settings.wandering_high_s * tolerance
+        limit_s = policy.wandering_s * history.tolerance(self.name, people["resident_id"])
+        gone = ~inside & may_be_out & (people["door_at"] >= begins_at) & (gone_s >= limit_s)
+        high = gone_s >= limit_s * self._settings.wandering_high_factor
         found = people.assign(gone_s=gone_s, high=high & ~in_home)[gone]
-        findings = tuple(self._finding(now, row) for row in found.to_dict("records"))
+        findings = tuple(self._finding(history, row) for row in found.to_dict("records"))
         return Assessment(detector=self.name, kind=self.kind, findings=findings, fine=fine)
 
-    def _finding(self, now: datetime, row: Mapping[Any, Any]) -> Finding:
+    def _finding(self, history: History, row: Mapping[Any, Any]) -> Finding:
+        now = history.now
         since: datetime = row["door_at"].to_pydatetime()
         span, at = wording.span(row["gone_s"]), wording.clock(since, now)
         made = evidence(
@@ -147,7 +144,7 @@ class Wandering:
             since,
             now,
             seen={"door_at": since.isoformat(), "unseen_s": round(row["gone_s"])},
-            expected={"unseen_s": self._settings.wandering_s},
+            expected={"unseen_s": history.policy.wandering_s},
             chart=chart("activity", since - timedelta(hours=6), now),
         )
         return _of_resident(
@@ -165,7 +162,7 @@ class WeakBreathing:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who breathes too slowly for minutes on end; fine is who does not."""
+        """People who breathe too slowly for minutes on end. People who do not are fine."""
         settings, now = self._settings, history.now
         vitals = history.vitals(
             timedelta(seconds=settings.vitals_window_s),
@@ -174,7 +171,7 @@ class WeakBreathing:
         )
         begin = pd.Timestamp(now - timedelta(seconds=settings.weak_breathing_window_s))
         recent = vitals[vitals["rr"].notna() & (vitals["time"] > begin)]
-        # The wider somebody's tolerance, the fewer breaths it takes.
+        # A wider tolerance means that fewer breaths are still accepted.
         limit = settings.weak_breathing_rr / history.tolerance(self.name, recent["resident_id"])
         table = (
             recent.assign(weak=recent["rr"] <= limit)
@@ -227,15 +224,15 @@ class Turning:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who has lain unmoved for too long of those who cannot turn themselves; fine is who was turned."""
-        settings, now = self._settings, history.now
+        """People who cannot turn themselves and lay unmoved for too long. Those who were turned are fine."""
+        policy, now = history.policy, history.now
         signs = history.life_signs
         of_beds = signs[(signs["device_kind"] == str(DeviceKind.SMART_MATTRESS)) & signs["time"].notna()]
         last = of_beds.sort_values("time", kind="stable").drop_duplicates("resident_id", keep="last")
         people = _with_residents(history, last.drop(columns=["since"]))
         people = people[people["cannot_turn"]].merge(_mattresses(history), on="resident_id")
         people["still_s"] = (pd.Timestamp(now) - people["time"]).dt.total_seconds()
-        people["limit_s"] = settings.no_turning_s * history.tolerance(self.name, people["resident_id"])
+        people["limit_s"] = policy.no_turning_s * history.tolerance(self.name, people["resident_id"])
         lying = people["event"].isin([str(event) for event in OF_A_BED])
         found = people[lying & people["heard"] & (people["still_s"] >= people["limit_s"])]
         fine = people[~lying | (people["still_s"] < people["limit_s"])]
@@ -268,8 +265,9 @@ class Turning:
         return _of_resident(row, self.kind, AlarmPriority.MEDIUM if long else AlarmPriority.LOW, since, made)
 
 
-def _night_since(now: datetime, begins_h: int, ends_h: int) -> datetime | None:
+def _night_since(now: datetime, policy: Policy) -> datetime | None:
     """When the night that still lasts began; None by day."""
+    begins_h, ends_h = policy.night_from_h, policy.night_to_h
     local = now.astimezone(HOME_TIME)
     begin = local.replace(hour=begins_h, minute=0, second=0, microsecond=0)
     if begin > local:
@@ -283,18 +281,14 @@ def _with_residents(history: History, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mattresses(history: History) -> pd.DataFrame:
-    """resident_id, heard: who has a mattress, and whether it has spoken of late."""
+    """resident_id, heard: who has a mattress, and whether it has spoken of late. It runs on mains."""
     signs = history.life_signs
     beds = signs.loc[signs["device_kind"] == str(DeviceKind.SMART_MATTRESS), ["resident_id", "device_id"]]
     devices = history.devices[["device_id", "seen_at", "ever_seen"]]
     known = beds.merge(devices, on="device_id")
     silence_s = (pd.Timestamp(history.now) - known["seen_at"]).dt.total_seconds()
-    known["heard"] = known["ever_seen"].astype(bool) & (silence_s <= HEARD_S_MAX)
+    known["heard"] = known["ever_seen"].astype(bool) & (silence_s <= history.policy.device_silence_mains_s)
     return known.groupby("resident_id")["heard"].any().reset_index()
-
-
-HEARD_S_MAX = 600.0
-"""A mattress runs on mains and speaks every few minutes; the same limit as for being offline."""
 
 
 def _last_inside(history: History) -> pd.DataFrame:

@@ -20,16 +20,16 @@ from analytics import wording
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import evidence
-from analytics.history import ON_DEMAND, History
+from analytics.history import History
 from analytics.listening import Listening, Times
 from analytics.settings import AnalyticsSettings
-from protocol.model import DeviceKind, PowerSource
+from protocol.model import DeviceKind
 
 COLLAPSE_COUNT_MIN = 5
 """So many silent devices of one site, if they are at least `COLLAPSE_SHARE_MIN` of it, are one finding."""
 COLLAPSE_SHARE_MIN = 0.5
 NAMES_COUNT_MAX = 20
-"""So many silent devices of a site are named in the evidence; the rest only counted."""
+"""The evidence names so many silent devices of a site and counts the rest."""
 
 
 class Offline:
@@ -69,11 +69,7 @@ class Offline:
         """
         settings, now = self._settings, np.datetime64(history.now.replace(tzinfo=None), "us")
         devices = history.devices.copy()
-        devices["limit_s"] = np.select(
-            [devices["kind"].isin([str(kind) for kind in ON_DEMAND]), devices["power"] == PowerSource.MAINS],
-            [settings.offline_on_demand_s, settings.offline_mains_s],
-            settings.offline_battery_s,
-        )
+        devices["limit_s"] = devices["silent_after_s"]
         seen = devices["seen_at"].to_numpy("datetime64[us]")
         end = np.full(len(devices), now)
         at = history.pulses["at"].to_numpy("datetime64[us]")
@@ -86,8 +82,9 @@ class Offline:
         late = (listened_s >= limit_s) | (ran_s >= limit_s + settings.offline_hold_back_s)
         devices["late"] = late & ~devices["heard"] & ~devices["retired"]
         devices["late_gateway"] = devices["late"] & (devices["kind"] == str(DeviceKind.GATEWAY))
-        devices["quick"] = limit_s == settings.offline_mains_s
-        devices["heard_quick"] = wall_s <= settings.offline_mains_s
+        quick_s = history.policy.device_silence_mains_s
+        devices["quick"] = limit_s <= quick_s
+        devices["heard_quick"] = wall_s <= quick_s
         began, ended = self._outage(history, devices, now)
         outage_listened_s = listening.seconds_after(np.maximum(began, seen), ended)
         outage_ran_s = running.seconds_after(np.maximum(began, seen), ended)

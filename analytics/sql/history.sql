@@ -15,8 +15,9 @@ ORDER BY resident.id;
 SELECT device.id AS device_id, device.site_id, device.name, device.kind, device.power::text AS power,
     device.retired_at IS NOT NULL AS retired,
     greatest(device.added_at, state.last_seen_at) AS seen_at, state.last_seen_at IS NOT NULL AS ever_seen,
-    watched.room_id, room.name AS room
+    extract(epoch FROM silence.silent_after)::int AS silent_after_s, watched.room_id, room.name AS room
 FROM care.device
+JOIN care.device_silence AS silence ON silence.device_id = device.id
 LEFT JOIN readings.device_state AS state ON state.device_id = device.id
 LEFT JOIN care.device_assignment AS watched ON watched.device_id = device.id AND watched.during @> %(now)s
 LEFT JOIN care.room ON room.id = watched.room_id

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.faults.ledger import Record
 from benchmarks.faults.town import Wearer
 from protocol.model import Activity, ActivityEvent, AlarmSignal, DeviceStatus, Message, VitalSigns
+from protocol.signs import SIGNS
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -105,10 +106,7 @@ class Speech:
             glucose=draw.randint(40, 150) / 10 if draw.random() < 0.2 else None,
             weight=draw.randint(400, 900) / 10 if draw.random() < 0.1 else None,
         )
-        signs = (
-            *(vitals.hr, vitals.rr, vitals.spo2, vitals.temp),
-            *(vitals.sbp, vitals.dbp, vitals.glucose, vitals.weight),
-        )
+        signs = (getattr(vitals, sign) for sign in SIGNS)
         self._note("vitals", wearer.device, ts_ms, (wearer.resident_id, *signs))
         return vitals
 

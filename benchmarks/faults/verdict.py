@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from benchmarks.faults.ledger import EXAMPLES_MAX, Record, Tally, compare
 from benchmarks.faults.speech import Speech
 from database.connections import Connection
+from protocol.signs import SIGNS
 
 STORED = {
-    "vitals": "SELECT device.name, time, clock_replaced, resident_id, hr, rr, spo2, temp, sbp, dbp, glucose,"
-    " weight FROM readings.vitals JOIN care.device ON device.id = device_id",
+    "vitals": f"SELECT device.name, time, clock_replaced, resident_id, {', '.join(SIGNS)}"
+    " FROM readings.vitals JOIN care.device ON device.id = device_id",
     "activity": "SELECT device.name, time, clock_replaced, resident_id, event"
     " FROM readings.activity JOIN care.device ON device.id = device_id",
     "device_status": "SELECT device.name, time, clock_replaced, online, battery, rssi, fw"
@@ -20,7 +21,6 @@ STORED = {
 }
 BROKER_FORGETS_S = 5.0 + 1.5
 """The broker's `autosave_interval`, and what it may be late with it."""
-SIGNS = ("hr", "rr", "spo2", "temp", "sbp", "dbp", "glucose", "weight")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,9 +43,7 @@ LIMIT %(limit)s;
 SELECT resident.id, resident.name, resident.sex, resident.born_on, resident.self_care_level,
     resident.on_oxygen, site.id AS site_id, site.name AS site_name,
     room.name AS room_name, room.floor, bed.label AS bed_label,
-    state.hr, state.hr_at, state.rr, state.rr_at, state.spo2, state.spo2_at, state.temp, state.temp_at,
-    state.sbp, state.sbp_at, state.dbp, state.dbp_at, state.in_bed, state.in_bed_at,
-    state.activity, state.activity_at, state.glucose, state.glucose_at, state.weight, state.weight_at,
+    {each sign: state.$, state.$_at}, state.in_bed, state.in_bed_at,
     worst.priority AS alarm_priority, worst.id AS alarm_id, worst.kind AS alarm_kind
 FROM care.resident
 JOIN care.site ON site.id = resident.site_id

@@ -7,12 +7,14 @@ from fastapi.responses import Response
 
 from alarms import detector_settings
 from care.model import Ability
-from dashboard import residents, watching
+from care.policy import effective
+from dashboard import detectors, residents
 from dashboard.context import session_of
 from dashboard.curves import Range
 from dashboard.params import ResidentId
 from dashboard.render import page
 from dashboard.resident import queries
+from dashboard.resident.words import ABILITY
 from protocol.calendar import HOME_TIME
 
 router = APIRouter(prefix="/residents")
@@ -34,11 +36,15 @@ def resident(
             person=person,
             range=range,
             age_years=residents.age_years(person.born_on, datetime.now(HOME_TIME).date()),
-            lost=[ability for ability in Ability if not getattr(person, ability)],
+            lost=session.language.listed(
+                session.language.word(ABILITY, ability) for ability in Ability if not getattr(person, ability)
+            ),
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),
             alarms=queries.alarms_of(session.connection, resident_id),
-            watches=watching.rows(
-                detector_settings.settings_of(session.connection, resident_id), datetime.now(UTC)
+            watches=detectors.rows(
+                detector_settings.settings_of(session.connection, resident_id),
+                detector_settings.rules_of(effective(session.connection)),
+                datetime.now(UTC),
             ),
         )

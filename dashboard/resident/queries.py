@@ -6,7 +6,6 @@ from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from dashboard import readings
 from dashboard.readings import Reading
-from dashboard.silence import SILENT_AFTER
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
@@ -21,7 +20,7 @@ ALARMS_MAX = 20
 
 
 class WornDevice(Record, frozen=True, kw_only=True):
-    """A device that watches a resident now."""
+    """A device that watches a resident now. `live`: heard lately, and it does not say that it is offline."""
 
     id: int
     name: str
@@ -30,15 +29,8 @@ class WornDevice(Record, frozen=True, kw_only=True):
     power: PowerSource
     since: datetime
     last_seen_at: datetime | None
-    online: bool | None
     battery: int | None
-
-    @property
-    def live(self) -> bool:
-        """Whether it was heard lately and does not say that it is offline."""
-        if self.last_seen_at is None or self.online is False:
-            return False
-        return datetime.now(UTC) - self.last_seen_at < SILENT_AFTER[self.power]
+    live: bool
 
 
 class PastAlarm(Record, frozen=True, kw_only=True):
@@ -58,7 +50,7 @@ def latest_readings(connection: Connection, resident_id: int) -> list[Reading]:
     row = connection.execute(_sql["latest"], {"resident_id": resident_id}).fetchone()
     if row is None:
         return []
-    return readings.latest(row, datetime.now(UTC), ("hr", "rr", "spo2", "temp", "bp", "glucose", "weight"))
+    return readings.latest(row, datetime.now(UTC), readings.SHOWN)
 
 
 def devices_of(connection: Connection, resident_id: int) -> list[WornDevice]:

@@ -5,9 +5,11 @@ SELECT * FROM scoped.resident_state WHERE resident_id = %(resident_id)s;
 
 -- name: devices
 SELECT device.id, device.name, device.kind, device.model, device.power, lower(assignment.during) AS since,
-    state.last_seen_at, state.online, state.battery
+    state.last_seen_at, state.battery,
+    coalesce(state.online IS NOT FALSE AND state.last_seen_at > now() - silence.silent_after, false) AS live
 FROM care.device_assignment AS assignment
 JOIN care.device ON device.id = assignment.device_id
+JOIN care.device_silence AS silence ON silence.device_id = device.id
 LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
 WHERE assignment.resident_id = %(resident_id)s AND assignment.during @> now()
 ORDER BY device.kind, device.name;

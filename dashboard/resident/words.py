@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from care.model import Ability, CareCategory
 from dashboard.curves import Range
-from dashboard.languages import N_
+from protocol.texts import N_
 
 CATEGORY: Mapping[StrEnum, str] = {
     CareCategory.TEKUN_CENTRALISED: N_("Tekun, cared for in a home"),

@@ -1,5 +1,6 @@
 """What the record commands share: the open database, and tables for people."""
 
+import getpass
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,6 +67,14 @@ def show_one(title: str, facts: Mapping[str, Any]) -> None:
         if value is not None:
             table.add_row(name, _text(value))
     Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def who() -> str:
+    """Whoever is signed in to this machine; some containers know no names."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _text(value: object) -> str:

@@ -21,7 +21,7 @@ DEPTH_MAX = 4
 MAY_PUBLISH = 0b001
 MAY_SET = 0b010
 ACTION = "action"
-PRESENCE_TELLTALES = ("presence", "fall", "static", "sensor_status")
+PRESENCE_TELLTALES = ("presence", "fall", "static", "sensor_status", "mmwave", "radar")
 LIGHTS_AND_MOTORS = frozenset({"light", "switch", "cover", "lock", "fan", "climate"})
 MOTORS = frozenset({"cover", "lock", "fan", "climate"})
 SIREN_SECONDS = 600
@@ -40,6 +40,8 @@ _REMOTE = spelled(
     "curtain shutter flip90 flip180 slide"
 )
 """What remote controls do. Other gestures, such as shaking it, leave a button a button."""
+_SOMEBODY = frozenset({"activity.motion", "activity.presence"})
+_STATED = frozenset({"state", "status", "alert", "event", "posture", "alarm"})
 _MOVED_THINGS = frozenset({"activity.motion", "activity.door_open", "activity.door_closed"})
 _NEVER_SET = frozenset({"contact", "sos"})
 """What no person can set, whatever the list says."""
@@ -83,11 +85,7 @@ def abilities(exposes: Any, *, mains: bool, described: str = "") -> Abilities:
     names = {_property(feature) for feature in features}
     about = _About(
         senses_presence=mains
-        or any(
-            telltale in _text(feature, "name") and not _may(feature, MAY_SET, unsaid=False)
-            for feature in features
-            for telltale in PRESENCE_TELLTALES
-        ),
+        or any(telltale in _text(feature, "name") for feature in features for telltale in PRESENCE_TELLTALES),
         motor=bool(kinds & MOTORS),
         presence_apart=bool(names & {"presence", "occupancy"}),
         described=words_of(described),
@@ -152,21 +150,14 @@ def _flat(exposes: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
 
 def _mappings(feature: Mapping[str, Any], about: _About) -> list[dict[str, Any]]:
     """All that one property says; empty: nothing."""
-    kind = _text(feature, "type")
+    name, kind = _property(feature), _text(feature, "type")
     if kind not in {"binary", "enum", "numeric", "text"} or not _may(feature, MAY_PUBLISH):
         return []
-    name = _property(feature)
     if _may(feature, MAY_SET, unsaid=False) and name not in _NEVER_SET:
         return []
-    meaning = field_meaning(name, senses_presence=about.senses_presence)
-    if meaning is None and name != _text(feature, "name"):
-        meaning = field_meaning(_text(feature, "name"), senses_presence=about.senses_presence)
+    meaning = _named(feature, about)
     if kind == "numeric":
-        return (
-            [_measured(meaning, feature)]
-            if meaning and meaning.says.startswith(("vitals.", "status."))
-            else []
-        )
+        return _measured(meaning, feature)
     if meaning is not None and meaning.says.startswith("vitals."):
         return []
     if about.motor and meaning is not None and meaning.says in _MOVED_THINGS and _WORK.search(name):
@@ -185,12 +176,27 @@ def _mappings(feature: Mapping[str, Any], about: _About) -> list[dict[str, Any]]
     return [found]
 
 
-def _measured(meaning: Meaning, feature: Mapping[str, Any]) -> dict[str, Any]:
+def _named(feature: Mapping[str, Any], about: _About) -> Meaning | None:
+    """What a property says by its name, on such a device."""
+    names = dict.fromkeys((_property(feature), _text(feature, "name")))
+    meanings = (field_meaning(name, senses_presence=about.senses_presence) for name in names)
+    meaning = next((found for found in meanings if found is not None), None)
+    if meaning is not None and meaning.says in _SOMEBODY and "bed" in about.described:
+        return Meaning("activity.in_bed")
+    return meaning
+
+
+def _measured(meaning: Meaning | None, feature: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a property says that is a number."""
+    if meaning is None or not meaning.says.startswith(("vitals.", "status.")):
+        return []
+    if any(word.isdigit() for word in words_of(_property(feature))):
+        return []  # of the parts of a hub, whose batteries are not its own
     found: dict[str, Any] = {"says": meaning.says}
     unit = _text(feature, "unit") or meaning.unit
     if unit and (meaning.says in SIGN_WORDS or meaning.says == "status.battery"):
         found["unit"] = unit
-    return found
+    return [found]
 
 
 def _plain(meaning: Meaning) -> dict[str, Any]:
@@ -204,12 +210,19 @@ def _of_values(feature: Mapping[str, Any], meaning: Meaning | None, about: _Abou
     """What a property says that takes one of several words: by the words, where its name does not tell."""
     name, values = _property(feature), _texts(feature, "values")
     telling = told_by(values)
-    if meaning is not None and meaning.says not in {"activity.motion", "activity.presence"}:
+    somebody = next((told for told in telling if told.says == "activity.presence"), None)
+    if meaning is not None and meaning.says == "activity.in_bed" and somebody is not None:
+        return [{"says": meaning.says, "on": somebody.on, "off": somebody.off}]  # who sits on it is in bed
+    if meaning is not None and meaning.says not in _SOMEBODY:
         return [_plain(meaning)]
-    if meaning is not None and about.presence_apart:
+    if about.presence_apart and (meaning is not None or telling):
         # Somebody is there as long as the other property says so.
         telling = [told for told in telling if told.says != "activity.presence"]
-    if telling and (meaning is not None or normalised(name) in STATE_NAMES):
+        if not telling and (meaning is None or meaning.says == "activity.presence"):
+            return []
+    if telling and (
+        meaning is not None or _STATED.intersection(words_of(name)) or normalised(name) in STATE_NAMES
+    ):
         moves = any(told.says == "activity.motion" for told in telling)
         return [
             {
@@ -240,6 +253,9 @@ def _says_nothing(feature: Mapping[str, Any], about: _About) -> bool:
         return True
     if kind not in {"binary", "enum", "text"} or is_quiet(name):
         return True
+    told = {told.says for told in told_by(_texts(feature, "values"))}
+    if about.presence_apart and told == {"activity.presence"}:
+        return True
     return about.motor and bool(_WORK.search(name))
 
 
@@ -250,7 +266,13 @@ def field_meaning(name: str, *, senses_presence: bool = False) -> Meaning | None
     if name.startswith(("moving", "window")):
         return None  # a shutter on its way; a radiator's valve that feels the cold
     meaning = meaning_of(name)
-    if meaning is not None and meaning.says.startswith("activity.") and "detection" in words_of(name):
+    words = words_of(name)
+    if (
+        meaning is not None
+        and meaning.says.startswith("activity.")
+        and "detection" in words
+        and "pir" not in words
+    ):
         return None  # whether it is to be detected
     if meaning is not None and meaning.says == "activity.motion" and "occupancy" in words_of(name):
         # A passive infrared sensor sees movement only; a radar sees that somebody is there.

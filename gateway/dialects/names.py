@@ -121,7 +121,7 @@ _CJK_VETO = re.compile(
     "设置|灵敏度|阈值|上限|下限|开关|延时|时间|次数|音量|使能|间隔|模式|时长|自检|测试|消音|静音|距离|浓度|位置"
 )
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+_WORD = re.compile(r"(?i:spo2|co2|pm\d+|nh3|ch4|h2s)|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 _SUFFIX = re.compile(r"(?:alarm|alert|detected|detector|sensor|status|state|event|flag)\d*\Z")
 _NEUTRAL = spelled(
     "sensor detector detect detected detection status state flag alarm alert event value val current "

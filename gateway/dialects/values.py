@@ -1,6 +1,7 @@
 """Numbers, and on and off, from whatever a device sends."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -130,6 +131,10 @@ SUSPICIONS = spelled(
 _UP = spelled("sitting standing")
 _TOLD_BY_VALUE: tuple[tuple[str, frozenset[str]], ...] = (
     ("alarm.fall", _FALLEN),
+    ("alarm.sos", spelled("sos emergency sos_alarm 求助")),
+    ("alarm.smoke", spelled("smoke smoke_alarm interconnect_smoke fire 火警 烟雾报警")),
+    ("alarm.gas", spelled("gas gas_leak gas_alarm carbon_monoxide co co_alarm interconnect_co 燃气泄漏")),
+    ("alarm.water", spelled("water_leakage water_leak leak leakage flood water_leakage_yes 漏水 浸水")),
     ("activity.in_bed", _IN_BED_PLAINLY),
     ("activity.motion", _MOVING - {"near", "far", "large", "small", "medium", "active", "activity"}),
     (
@@ -137,6 +142,8 @@ _TOLD_BY_VALUE: tuple[tuple[str, frozenset[str]], ...] = (
         (_THERE | _NOBODY | _STILL) - spelled("left away empty enter entered leave micro quiet"),
     ),
 )
+_NAMED_ALARMS = frozenset({"alarm.sos", "alarm.smoke", "alarm.gas", "alarm.water"})
+"""Alarms that are on by the value that names them, and by no other one."""
 _MACHINES = spelled(
     "stuck blocked opening closing stop stopped up down forward reverse charging heat cool ring talk "
     "on_auto locked unlocked tilted"
@@ -159,16 +166,21 @@ class ToldBy(NamedTuple):
 
 def told_by(values: Sequence[str]) -> list[ToldBy]:
     """What a field says whose name does not tell, by all the values that it may have."""
+    # Two at once, such as `water_shortage & water_leakage`.
+    parts = [{word(part) for part in re.split(r"[&,+/|]", value)} for value in values]
     words = [word(value) for value in values]
     if _MACHINES.intersection(words):
         return []
     found = []
     for says, telling in _TOLD_BY_VALUE:
-        if not telling.intersection(words):
+        if not any(telling & part for part in parts):
             continue
         on: list[str] = []
         off: list[str] = []
-        for value, each in zip(values, words, strict=True):
+        for value, each, part in zip(values, words, parts, strict=True):
+            if says in _NAMED_ALARMS:
+                (on if part & telling else off).append(value)
+                continue
             if each in SUSPICIONS or (
                 says == "activity.in_bed" and each not in _IN_BED_PLAINLY | _NOBODY | _UP
             ):

@@ -1,4 +1,4 @@
--- Queries of ingest/credentials.py.
+-- Queries of ingest/gateway_ingest.py.
 
 -- name: revoke_retired
 UPDATE care.gateway_credential AS credential SET revoked_at = clock_timestamp()

@@ -27,16 +27,9 @@ DELETE FROM readings.unsettled WHERE id = ANY (%(ids)s);
 
 -- name: vitals_state
 -- The newest of each sign among the touched rows, where it is newer than what is known.
-INSERT INTO readings.resident_state AS stored (resident_id, hr, hr_at, rr, rr_at, spo2, spo2_at, temp, temp_at, sbp, sbp_at, dbp, dbp_at, glucose, glucose_at, weight, weight_at)
+INSERT INTO readings.resident_state AS stored (resident_id, {each sign: $, $_at})
 SELECT resident_id,
-        last(hr, time) FILTER (WHERE hr IS NOT NULL) AS hr, max(time) FILTER (WHERE hr IS NOT NULL) AS hr_at,
-        last(rr, time) FILTER (WHERE rr IS NOT NULL) AS rr, max(time) FILTER (WHERE rr IS NOT NULL) AS rr_at,
-        last(spo2, time) FILTER (WHERE spo2 IS NOT NULL) AS spo2, max(time) FILTER (WHERE spo2 IS NOT NULL) AS spo2_at,
-        last(temp, time) FILTER (WHERE temp IS NOT NULL) AS temp, max(time) FILTER (WHERE temp IS NOT NULL) AS temp_at,
-        last(sbp, time) FILTER (WHERE sbp IS NOT NULL) AS sbp, max(time) FILTER (WHERE sbp IS NOT NULL) AS sbp_at,
-        last(dbp, time) FILTER (WHERE dbp IS NOT NULL) AS dbp, max(time) FILTER (WHERE dbp IS NOT NULL) AS dbp_at,
-        last(glucose, time) FILTER (WHERE glucose IS NOT NULL) AS glucose, max(time) FILTER (WHERE glucose IS NOT NULL) AS glucose_at,
-        last(weight, time) FILTER (WHERE weight IS NOT NULL) AS weight, max(time) FILTER (WHERE weight IS NOT NULL) AS weight_at
+        {each sign: last($, time) FILTER (WHERE $ IS NOT NULL) AS $, max(time) FILTER (WHERE $ IS NOT NULL) AS $_at}
     FROM unnest(%(device_ids)s::integer[], %(from_s)s::integer[]) AS pair (device_id, from_s)
     CROSS JOIN LATERAL (
         SELECT * FROM readings.vitals
@@ -49,30 +42,9 @@ SELECT resident_id,
     WHERE resident_id IS NOT NULL
     GROUP BY resident_id ORDER BY resident_id
 ON CONFLICT (resident_id) DO UPDATE SET
-    hr = CASE WHEN excluded.hr_at > coalesce(stored.hr_at, '-infinity') THEN excluded.hr ELSE stored.hr END,
-    hr_at = greatest(stored.hr_at, excluded.hr_at),
-    rr = CASE WHEN excluded.rr_at > coalesce(stored.rr_at, '-infinity') THEN excluded.rr ELSE stored.rr END,
-    rr_at = greatest(stored.rr_at, excluded.rr_at),
-    spo2 = CASE WHEN excluded.spo2_at > coalesce(stored.spo2_at, '-infinity') THEN excluded.spo2 ELSE stored.spo2 END,
-    spo2_at = greatest(stored.spo2_at, excluded.spo2_at),
-    temp = CASE WHEN excluded.temp_at > coalesce(stored.temp_at, '-infinity') THEN excluded.temp ELSE stored.temp END,
-    temp_at = greatest(stored.temp_at, excluded.temp_at),
-    sbp = CASE WHEN excluded.sbp_at > coalesce(stored.sbp_at, '-infinity') THEN excluded.sbp ELSE stored.sbp END,
-    sbp_at = greatest(stored.sbp_at, excluded.sbp_at),
-    dbp = CASE WHEN excluded.dbp_at > coalesce(stored.dbp_at, '-infinity') THEN excluded.dbp ELSE stored.dbp END,
-    dbp_at = greatest(stored.dbp_at, excluded.dbp_at),
-    glucose = CASE WHEN excluded.glucose_at > coalesce(stored.glucose_at, '-infinity') THEN excluded.glucose ELSE stored.glucose END,
-    glucose_at = greatest(stored.glucose_at, excluded.glucose_at),
-    weight = CASE WHEN excluded.weight_at > coalesce(stored.weight_at, '-infinity') THEN excluded.weight ELSE stored.weight END,
-    weight_at = greatest(stored.weight_at, excluded.weight_at)
-WHERE excluded.hr_at > coalesce(stored.hr_at, '-infinity')
-   OR excluded.rr_at > coalesce(stored.rr_at, '-infinity')
-   OR excluded.spo2_at > coalesce(stored.spo2_at, '-infinity')
-   OR excluded.temp_at > coalesce(stored.temp_at, '-infinity')
-   OR excluded.sbp_at > coalesce(stored.sbp_at, '-infinity')
-   OR excluded.dbp_at > coalesce(stored.dbp_at, '-infinity')
-   OR excluded.glucose_at > coalesce(stored.glucose_at, '-infinity')
-   OR excluded.weight_at > coalesce(stored.weight_at, '-infinity');
+    {each sign: $ = CASE WHEN excluded.$_at > coalesce(stored.$_at, '-infinity') THEN excluded.$ ELSE stored.$ END,
+    $_at = greatest(stored.$_at, excluded.$_at)}
+WHERE {any sign: excluded.$_at > coalesce(stored.$_at, '-infinity')};
 
 -- name: activity_state
 INSERT INTO readings.resident_state AS stored (resident_id, activity, activity_room_id, activity_at, in_bed, in_bed_at)

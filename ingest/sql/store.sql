@@ -9,31 +9,14 @@ RETURNING gateway_id, batch_id;
 -- Rows of which some are there already. A second message of the same device and instant adds the signs that
 -- the first did not carry, and never alters one.
 INSERT INTO readings.vitals AS stored
-    (time, device_id, resident_id, clock_replaced, hr, rr, spo2, temp, sbp, dbp, glucose, weight)
-SELECT to_timestamp(time_us / 1000000.0), device_id, resident_id, clock_replaced,
-    hr, rr, spo2, temp, sbp, dbp, glucose, weight
+    (time, device_id, resident_id, clock_replaced, {each sign: $})
+SELECT to_timestamp(time_us / 1000000.0), device_id, resident_id, clock_replaced, {each sign: $}
 FROM unnest(%(time_us)s::bigint[], %(device_id)s::integer[], %(resident_id)s::integer[],
-    %(clock_replaced)s::boolean[], %(hr)s::real[], %(rr)s::real[], %(spo2)s::real[], %(temp)s::real[],
-    %(sbp)s::real[], %(dbp)s::real[], %(glucose)s::real[], %(weight)s::real[])
-    AS new (time_us, device_id, resident_id, clock_replaced, hr, rr, spo2, temp, sbp, dbp, glucose, weight)
+    %(clock_replaced)s::boolean[], {each sign: %($)s::real[]})
+    AS new (time_us, device_id, resident_id, clock_replaced, {each sign: $})
 ORDER BY device_id, time_us
-ON CONFLICT (device_id, time) DO UPDATE SET
-    hr = coalesce(stored.hr, excluded.hr),
-    rr = coalesce(stored.rr, excluded.rr),
-    spo2 = coalesce(stored.spo2, excluded.spo2),
-    temp = coalesce(stored.temp, excluded.temp),
-    sbp = coalesce(stored.sbp, excluded.sbp),
-    dbp = coalesce(stored.dbp, excluded.dbp),
-    glucose = coalesce(stored.glucose, excluded.glucose),
-    weight = coalesce(stored.weight, excluded.weight)
-WHERE (stored.hr IS NULL AND excluded.hr IS NOT NULL)
-   OR (stored.rr IS NULL AND excluded.rr IS NOT NULL)
-   OR (stored.spo2 IS NULL AND excluded.spo2 IS NOT NULL)
-   OR (stored.temp IS NULL AND excluded.temp IS NOT NULL)
-   OR (stored.sbp IS NULL AND excluded.sbp IS NOT NULL)
-   OR (stored.dbp IS NULL AND excluded.dbp IS NOT NULL)
-   OR (stored.glucose IS NULL AND excluded.glucose IS NOT NULL)
-   OR (stored.weight IS NULL AND excluded.weight IS NOT NULL);
+ON CONFLICT (device_id, time) DO UPDATE SET {each sign: $ = coalesce(stored.$, excluded.$)}
+WHERE {any sign: (stored.$ IS NULL AND excluded.$ IS NOT NULL)};
 
 -- name: insert_activity
 INSERT INTO readings.activity (time, device_id, resident_id, room_id, clock_replaced, event)

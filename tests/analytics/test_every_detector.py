@@ -16,7 +16,7 @@ from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Finding, Subject, SubjectKind
 from analytics.history import History
 from analytics.judge import Amend, Over, decide
-from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, policies_of
+from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
 from database.connections import Connection
@@ -171,7 +171,7 @@ def test_names_are_one_each_and_every_kind_has_a_policy(settings: AnalyticsSetti
     assert len(set(NAMES)) == len(NAMES)
     assert set(CADENCES) <= set(NAMES)
     for detector in detectors_of(settings):
-        assert detector.kind in policies_of(settings)
+        assert detector.kind in handling_of(settings)
         assert KIND_FOUND_BY[detector.name] is detector.kind
 
 
@@ -277,10 +277,10 @@ def test_deciding_again_gives_nothing(
     misfortune: Misfortune, service: Connection, settings: AnalyticsSettings
 ) -> None:
     def proposals(detector: Detector) -> Any:
-        policy = policies_of(settings)[detector.kind]
+        handling = handling_of(settings)[detector.kind]
         history = History(service, MIDNIGHT)
         standing = history.standing_alarms([detector.kind])
-        return decide(detector.score(history), standing, policy, MIDNIGHT, history.detector_settings)
+        return decide(detector.score(history), standing, handling, MIDNIGHT, history.detector_settings)
 
     for detector in detectors_of(settings):
         # Two detectors may find the same of one device: whoever comes second has nothing to add.
@@ -295,7 +295,7 @@ def test_whole_rounds_survive_a_restart(
     misfortune: Misfortune, service: Connection, settings: AnalyticsSettings
 ) -> None:
     def new_rounds() -> Rounds:
-        return Rounds(settings, detectors_of(settings), policies_of(settings))
+        return Rounds(settings, detectors_of(settings), handling_of(settings))
 
     def alarms() -> list[Any]:
         return service.execute(
@@ -340,7 +340,7 @@ def test_slow_detectors_run_once_in_their_span(
         ran.clear()
         # A new process each time: when it ran is in the database only.
         detectors = [Counting("quick"), Counting("baseline"), Counting("routine")]
-        Rounds(settings, detectors, policies_of(settings)).go_at(service, NOW + timedelta(minutes=at_min))
+        Rounds(settings, detectors, handling_of(settings)).go_at(service, NOW + timedelta(minutes=at_min))
         return list(ran)
 
     assert minute(0) == ["quick", "baseline", "routine"]
@@ -361,7 +361,7 @@ def test_the_cause_of_an_urgent_alarm_is_told_to_be_over(
     band = world.device(world.home, DeviceKind.WRISTBAND, resident_id=resident_id)
     for minute in range(10, 0, -1):
         world.vitals(band, resident_id, minute * 60, hr=135, rr=26, spo2=88, temp=39.5)
-    rounds = Rounds(settings, detectors_of(settings), policies_of(settings))
+    rounds = Rounds(settings, detectors_of(settings), handling_of(settings))
     rounds.go_at(service, NOW)
     for minute in range(1, 21):
         world.vitals(band, resident_id, -minute * 60, hr=72, rr=16, spo2=97, temp=36.6)

@@ -9,7 +9,7 @@ from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmStep
 from analytics.detectors.fall import Fall
 from analytics.history import History
-from analytics.rounds import Rounds, policies_of
+from analytics.rounds import Rounds, handling_of
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind
 from database.connections import Connection
@@ -93,7 +93,7 @@ def test_the_grade_goes_into_the_devices_alarm_once(
     world: World, service: Connection, settings: AnalyticsSettings
 ) -> None:
     fallen = Fallen(world)
-    rounds = Rounds(settings, [Fall(settings)], policies_of(settings))
+    rounds = Rounds(settings, [Fall(settings)], handling_of(settings))
     rounds.go_at(service, NOW)
     rounds.go_at(service, NOW)
     row = service.execute("SELECT priority, state, signal_count, evidence FROM care.alarm").fetchone()

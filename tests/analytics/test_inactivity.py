@@ -314,7 +314,7 @@ def test_nobody_is_left_longer_than_half_a_day(
     home.world.activity(home.motion, 5.9 * HOUR_S)
     at = NOW + timedelta(hours=silence_h - 5.9)
     home.world.seen(home.gateway, -(silence_h - 6) * HOUR_S)
-    late = msgspec.structs.replace(settings, night_begins_h=23)
+    late = msgspec.structs.replace(settings, rest_from_h=23)
     findings = Inactivity(late, HistoryBaselines(late)).score(History(service, at)).findings
     assert bool(findings) == found
 

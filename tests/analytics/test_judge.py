@@ -11,11 +11,11 @@ from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from analytics.judge import Amend, Over, Policy, Raise, decide
+from analytics.judge import Amend, Handling, Over, Raise, decide
 
 NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
 MOTHER = Subject(SubjectKind.RESIDENT, 7)
-POLICY = Policy(silence_s=1800, persistence_s=60, clear_after_s=120)
+HANDLING = Handling(silence_s=1800, persistence_s=60, clear_after_s=120)
 
 
 def finding(
@@ -75,17 +75,17 @@ def standing(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def raises(assessment: Assessment, *rows: dict[str, Any]) -> bool:
-    proposals = decide(assessment, standing(*rows), POLICY, NOW)
+    proposals = decide(assessment, standing(*rows), HANDLING, NOW)
     return any(isinstance(proposal, Raise) for proposal in proposals)
 
 
 def ends(assessment: Assessment, *rows: dict[str, Any]) -> bool:
-    proposals = decide(assessment, standing(*rows), POLICY, NOW)
+    proposals = decide(assessment, standing(*rows), HANDLING, NOW)
     return any(isinstance(proposal, Over) for proposal in proposals)
 
 
 def test_a_finding_becomes_an_alarm() -> None:
-    assert decide(seen(finding()), standing(), POLICY, NOW) == (
+    assert decide(seen(finding()), standing(), HANDLING, NOW) == (
         Raise(detector="early_warning", finding=finding()),
     )
 
@@ -156,11 +156,11 @@ def test_what_was_over_and_comes_back_is_raised_again_after_the_silence() -> Non
 
 def test_a_grade_adds_to_the_alarm_of_another_and_opens_none() -> None:
     graded = dataclasses.replace(finding(), grade="likely")
-    assert decide(seen(graded), standing(), POLICY, NOW) == ()
-    assert decide(seen(graded), standing(alarm(AlarmState.OPEN, grade="likely")), POLICY, NOW) == ()
+    assert decide(seen(graded), standing(), HANDLING, NOW) == ()
+    assert decide(seen(graded), standing(alarm(AlarmState.OPEN, grade="likely")), HANDLING, NOW) == ()
     for before in (None, "certain"):
         row = alarm(AlarmState.OPEN, detector=None, grade=before)
-        assert decide(seen(graded), standing(row), POLICY, NOW) == (
+        assert decide(seen(graded), standing(row), HANDLING, NOW) == (
             Amend(detector="early_warning", alarm_id=5, finding=graded),
         )
 
@@ -197,7 +197,7 @@ def personal(**chosen: Any) -> pd.DataFrame:
     ],
 )
 def test_what_carers_have_set_for_a_person(chosen: dict[str, Any], expected: bool) -> None:
-    proposals = decide(seen(finding()), standing(), POLICY, NOW, personal(**chosen))
+    proposals = decide(seen(finding()), standing(), HANDLING, NOW, personal(**chosen))
     assert bool(proposals) == expected
 
 
@@ -217,39 +217,39 @@ def test_what_carers_have_set_for_a_person(chosen: dict[str, Any], expected: boo
 def test_who_has_looked_again_and_again_is_called_less_often_unless_it_is_worse(
     looked: int, minutes_ago: int, priority: AlarmPriority, expected: bool
 ) -> None:
-    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    handling = Handling(silence_s=1800, repeated_silence_s_max=6 * 3600)
     earlier = [
         alarm(AlarmState.CLOSED, resolved_s=(minutes_ago + 90 * number) * 60, ended_s=0)
         for number in range(looked)
     ]
-    assert bool(decide(seen(finding(priority)), standing(*earlier), policy, NOW)) == expected
+    assert bool(decide(seen(finding(priority)), standing(*earlier), handling, NOW)) == expected
 
 
 @pytest.mark.parametrize(("severity", "expected"), [(None, False), (3, False), (4, False), (5, True)])
 def test_two_points_more_are_worse_and_never_held_back(severity: float | None, expected: bool) -> None:
-    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    handling = Handling(silence_s=1800, repeated_silence_s_max=6 * 3600)
     earlier = [alarm(AlarmState.CLOSED, resolved_s=600 * number, ended_s=0, severity=3) for number in (1, 9)]
     found = dataclasses.replace(finding(), severity=severity)
-    assert bool(decide(seen(found), standing(*earlier), policy, NOW)) == expected
+    assert bool(decide(seen(found), standing(*earlier), handling, NOW)) == expected
     unknown = [alarm(AlarmState.CLOSED, resolved_s=600, ended_s=0)]
-    assert decide(seen(found), standing(*unknown), policy, NOW) == ()
+    assert decide(seen(found), standing(*unknown), handling, NOW) == ()
 
 
 def test_three_days_are_remembered_where_silence_grows() -> None:
-    assert Policy(silence_s=1800).remembered_s == 1800
-    assert Policy(silence_s=1800, repeated_silence_s_max=3600).remembered_s == 72 * 3600
+    assert Handling(silence_s=1800).remembered_s == 1800
+    assert Handling(silence_s=1800, repeated_silence_s_max=3600).remembered_s == 72 * 3600
 
 
 def test_nobody_has_looked_at_what_ended_by_itself() -> None:
-    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    handling = Handling(silence_s=1800, repeated_silence_s_max=6 * 3600)
     earlier = [alarm(AlarmState.CLEARED, ended_s=1860 + 60 * number) for number in range(5)]
-    assert decide(seen(finding()), standing(*earlier), policy, NOW)
+    assert decide(seen(finding()), standing(*earlier), handling, NOW)
 
 
 def test_emergencies_are_never_called_less_often() -> None:
-    policy = Policy(silence_s=1800, repeated_silence_s_max=6 * 3600)
+    handling = Handling(silence_s=1800, repeated_silence_s_max=6 * 3600)
     earlier = [
         alarm(AlarmState.CLOSED, AlarmPriority.HIGH, resolved_s=1860 + 60 * number, ended_s=0)
         for number in range(5)
     ]
-    assert decide(seen(finding(AlarmPriority.HIGH)), standing(*earlier), policy, NOW)
+    assert decide(seen(finding(AlarmPriority.HIGH)), standing(*earlier), handling, NOW)

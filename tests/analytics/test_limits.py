@@ -17,7 +17,7 @@ from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.limits import OutOfLimits, by_sign, judged, limits_of
 from analytics.history import SPOT_SIGNS, History
 from analytics.models.limits import Limits
-from analytics.rounds import Rounds, detectors_of, policies_of
+from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from identity.model import Actor
@@ -291,7 +291,7 @@ class TestWhatTheEarlyWarningCalls:
         self, person: Measured, service: Connection, settings: AnalyticsSettings
     ) -> None:
         person.measure(10, **self.RED)
-        rounds = Rounds(settings, detectors_of(settings), policies_of(settings))
+        rounds = Rounds(settings, detectors_of(settings), handling_of(settings))
         for minute in range(0, 80, 5):
             rounds.go_at(service, NOW + timedelta(minutes=minute))
         assert kinds(service) == [("vitals", "medium", "open")]
@@ -307,7 +307,7 @@ class Day:
 
     def __init__(self, person: Measured, service: Connection, settings: AnalyticsSettings) -> None:
         self.person, self.service = person, service
-        self.rounds = Rounds(settings, [OutOfLimits(settings)], policies_of(settings))
+        self.rounds = Rounds(settings, [OutOfLimits(settings)], handling_of(settings))
 
     def at(self, minute: int, **signs: float) -> list[tuple[Any, ...]]:
         """Measure these, then go a round; what alarms there are."""

@@ -16,12 +16,14 @@ from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Subject, SubjectKind
 from analytics.detectors.offline import Offline
 from analytics.history import History
-from analytics.rounds import Rounds, detectors_of, policies_of
-from analytics.settings import AnalyticsSettings
+from analytics.rounds import Rounds, detectors_of, handling_of
+from analytics.settings import MOVED, AnalyticsSettings, settings_of
+from care.policy import LIMITS
 from database import leases
 from database.connections import Connection, connect
 from database.leases import DutyLock
 from identity.model import Actor
+from protocol.environment import SettingsError
 from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.servers import Database
@@ -34,7 +36,7 @@ WELL = {"hr": 72.0, "rr": 16.0, "spo2": 97.0}
 
 
 def new_rounds(settings: AnalyticsSettings) -> Rounds:
-    return Rounds(settings, detectors_of(settings), policies_of(settings))
+    return Rounds(settings, detectors_of(settings), handling_of(settings))
 
 
 def timeline(connection: Connection) -> list[tuple[object, ...]]:
@@ -213,7 +215,7 @@ def test_a_broken_detector_does_not_stop_the_others(
     trouble: Trouble, service: Connection, settings: AnalyticsSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     detectors: list[Detector] = [Broken(), BrokenQuery(service), *detectors_of(settings)]
-    rounds = Rounds(settings, detectors, policies_of(settings))
+    rounds = Rounds(settings, detectors, handling_of(settings))
     rounds.go_at(service, NOW)
     assert alarms(service) == ALL_OPEN
     assert (rounds.counts["failed:broken"], rounds.counts["failed:broken_query"]) == (1, 1)
@@ -232,7 +234,7 @@ def test_a_finding_that_cannot_be_raised_does_not_stop_the_others(
             nowhere = dataclasses.replace(finding, site_id=10_000, subject=Subject(SubjectKind.SITE, 10_000))
             return dataclasses.replace(real, findings=(nowhere, finding))
 
-    rounds = Rounds(settings, [Mistaken(settings)], policies_of(settings))
+    rounds = Rounds(settings, [Mistaken(settings)], handling_of(settings))
     rounds.go_at(service, NOW)
     assert alarms(service) == [("device_offline", "low", "open")]
     assert rounds.counts["failed:offline"] == 1
@@ -344,15 +346,31 @@ def test_once_does_one_round_and_refuses_beside_another(
     assert "another analytics process" in refused.stderr
 
 
-def test_an_unknown_setting_stops_the_start() -> None:
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("ANSHOU_ANALYTICS_OFFLINE_SILENCE", "did you mean ANSHOU_ANALYTICS_OFFLINE_SILENCE_S?"),
+        ("ANSHOU_ANALYTICS_OFFLINE_MAINS_S", "anshou policy set device_silence_mains_s"),
+    ],
+)
+def test_a_setting_that_is_unknown_or_has_moved_stops_the_start(variable: str, told: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "analytics"],
-        env={**os.environ, "ANSHOU_DATABASE_URL": "x", "ANSHOU_ANALYTICS_OFFLINE_MAIN_S": "1"},
+        env={**os.environ, "ANSHOU_DATABASE_URL": "x", variable: "1"},
         capture_output=True,
         text=True,
     )
     assert answer.returncode == 2
-    assert "ANSHOU_ANALYTICS_OFFLINE_MAINS_S" in answer.stderr
+    assert told in answer.stderr
+
+
+def test_each_setting_that_has_moved_says_where_to() -> None:
+    for setting, hint in MOVED.items():
+        with pytest.raises(SettingsError, match="is no setting any more"):
+            settings_of({"ANSHOU_DATABASE_URL": "x", f"ANSHOU_ANALYTICS_{setting}".upper(): "1"})
+        known = {*LIMITS, *AnalyticsSettings.__struct_fields__}
+        assert hint.rpartition(" ")[2] in known, hint
+        assert setting not in AnalyticsSettings.__struct_fields__
 
 
 def test_an_empty_county_is_no_failure(database: Database) -> None:

@@ -299,7 +299,7 @@ def test_too_long_silences_equal_their_twin(
     too_long, person_days = [0, 0], set()
     for resident, begin_h, length_h, bathroom, leaving, in_bed in silences:
         at = BEGIN + timedelta(hours=begin_h)
-        night = at.hour >= settings.night_begins_h or at.hour < settings.night_ends_h
+        night = at.hour >= settings.rest_from_h or at.hour < settings.rest_to_h
         key = (resident, bathroom, leaving, night)
         if resident not in people or (night and in_bed and not bathroom) or not (key in own and key in other):
             continue
@@ -477,7 +477,7 @@ def test_a_model_of_another_kind_or_shape_is_refused() -> None:
     ("name", "setting", "value"),
     [
         ("rhythm", "inactivity_personal_factor", 3.0),
-        ("rhythm", "night_begins_h", 21),
+        ("rhythm", "rest_from_h", 21),
         ("routine", "routine_rare_share", 0.01),
         ("restlessness", "restlessness_share", 0.01),
     ],

@@ -19,10 +19,11 @@ from alarms.detector_settings import (
     Wish,
     WishError,
     problems_of,
+    rules_of,
     span_of,
 )
-from alarms.kinds import RULES
 from alarms.rules import Watch
+from care.policy import Policy
 from database.connections import Connection, connect
 from database.errors import ConflictError, NotFoundError
 from identity.model import ScopeKind, StaffRole
@@ -49,6 +50,8 @@ def leader(owner: Connection, county: County) -> str:
     owner.execute("UPDATE care.staff SET role = %s WHERE username = 'liu'", (StaffRole.SHIFT_LEADER,))
     return "liu"
 
+
+RULES = rules_of(Policy())
 
 wishes = st.builds(
     Wish,

@@ -28,11 +28,10 @@ def fill_past(
     midday = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in days]
     rows = [(day, *_rolled(at, every_hour=False)) for day, at in zip(days, midday, strict=True)]
     _insert(connection, "vitals_daily", "day, resident_id", list(reversed(rows)), (resident_id,))
-    connection.cursor().executemany(
-        "INSERT INTO readings.activity_hourly"
-        " (hour, first_at, last_at, device_id, resident_id, event_count, event)"
-        " VALUES (%s, %s, %s, %s, %s, %s, 'motion')",
-        [(at, at, at, device_id, resident_id, 2 + at.hour % 5) for at in hours],
+    _copy(
+        connection,
+        "activity_hourly (hour, first_at, last_at, device_id, resident_id, event_count, event)",
+        [(at, at, at, device_id, resident_id, 2 + at.hour % 5, "motion") for at in hours],
     )
 
 
@@ -55,8 +54,10 @@ def _insert(
 ) -> None:
     columns = [f"{sign}_{what}" for sign in SIGNS for what in ("sum", "count", "min", "max")]
     names = f"{keys}, row_count, {', '.join(columns)}"
-    values = ", ".join(["%s"] * (1 + len(ids) + 1 + len(columns)))
-    connection.cursor().executemany(
-        f"INSERT INTO readings.{table} ({names}) VALUES ({values})",
-        [(at, *ids, 60, *cells) for at, *cells in rows],
-    )
+    _copy(connection, f"{table} ({names})", [(at, *ids, 60, *cells) for at, *cells in rows])
+
+
+def _copy(connection: Connection, into: str, rows: list[tuple[object, ...]]) -> None:
+    with connection.cursor() as cursor, cursor.copy(f"COPY readings.{into} FROM STDIN".encode()) as copy:
+        for row in rows:
+            copy.write_row(row)

@@ -1,26 +1,43 @@
-"""The dashboard as its own process, as it runs in a home: started, killed and started again."""
+"""The dashboard on a port: a process, to be killed and started again, or a thread of the test's."""
 
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import uvicorn
+
+from dashboard.app import create_app
+from dashboard.settings import Settings
 from deploy.local import ports
 
 START_TIMEOUT_S = 30.0
 POLL_S = 0.05
 
 
-class Dashboard:
+class Server:
     """A server on a port of its own."""
 
-    def __init__(self, database_url: str, log: Path, **settings: object) -> None:
+    def __init__(self) -> None:
         self.port = ports.any_free()
+
+    def url(self, path: str = "/") -> str:
+        """The address of a page."""
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+class Dashboard(Server):
+    """The process."""
+
+    def __init__(self, database_url: str, log: Path, **settings: object) -> None:
+        super().__init__()
         self.log = log
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSHOU_")},
@@ -29,10 +46,6 @@ class Dashboard:
             **{f"ANSHOU_DASHBOARD_{name}".upper(): str(value) for name, value in settings.items()},
         }
         self._process: subprocess.Popen[bytes] | None = None
-
-    def url(self, path: str = "/") -> str:
-        """The address of a page."""
-        return f"http://127.0.0.1:{self.port}{path}"
 
     def start(self) -> None:
         """Start, and wait until the database answers and pages are live."""
@@ -74,3 +87,28 @@ def running(database_url: str, folder: Path, **settings: object) -> Iterator[Das
         yield dashboard
     finally:
         dashboard.stop()
+
+
+@contextmanager
+def serving(database_url: str, **settings: Any) -> Iterator[Server]:
+    """A dashboard in a thread: for tests of what it serves, which need no process of its own."""
+    here = Server()
+    app = create_app(Settings(database_url=database_url, port=here.port, **settings))
+    # Live pages are open when it is stopped; nobody waits for them to end.
+    config = uvicorn.Config(app, port=here.port, log_config=None, timeout_graceful_shutdown=0)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="dashboard", daemon=True)
+    thread.start()
+    try:
+        ports.wait_until(
+            lambda: server.started or not thread.is_alive(),
+            what="the dashboard",
+            timeout_s=START_TIMEOUT_S,
+            remedy="",
+        )
+        assert server.started, "the dashboard did not start"
+        yield here
+    finally:
+        server.should_exit = True
+        thread.join(START_TIMEOUT_S)
+        assert not thread.is_alive()

@@ -14,10 +14,12 @@ from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from alarms.reasons import Reason
 from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard import ROOM, vocabulary
-from dashboard.catalogues import extracted, kept
+from dashboard.alarm import words as alarm_words
+from dashboard.catalogues import TRANSLATED, extracted, kept
 from dashboard.curves import Range
-from dashboard.intake import Process, Trouble
-from dashboard.languages import CODES, languages, preferred
+from dashboard.devices import words as devices_words
+from dashboard.devices.intake import Process, Trouble
+from dashboard.languages import CODES, SOURCE_LANGUAGE, languages, preferred
 from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
@@ -39,7 +41,7 @@ PEOPLE_TAKE = {
 UNTRANSLATED = {"安守", "Anshou", "安守 Anshou", "· 安守 Anshou", "mmHg", "°C"}
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", TRANSLATED)
 def test_a_catalogue_is_complete(code: str) -> None:
     catalogue = kept(code)
     wanted = {message.id for message in extracted() if message.id}
@@ -54,11 +56,36 @@ def test_a_catalogue_is_complete(code: str) -> None:
         assert not list(message.check(catalogue)), message.id
 
 
+def test_chinese_has_its_own_punctuation_and_spaces() -> None:
+    """A number stands off from the word after it, and commas and colons are as wide as the words."""
+    texts = [
+        text
+        for message in kept("zh_CN")
+        if message.id
+        for text in (message.string if isinstance(message.string, list | tuple) else [message.string])
+    ]
+    han = r"[\u4e00-\u9fff]"
+    assert [text for text in texts if re.search(rf"[0-9]{han}|{han}[,:;!?]|[,:;!?]{han}", str(text))] == []
+
+
+def test_the_source_language_says_what_is_written() -> None:
+    assert set(CODES) - set(TRANSLATED) == {SOURCE_LANGUAGE}
+    speech = languages()[SOURCE_LANGUAGE]
+    asked = [message.id for message in extracted() if message.id]
+    assert asked
+    for text in asked:
+        if isinstance(text, str):
+            assert speech.gettext(text) == text
+        else:
+            one, many = text
+            assert [speech.translations.ngettext(one, many, n) for n in (0, 1, 2)] == [many, one, many]
+
+
 def test_chinese_is_chinese() -> None:
     same = [
         message.id
         for message in kept("zh_CN")
-        if message.id and not re.search(r"[\u4e00-\u9fff]", str(message.string))
+        if message.id and not re.search(r"[\u4e00-\u9fff\uff00-\uffef]", str(message.string))
     ]
     assert same == ["%(live)s of %(all)s"]
 
@@ -80,17 +107,17 @@ def test_chinese_is_chinese() -> None:
         (vocabulary.ROLE, StaffRole),
         (vocabulary.SCOPE, ScopeKind),
         (vocabulary.DEVICE_KIND, DeviceKind),
-        (vocabulary.POWER, PowerSource),
+        (devices_words.POWER, PowerSource),
         (vocabulary.ACTIVITY, ActivityEvent),
-        (vocabulary.DEAD_REASON, DeadReason),
-        (vocabulary.WAY, vocabulary.Way),
-        (vocabulary.INTAKE, Process),
-        (vocabulary.INTAKE_CONSEQUENCE, Process),
-        (vocabulary.INTAKE_TROUBLE, Trouble),
+        (devices_words.DEAD_REASON, DeadReason),
+        (alarm_words.WAY, alarm_words.Way),
+        (devices_words.INTAKE, Process),
+        (devices_words.INTAKE_CONSEQUENCE, Process),
+        (devices_words.INTAKE_TROUBLE, Trouble),
         (resident_words.RANGE, Range),
-        (vocabulary.GRADE, Grade),
-        (vocabulary.VERDICT, Verdict),
-        (vocabulary.VERDICT_ICON, Verdict),
+        (alarm_words.GRADE, Grade),
+        (alarm_words.VERDICT, Verdict),
+        (alarm_words.VERDICT_ICON, Verdict),
         (vocabulary.REASON, Reason),
         (vocabulary.SIGN, {*SIGNS, "bp"}),
         (vocabulary.SIGN_UNIT, {*SIGNS, "bp"}),
@@ -106,7 +133,7 @@ def test_every_icon_is_there() -> None:
     used = {
         *vocabulary.ALARM_ICON.values(),
         *vocabulary.STEP_ICON.values(),
-        *vocabulary.VERDICT_ICON.values(),
+        *alarm_words.VERDICT_ICON.values(),
         *re.findall(r"icon\('([a-z0-9-]+)'", templates),
     }
     assert {name for name in used if f'id="tabler-{name}"' not in sprite} == set()
@@ -171,14 +198,28 @@ def test_times_are_those_of_the_home() -> None:
 @pytest.mark.parametrize(
     ("seconds", "chinese", "english"),
     [
-        (0, "0秒", "0 sec"),
-        (45.9, "45秒", "45 sec"),
-        (12_600, "3小时 30分钟", "3 hr 30 min"),
-        (3_605, "1小时", "1 hr"),
-        (7_199, "1小时 59分钟", "1 hr 59 min"),
-        (180_000, "2天 2小时", "2 days 2 hr"),
+        (0, "0 秒", "0 sec"),
+        (45.9, "45 秒", "45 sec"),
+        (12_600, "3 小时 30 分钟", "3 hr 30 min"),
+        (3_605, "1 小时", "1 hr"),
+        (7_199, "1 小时 59 分钟", "1 hr 59 min"),
+        (180_000, "2 天 2 小时", "2 days 2 hr"),
     ],
 )
 def test_how_long_is_told_exactly(seconds: float, chinese: str, english: str) -> None:
     assert languages()["zh_CN"].span(seconds) == chinese
     assert languages()["en"].span(seconds) == english
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chinese", "english"),
+    [
+        (24, "24 秒", "24 sec"),
+        (200, "3 分钟", "3 min"),
+        (9_000, "2 小时", "2 hr"),
+        (200_000, "2 天", "2 days"),
+    ],
+)
+def test_how_long_about(seconds: float, chinese: str, english: str) -> None:
+    assert languages()["zh_CN"].duration(seconds) == chinese
+    assert languages()["en"].duration(seconds) == english

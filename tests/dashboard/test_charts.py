@@ -7,8 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms.kinds import AlarmKind
-from dashboard.curves import DAY_MS, HOUR_MS, POINTS_MAX, SIGNS
+from dashboard.curves import DAY_MS, HOUR_MS, POINTS_MAX
 from database.connections import Connection
+from protocol.signs import SIGNS
 from tests.care.conftest import County
 from tests.dashboard.past import SILENT_DAYS, fill_past
 from tests.dashboard.ward import Ward

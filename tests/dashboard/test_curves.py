@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dashboard import curves
 from dashboard.curves import DAY_MS, HOUR_MS, MINUTE_MS, Band, Event, bed_times, fitted, widened, with_gaps
 from protocol.model import ActivityEvent
+from protocol.signs import SIGNS
 
 START_MS = 1_770_000_000_000
 MEASURED = st.lists(
@@ -77,7 +78,7 @@ def test_days_begin_at_home() -> None:
     assert ahead == {timedelta(milliseconds=curves.HOME_AHEAD_MS)}
 
 
-@given(st.dictionaries(st.sampled_from(curves.SIGNS), MEASURED), st.integers(24, 400))
+@given(st.dictionaries(st.sampled_from(list(SIGNS)), MEASURED), st.integers(24, 400))
 def test_no_chart_is_too_much(measured: dict[str, list[tuple[int, float]]], points_max: int) -> None:
     given_ = {sign: line(pairs) for sign, pairs in measured.items()}
     drawn, width_ms = fitted(given_, 0, points_max)
@@ -97,7 +98,7 @@ def test_no_chart_is_too_much(measured: dict[str, list[tuple[int, float]]], poin
 def test_a_day_of_every_second_and_a_season_of_every_sign_fit() -> None:
     seconds = fitted({"hr": every(1_000, 86_400)})
     assert seconds.width_ms == MINUTE_MS
-    hours = fitted({sign: every(HOUR_MS, 90 * 24) for sign in curves.SIGNS}, HOUR_MS)
+    hours = fitted({sign: every(HOUR_MS, 90 * 24) for sign in SIGNS}, HOUR_MS)
     assert hours.width_ms == 3 * HOUR_MS
     assert curves.points(hours.curves, hours.width_ms) <= curves.POINTS_MAX
     one = fitted({sign: every(HOUR_MS, 90 * 24) for sign in ("hr", "rr", "spo2")}, HOUR_MS)

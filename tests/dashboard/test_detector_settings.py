@@ -2,15 +2,17 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from alarms import detector_settings
-from alarms.detector_settings import Part, Problem
-from alarms.kinds import RULES
+from alarms.detector_settings import Part, Problem, rules_of
 from alarms.rules import Watch
+from care.policy import Policy
 from dashboard.languages import languages
-from dashboard.vocabulary import PROBLEM, WATCH, WATCH_DOES
+from dashboard.sensitivity.words import PROBLEM
+from dashboard.vocabulary import WATCH, WATCH_DOES
 from database.connections import Connection
 from identity.model import StaffRole
 from protocol.calendar import HOME_TIME
@@ -36,7 +38,7 @@ def path(county: County, watch: str = "bed_exit") -> str:
 
 
 def test_every_word_is_there() -> None:
-    assert set(WATCH) == set(WATCH_DOES) == set(RULES) == set(Watch)
+    assert set(WATCH) == set(WATCH_DOES) == set(rules_of(Policy())) == set(Watch)
     assert set(PROBLEM) == set(Problem)
 
 
@@ -49,7 +51,7 @@ def test_all_that_watches_is_explained(
     speech = languages()[code]
     for watch in Watch:
         assert speech.word(WATCH, watch) in page
-        assert speech.word(WATCH_DOES, watch) in page
+        assert speech.word(WATCH_DOES, watch) % msgspec.structs.asdict(Policy()) in one_line(page)
         form = leader.get(path(county, watch), headers=HTMX)
         assert form.status_code == 200
         assert speech.word(WATCH, watch) in form.text
@@ -67,7 +69,14 @@ def test_changed_seen_by_the_caregiver_and_restored(
 
     sign_in(leader, "wang")
     page = leader.get(f"/residents/{county.mother.id}/watch").text
-    for text in ("已停用", "刘护理", "&lt;b&gt;住院", "自动恢复，还有 2天", "请告诉班长", "过 45分钟报警"):
+    for text in (
+        "已停用",
+        "刘护理",
+        "&lt;b&gt;住院",
+        "自动恢复，还有 2 天",
+        "请告诉值班组长",
+        "过 45 分钟报警",
+    ):
         assert text in page, text
     assert "更改…" not in page
     assert f"{path(county)}/usual" not in page
@@ -193,7 +202,7 @@ def test_a_caregiver_looks_and_is_refused(caregiver: TestClient, owner: Connecti
         caregiver.post(f"{path(county)}/usual", headers=HTMX),
     ):
         assert answer.status_code == 403
-        assert "只有监管人员、院长和班长可以更改守护设置" in answer.text
+        assert "只有监管人员、院长和值班组长可以更改守护设置" in answer.text
     assert detector_settings.changes_of(owner, county.mother.id) == []
 
 

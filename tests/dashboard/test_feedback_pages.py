@@ -183,7 +183,7 @@ def test_evidence_is_told_in_full(
     page = caregiver.get(f"/alarms/{alarm.id}").text
     for text in (
         "体温偏高。", "36.1–36.9 °C", "37.6 °C", "62%", "翻身", "不低于 8", "something new",
-        "无活动时长", "3小时 30分钟", "应为 2小时", "samples_weak", "很可能", "王德福",
+        "无活动时长", "3 小时 30 分钟", "应为 2 小时", "samples_weak", "很可能", "王德福",
     ):  # fmt: skip
         assert text in page, text
     assert "张建国" not in page, "names of others' residents stay hidden"

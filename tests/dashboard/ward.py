@@ -119,11 +119,11 @@ class Ward:
                 )
             )  # fmt: skip
         with connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO readings.vitals (time, device_id, resident_id, hr, rr, spo2, temp, sbp, dbp)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                rows,
-            )
+            with cursor.copy(
+                "COPY readings.vitals (time, device_id, resident_id, hr, rr, spo2, temp, sbp, dbp) FROM STDIN"
+            ) as copy:
+                for row in rows:
+                    copy.write_row(row)
             cursor.executemany(
                 "INSERT INTO readings.activity (time, device_id, resident_id, event) VALUES (%s, %s, %s, %s)",
                 [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from analytics.learnt import NAMES
 from analytics.nightly import train_now
 from analytics.settings import AnalyticsSettings
 from database import leases
@@ -20,6 +21,17 @@ from tests.analytics.county import LivedCounty
 from tests.servers import Database
 
 Anshou = Callable[..., str]
+
+
+@pytest.mark.parametrize("verb", ["models", "restore"])
+def test_the_help_names_every_model(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr("sys.argv", ["anshou", "analytics", verb, "--help"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert ", ".join(NAMES) in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`anshou simulate --incident` against the real database and broker."""
+"""`anshou simulate --incident KIND` against the real database and broker."""
 
 import asyncio
 import re

@@ -56,8 +56,8 @@ class Client:
         if filters:
             assert self._ready.wait(10)
 
-    def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(10)
+    def say(self, topic: str, payload: bytes, *, retain: bool = False, qos: int = 1) -> None:
+        self._client.publish(topic, payload, qos=qos, retain=retain).wait_for_publish(10)
 
     def of(self, topic: str) -> list[bytes]:
         return [payload for heard, payload, _ in self.heard if heard == topic]

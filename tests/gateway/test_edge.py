@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import outbox
+from gateway import edge, outbox
 from gateway.errors import OutboxError
 from gateway.link import Link
 from protocol import wire
@@ -43,6 +43,22 @@ Z2M_DEVICES = [
         },
     }
 ]  # fmt: skip
+
+
+Z2M_SMOKE: dict[str, Any] = {
+    **Z2M_DEVICES[0],
+    "ieee_address": "0x00158d0001a2b3c5",
+    "friendly_name": "kitchen_smoke",
+    "definition": {
+        "model": "JTYJ-GD-01LM/BW",
+        "vendor": "Aqara",
+        "description": "Smoke detector",
+        "exposes": [
+            {"type": "binary", "name": "smoke", "property": "smoke", "access": 1,
+             "value_on": True, "value_off": False},
+        ],
+    },
+}  # fmt: skip
 
 
 def sos(number: int, **fields: Any) -> AlarmSignal:
@@ -186,7 +202,9 @@ def test_garbage_is_counted_and_stops_nothing(house: House) -> None:
         house.lan.say(topic, payload)
     house.say("band-1", VitalSigns(hr=72))
     eventually(house.centre.batches)
-    assert sum(running.gateway.edge.health().ignored.values()) == 6
+    health = running.gateway.edge.health()
+    assert sum(health.ignored.values()) == 6
+    assert sum(field.count for fields in health.unheard.values() for field in fields.values()) == 6
 
 
 def test_what_was_retained_before_raises_no_alarm(house: House) -> None:
@@ -214,20 +232,84 @@ def test_a_full_disk_stops_no_sos(house: House, monkeypatch: pytest.MonkeyPatch)
     """The disk comes back later: what it did not take then is there once, and under the same id."""
     running = house.start()
     eventually(lambda: running.gateway.uplink.connected)
-    real = outbox.Outbox.keep
-
-    def refuse(*_arguments: Any, **_options: Any) -> list[int]:
-        raise OutboxError("the disk is full") from sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(outbox.Outbox, "keep", refuse)
-    house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
-    alarms = house.centre.topic(Leaf.ALARM, "button-1")
-    eventually(lambda: house.centre.of(alarms))
-    eventually(lambda: running.gateway.edge._disk != "sound")
-    monkeypatch.setattr(outbox.Outbox, "keep", real)
+    with monkeypatch.context() as disk:
+        disk.setattr(outbox.Outbox, "keep", refuse)
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
+        alarms = house.centre.topic(Leaf.ALARM, "button-1")
+        eventually(lambda: house.centre.of(alarms))
+        eventually(lambda: running.gateway.edge._disk != "sound")
     eventually(lambda: running.gateway.edge.health().disk == "sound")
     eventually(lambda: len(house.centre.of(alarms)) >= 2)
     assert len({(s.signal_id, s.ts_ms) for s in map(_alarm, house.centre.of(alarms))}) == 1
+
+
+def test_an_sos_does_not_wait_behind_what_the_full_disk_did_not_take(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = house.start()
+    eventually(lambda: running.gateway.uplink.connected)
+    alarms = house.centre.topic(Leaf.ALARM, "button-1")
+    with monkeypatch.context() as disk:
+        disk.setattr(outbox.Outbox, "keep", refuse)
+        house.say("band-1", VitalSigns(hr=72))
+        eventually(lambda: running.gateway.edge._pending)
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
+        eventually(lambda: house.centre.of(alarms))
+        house.say("band-1", VitalSigns(hr=73))
+    batches = eventually(house.centre.batches)
+    eventually(lambda: sum(len(batch.items) for batch in house.centre.batches()) == 2)
+    assert {item.device for batch in batches for item in batch.items} == {"band-1"}
+    eventually(lambda: running.gateway.edge.health().queued == 0)
+    assert len({(s.signal_id, s.ts_ms) for s in map(_alarm, house.centre.of(alarms))}) == 1
+
+
+def test_an_alarm_heard_before_its_device_is_adopted_goes_when_it_is_though_the_disk_is_full(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the centre adopts holds at once; the list is on the disk when there is room again."""
+    running = house.start()
+    house.lan.say("zigbee2mqtt/bridge/devices", json.dumps([Z2M_SMOKE]).encode())
+    proposal = wire.decode_proposal(eventually(lambda: house.centre.of(house.centre.topic(Leaf.PROPOSAL)))[0])
+    alarms = house.centre.topic(Leaf.ALARM, "alarm-0001")
+    config = GatewayConfig(devices={proposal.key: Adoption(name="alarm-0001", kind=DeviceKind.SMOKE)})
+    with monkeypatch.context() as disk:
+        disk.setattr(outbox.Outbox, "keep", refuse)
+        disk.setattr(outbox.Outbox, "configure", refuse)
+        house.lan.say("zigbee2mqtt/kitchen_smoke", b'{"smoke": true}')
+        eventually(lambda: running.gateway.edge._pending)
+        house.centre.adopt(config)
+        eventually(lambda: house.centre.of(alarms))
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
+        eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
+        assert running.gateway.edge._outbox.config() == GatewayConfig()
+    eventually(lambda: running.gateway.edge._outbox.config() == config)
+    eventually(lambda: running.gateway.edge.health().queued == 0)
+    assert running.gateway.edge.health().waiting == 0
+    assert len({(s.signal_id, s.ts_ms) for s in map(_alarm, house.centre.of(alarms))}) == 1
+
+
+def test_a_flood_on_a_full_disk_is_bounded_and_an_sos_in_it_is_heard(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge, "UNACKNOWLEDGED_MAX", 20)
+    running = house.start()
+    eventually(lambda: running.gateway.uplink.connected)
+    with monkeypatch.context() as disk:
+        disk.setattr(outbox.Outbox, "keep", refuse)
+        for number in range(30):
+            reading = VitalSigns(hr=60 + number)
+            house.lan.say(str(Topic(house.site, "band-1", Leaf.VITALS)), wire.encode(reading), qos=0)
+            if number == 4:
+                eventually(lambda: running.gateway.edge._pending)
+        button = str(Topic(house.site, "button-1", Leaf.ALARM))
+        house.lan.say(button, wire.encode(AlarmSignal(kind=SignalKind.SOS)), qos=0)
+        eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
+    eventually(lambda: sum(len(batch.items) for batch in house.centre.batches()) == 20)
+    eventually(lambda: running.gateway.edge.health().dropped == 10)
+
+
+def refuse(*_arguments: Any, **_options: Any) -> list[int]:
+    raise OutboxError("the disk is full") from sqlite3.OperationalError("database or disk is full")
 
 
 def _alarm(payload: bytes) -> AlarmSignal:

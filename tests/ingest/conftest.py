@@ -16,7 +16,7 @@ from care.model import CareCategory, SiteKind
 from care.registry import NewDevice
 from database.connections import Connection
 from ingest.alarms import AlarmIngest
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.settle import Rhythm, settle

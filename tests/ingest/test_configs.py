@@ -10,7 +10,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from care import proposals, registry
 from care.registry import NewDevice
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.settings import Settings
 from protocol import wire
 from protocol.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from care import pairing
 from identity.secrets import hash_device_secret
 from ingest import provision
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.settings import Settings
 from protocol.enrolment import new_secret
 from tests.ingest.conftest import Home, Running, eventually

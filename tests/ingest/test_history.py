@@ -21,16 +21,17 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from database.connections import Connection, connect
+from database.leases import WAIT_FOR_TURN
 from ingest import rollups
 from ingest import settle as settling
 from ingest.batch import MicroBatch
 from ingest.clock import time_of
-from ingest.heard import Heard
-from ingest.history import HistoryKeeper, Pace
+from ingest.latest import Heard
 from ingest.rollups import roll_up
 from ingest.rows import ActivityRow, VitalsRow
 from ingest.settings import Settings
 from ingest.settle import Rhythm, backlog, settle
+from ingest.settling import Rest, Settling
 from ingest.store import prepare, store
 from protocol.calendar import HOME_TIME
 from protocol.signs import SIGNS
@@ -56,7 +57,7 @@ vitals_rows = st.builds(
     device_id=st.integers(1, 3),
     resident_id=st.none() | st.integers(1, 2),
     clock_replaced=st.booleans(),
-    **dict.fromkeys(SIGNS, values),
+    signs=st.tuples(*[values] * len(SIGNS)),
 )
 activity_rows = st.builds(
     ActivityRow,
@@ -232,8 +233,8 @@ def do_or_die(
 
 
 def vitals_row(second: int, *, device_id: int = 1, hr: float = 70.0) -> VitalsRow:
-    rest = dict.fromkeys(list(SIGNS)[1:])
-    return VitalsRow(START_US + second * 1_000_000, device_id, 1, False, hr, **rest)
+    signs = tuple(hr if sign == "hr" else None for sign in SIGNS)
+    return VitalsRow(START_US + second * 1_000_000, device_id, 1, False, signs)
 
 
 def write_at_random(connection: Connection, generator: random.Random, device_id: int) -> None:
@@ -288,16 +289,17 @@ def test_rows_committed_between_the_reading_and_the_deleting_are_not_lost(
     """A round is stopped after each of its statements in turn; meanwhile ingest and a settler commit."""
     for module, names in (
         (settling, ("take", "gather", "vitals_state", "mark_dirty", "forget")),
-        (rollups, ("one_at_a_time", "take", "dropped", "vitals", "daily")),
+        (rollups, (None, "take", "dropped", "vitals", "daily")),
     ):
         for number, name in enumerate(names):
+            statement = WAIT_FOR_TURN if name is None else module._sql[name]
             owner.execute(f"TRUNCATE {TABLES}")
             ingest(owner, [vitals_row(10)])
             if module is rollups:
                 settle(owner, RHYTHM)
             with ExitStack() as closing:
                 slow = closing.enter_context(connect(database.ingest_url, autocommit=True))
-                pausing = PausingAfter(slow, module._sql[name])
+                pausing = PausingAfter(slow, statement)
                 closing.callback(pausing.go_on)
                 others = closing.enter_context(connect(database.ingest_url, autocommit=True))
                 thread = threading.Thread(target=pausing.work, args=(module,))
@@ -391,25 +393,25 @@ def test_late_data_for_a_day_whose_raw_data_is_gone_changes_no_rollup(
 
 def test_a_round_is_rested_from() -> None:
     clock = iter([100.0, 102.0, 103.0, 111.9, 112.0, 112.1])
-    pace = Pace(5.0, lambda: next(clock))
+    rest = Rest(5.0, lambda: next(clock))
     done: list[int] = []
-    assert pace.run(lambda: done.append(1))
-    assert not pace.run(lambda: done.append(2))
-    assert not pace.run(lambda: done.append(3))
-    assert pace.run(lambda: done.append(4))
+    assert rest.run(lambda: done.append(1))
+    assert not rest.run(lambda: done.append(2))
+    assert not rest.run(lambda: done.append(3))
+    assert rest.run(lambda: done.append(4))
     assert done == [1, 4]
 
 
 def test_a_round_that_failed_is_not_rested_from() -> None:
     clock = iter([0.0, 70.0, 70.1])
-    pace = Pace(5.0, lambda: next(clock))
+    rest = Rest(5.0, lambda: next(clock))
 
     def fail() -> None:
         raise psycopg.OperationalError("the database is away")
 
     with pytest.raises(psycopg.OperationalError):
-        pace.run(fail)
-    assert pace.run(lambda: None), "the time was spent waiting, not working"
+        rest.run(fail)
+    assert rest.run(lambda: None), "the time was spent waiting, not working"
 
 
 def test_the_process_settles_and_a_second_one_takes_over(database: Database, owner: Connection) -> None:
@@ -419,7 +421,7 @@ def test_the_process_settles_and_a_second_one_takes_over(database: Database, own
         settle_interval_s=0.05,
         rollup_delay_s=0,
     )
-    first, second = HistoryKeeper(options), HistoryKeeper(options)
+    first, second = Settling(options), Settling(options)
     threads = [threading.Thread(target=keeper.run) for keeper in (first, second)]
 
     def newest() -> datetime | None:

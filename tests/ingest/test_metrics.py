@@ -14,9 +14,9 @@ from database.connections import Connection
 from deploy.local import ports
 from ingest.alarms import AlarmIngest
 from ingest.health import Process, watched
-from ingest.history import HistoryKeeper
 from ingest.metrics import LAG_EDGES_S, BacklogMetrics, Lags, Metrics, quantile_s, served
 from ingest.settings import Settings
+from ingest.settling import Settling
 from ingest.shares import SharedReadings
 from protocol import wire
 from protocol.model import Activity, ActivityEvent, AlarmSignal, SignalKind, VitalSigns
@@ -118,7 +118,7 @@ def test_settle_tells_its_backlog(
         " VALUES ('vitals', '2026-01-01 00:00Z', '2026-01-02 00:00Z', 'it is not proven')"
     )
     metrics = Metrics(CollectorRegistry())
-    keeper = HistoryKeeper(settings_of("ingest"), metrics)
+    keeper = Settling(settings_of("ingest"), metrics)
     backlog = BacklogMetrics(metrics.registry)
 
     def value(name: str, **labels: str) -> float | None:

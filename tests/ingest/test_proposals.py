@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from care import proposals
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.settings import Settings
 from protocol import wire
 from protocol.model import DeviceKind, DeviceProposal

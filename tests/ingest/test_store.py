@@ -13,10 +13,11 @@ from database.connections import Connection, connect
 from ingest import pgcopy
 from ingest.batch import MicroBatch
 from ingest.clock import time_of
-from ingest.heard import Heard
-from ingest.rows import ActivityRow, StatusRow, VitalsRow
+from ingest.latest import Heard
+from ingest.rows import VITALS_COLUMNS, ActivityRow, StatusRow, VitalsRow
 from ingest.settle import Rhythm, settle
 from ingest.store import prepare, store
+from protocol.signs import SIGNS
 from tests.servers import Database
 
 START_US = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -28,14 +29,7 @@ vitals_rows = st.builds(
     device_id=st.integers(1, 3),
     resident_id=st.none() | st.integers(1, 3),
     clock_replaced=st.booleans(),
-    hr=values,
-    rr=values,
-    spo2=values,
-    temp=values,
-    sbp=values,
-    dbp=values,
-    glucose=values,
-    weight=values,
+    signs=st.tuples(*[values] * len(SIGNS)),
 )
 
 
@@ -64,7 +58,7 @@ def vitals_in(connection: Connection) -> list[dict[str, Any]]:
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(vitals_rows, min_size=1, max_size=40, unique_by=lambda row: row[:2]))
 def test_packed_rows_are_what_the_driver_would_write(ingest_role: Connection, rows: list[VitalsRow]) -> None:
-    columns = ", ".join(["time", *VitalsRow._fields[1:]])
+    columns = ", ".join(["time", *VITALS_COLUMNS[1:]])
     with ingest_role.transaction(force_rollback=True), ingest_role.cursor() as cursor:
         with cursor.copy(f"COPY readings.vitals ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
             copy.write(pgcopy.pack_vitals(pgcopy.columns_of(rows)))
@@ -72,7 +66,7 @@ def test_packed_rows_are_what_the_driver_would_write(ingest_role: Connection, ro
         cursor.execute("DELETE FROM readings.vitals")
         with cursor.copy(f"COPY readings.vitals ({columns}) FROM STDIN") as copy:
             for row in rows:
-                copy.write_row((time_of(row.time_us), *row[1:]))
+                copy.write_row((time_of(row.time_us), *row.flat()[1:]))
         assert vitals_in(ingest_role) == packed
 
 
@@ -80,8 +74,8 @@ def naive_store(rows: list[VitalsRow]) -> dict[tuple[int, int], list[float | Non
     """The slow twin: first value of each sign wins, whatever the order of batches."""
     stored: dict[tuple[int, int], list[float | None]] = {}
     for row in rows:
-        signs = stored.setdefault((row.device_id, row.time_us), [None] * 8)
-        for index, value in enumerate(row[4:]):
+        signs = stored.setdefault((row.device_id, row.time_us), [None] * len(SIGNS))
+        for index, value in enumerate(row.signs):
             if signs[index] is None:
                 signs[index] = value
     return stored
@@ -97,7 +91,7 @@ def test_any_batches_with_repeats_store_what_the_naive_twin_does(
         for start, end in itertools.pairwise(edges):
             store(ingest_role, prepare(batch_of(*rows[start:end])), Heard())
         found = {
-            (row["device_id"], int(row["time"].timestamp() * 1_000_000 + 0.5)): list(row.values())[4:12]
+            (row["device_id"], int(row["time"].timestamp() * 1_000_000 + 0.5)): [row[sign] for sign in SIGNS]
             for row in vitals_in(ingest_role)
         }
         assert found == naive_store(rows)
@@ -107,7 +101,7 @@ def test_any_batches_with_repeats_store_what_the_naive_twin_does(
             state = ingest_role.execute(
                 "SELECT * FROM readings.resident_state WHERE resident_id = %s", (resident_id,)
             ).fetchone()
-            for sign in pgcopy.VITALS_COLUMNS:
+            for sign in SIGNS:
                 of_sign = [
                     row for row in stored_rows if row["resident_id"] == resident_id and row[sign] is not None
                 ]

@@ -16,7 +16,7 @@ from identity.sessions import actor_of
 from tests.care.conftest import County
 from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past
-from tests.dashboard.running import Dashboard
+from tests.dashboard.running import Server
 from tests.dashboard.ward import Ward
 from tests.system.test_desk import NewContext, county, dashboard, enter, of_each, population, ward
 
@@ -82,7 +82,7 @@ def clipped(page: Page, selector: str) -> list[str]:
     return [text for sticks_out, text in found if sticks_out]
 
 
-def test_the_range_is_switched_in_place(browser_page: Page, dashboard: Dashboard, past: int) -> None:
+def test_the_range_is_switched_in_place(browser_page: Page, dashboard: Server, past: int) -> None:
     page = browser_page
     complaints = enter(page, dashboard, path=f"/residents/{past}")
     expect(page.locator("[data-drawn='24h']")).to_be_visible()
@@ -107,7 +107,7 @@ def test_the_range_is_switched_in_place(browser_page: Page, dashboard: Dashboard
     assert complaints.found == []
 
 
-def test_a_week_of_silence_is_two_stretches(browser_page: Page, dashboard: Dashboard, past: int) -> None:
+def test_a_week_of_silence_is_two_stretches(browser_page: Page, dashboard: Server, past: int) -> None:
     enter(browser_page, dashboard, path=f"/residents/{past}?range=90d")
     expect(browser_page.locator("[data-drawn='90d']")).to_be_visible()
     bands = [one["count"] for one in options(browser_page)["series"] if one["type"] == "custom"]
@@ -115,7 +115,7 @@ def test_a_week_of_silence_is_two_stretches(browser_page: Page, dashboard: Dashb
 
 
 def test_axes_are_the_home_s_wherever_the_browser_is(
-    new_context: NewContext, dashboard: Dashboard, past: int
+    new_context: NewContext, dashboard: Server, past: int
 ) -> None:
     page = new_context(timezone_id="America/New_York").new_page()
     enter(page, dashboard, path=f"/residents/{past}")
@@ -128,7 +128,7 @@ def test_axes_are_the_home_s_wherever_the_browser_is(
 
 
 def test_the_evidence_is_drawn_and_stays(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
     complaints = enter(page, dashboard, path=f"/alarms/{found.id}")
@@ -146,7 +146,7 @@ def test_the_evidence_is_drawn_and_stays(
 
 
 def test_one_tap_says_whether_it_was_right(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
@@ -163,7 +163,7 @@ def test_one_tap_says_whether_it_was_right(
     expect(page.get_by_text("刘护理 · ")).to_be_visible()
     expect(page.get_by_label("自己写几句")).to_have_value("低烧")
     page.locator("#dialog .choice", has_text="不是，误报").click()
-    page.get_by_role("button", name="保存").click()
+    page.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator("#dialog")).to_be_hidden()
     expect(page.locator(".feedback")).to_contain_text("低烧")
     expect(page.locator(".feedback")).to_contain_text("此前 3 次评价")
@@ -173,7 +173,7 @@ def test_one_tap_says_whether_it_was_right(
 
 
 def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
@@ -188,6 +188,7 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
             held.append((route, route.fetch()))
 
     page.route(f"**/alarms/{found.id}", hold_the_first)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
     for _ in range(500):
         if held:
@@ -204,7 +205,7 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
 
 @pytest.mark.parametrize("late", ["htmx.min.js", "js/page.js", "echarts.min.js"])
 def test_a_tap_before_the_scripts_are_there_is_not_lost(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm, late: str
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm, late: str
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
@@ -229,7 +230,7 @@ def test_a_tap_before_the_scripts_are_there_is_not_lost(
 
 
 def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
@@ -254,7 +255,7 @@ def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
 
 
 def test_a_note_half_written_stays_when_the_page_changes(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
     enter(page, dashboard, path=f"/alarms/{found.id}")
@@ -270,7 +271,7 @@ def test_a_note_half_written_stays_when_the_page_changes(
 
 
 def test_steps_that_ask_for_words_work_on_the_alarm_s_page_too(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
     take(owner, found.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.caregiver)))
@@ -285,7 +286,7 @@ def test_steps_that_ask_for_words_work_on_the_alarm_s_page_too(
 
 @pytest.mark.parametrize("language", ["zh_CN", "en"])
 def test_dealing_with_it_on_a_phone_asks_too(
-    phone_page: Page, dashboard: Dashboard, owner: Connection, county: County, found: Alarm, language: str
+    phone_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm, language: str
 ) -> None:
     page = phone_page
     take(owner, found.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.caregiver)))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
 from tests.care.conftest import COUNTY, PASSWORD, County
-from tests.dashboard.running import Dashboard, running
+from tests.dashboard.running import Dashboard, Server, running, serving
 from tests.dashboard.ward import WARD, Ward
 from tests.servers import Database, DatabaseServer, Population
 
@@ -48,11 +49,15 @@ def ward(database_server: DatabaseServer, owner: Connection) -> Ward:
 
 
 @pytest.fixture
-def dashboard(
-    database: Database, ward: Ward, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dashboard]:
-    with running(database.web_url, tmp_path_factory.mktemp("dashboard"), beat_s=1) as dashboard:
+def dashboard(database: Database, ward: Ward) -> Iterator[Server]:
+    with serving(database.web_url, beat_s=1) as dashboard:
         yield dashboard
+
+
+@pytest.fixture
+def process(database: Database, ward: Ward, tmp_path: Path) -> Iterator[Dashboard]:
+    with running(database.web_url, tmp_path, beat_s=1) as process:
+        yield process
 
 
 class Complaints:
@@ -68,7 +73,7 @@ class Complaints:
             self.found.append(message.text)
 
 
-def enter(page: Page, dashboard: Dashboard, username: str = "wang", path: str = "/desk") -> Complaints:
+def enter(page: Page, dashboard: Server, username: str = "wang", path: str = "/desk") -> Complaints:
     """Sign in by the form and wait until the page is live."""
     complaints = Complaints(page)
     page.goto(dashboard.url(path))
@@ -91,7 +96,7 @@ def of_each(page: Page, selector: str, expression: str) -> list[Any]:
 
 
 def test_an_sos_appears_by_itself_and_goes_its_whole_way(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     complaints = enter(page, dashboard)
@@ -101,7 +106,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     alarm = ward.alarm(owner, 3, AlarmKind.SOS)
     card = page.locator(f"#alarm-{alarm.id}")
     expect(card).to_be_visible(timeout=MOMENT_MS)
-    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "还没有人去"):
+    for text in ("紧急呼救", "202 房 · 2 床", "刘玉珍", "无人接警"):
         expect(card).to_contain_text(text)
     expect(card.locator(".clock")).to_have_text(re.compile(r"^0:0\d$"))
     expect(page.locator("#bell")).to_have_text("1")
@@ -132,7 +137,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
 
 
 def test_of_two_who_press_at_once_one_is_told(
-    new_context: NewContext, dashboard: Dashboard, owner: Connection, ward: Ward
+    new_context: NewContext, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     first, second = new_context().new_page(), new_context().new_page()
     enter(first, dashboard, "wang")
@@ -159,7 +164,7 @@ def test_of_two_who_press_at_once_one_is_told(
 
 
 def test_a_press_that_never_arrived_is_told(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
@@ -167,18 +172,18 @@ def test_a_press_that_never_arrived_is_told(
     page.route("**/steps/acknowledged", lambda route: route.abort())
     page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
     expect(page.get_by_text("未送达")).to_be_visible()
-    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("还没有人去")
+    expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("无人接警")
 
 
 def test_a_killed_server_costs_no_alarm(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+    browser_page: Page, process: Dashboard, owner: Connection, county: County, ward: Ward
 ) -> None:
     page = browser_page
-    enter(page, dashboard)
+    enter(page, process)
     before = ward.alarm(owner, 0, AlarmKind.SOS)
     expect(page.locator(f"#alarm-{before.id}")).to_be_visible()
 
-    dashboard.stop(kill=True)
+    process.stop(kill=True)
     expect(page.locator("#cut-off")).to_be_visible()
     expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     stays = ward.alarm(owner, 1, AlarmKind.FALL)
@@ -186,7 +191,7 @@ def test_a_killed_server_costs_no_alarm(
     take(owner, gone.id, Step(step=AlarmStep.CANCELLED, actor=actor_of(county.colleague), note="误触"))
     take(owner, before.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague)))
 
-    dashboard.start()
+    process.start()
     expect(page.locator(f"#alarm-{stays.id}")).to_be_visible()
     expect(page.locator("#cut-off")).to_be_hidden()
     expect(page.locator(f"#alarm-{before.id}")).to_contain_text("刘护理 正赶去")
@@ -196,7 +201,7 @@ def test_a_killed_server_costs_no_alarm(
 
 
 def test_typing_survives_what_happens_meanwhile(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
@@ -212,7 +217,7 @@ def test_typing_survives_what_happens_meanwhile(
 
 
 def test_an_unchanged_card_is_left_alone(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     first = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
@@ -229,7 +234,7 @@ def test_an_unchanged_card_is_left_alone(
 
 
 def test_the_sound_is_turned_on_once_and_plays(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     enter(page, dashboard)
@@ -250,7 +255,7 @@ def test_the_sound_is_turned_on_once_and_plays(
 
 
 def test_the_end_of_the_session_leads_to_the_sign_in(
-    browser_page: Page, dashboard: Dashboard, owner: Connection
+    browser_page: Page, dashboard: Server, owner: Connection
 ) -> None:
     enter(browser_page, dashboard)
     owner.execute("DELETE FROM care.session")
@@ -258,7 +263,7 @@ def test_the_end_of_the_session_leads_to_the_sign_in(
 
 
 def test_a_forged_or_foreign_address_shows_nothing(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     enter(page, dashboard, "zhao")
@@ -283,7 +288,7 @@ def test_a_forged_or_foreign_address_shows_nothing(
         expect(page.get_by_text("您无权查看")).to_be_visible()
 
 
-def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Dashboard) -> None:
+def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Server) -> None:
     page = browser_page
     enter(page, dashboard)
     page.locator(".who").click()
@@ -297,7 +302,7 @@ def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Dashbo
 
 @pytest.mark.parametrize("language", ["zh_CN", "en"])
 def test_everything_fits_a_phone(
-    phone_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward, language: str
+    phone_page: Page, dashboard: Server, owner: Connection, ward: Ward, language: str
 ) -> None:
     page = phone_page
     for number, kind in enumerate((AlarmKind.SOS, AlarmKind.INACTIVITY, AlarmKind.LOW_BATTERY)):
@@ -319,7 +324,7 @@ def test_everything_fits_a_phone(
 
 
 def test_the_alarm_s_page_follows(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, county: County, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, county: County, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
@@ -330,13 +335,13 @@ def test_the_alarm_s_page_follows(
     take(owner, alarm.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我带轮椅来"))
     expect(page.locator(".timeline")).to_contain_text("我带轮椅来")
     page.get_by_label("添加备注").fill("门锁着")
-    page.get_by_role("button", name="写入").click()
+    page.get_by_role("button", name="保存备注").click()
     expect(page.locator(".timeline")).to_contain_text("门锁着")
     assert complaints.found == []
 
 
 def test_a_press_whose_answer_was_lost_is_sent_again_and_taken_once(
-    browser_page: Page, dashboard: Dashboard, owner: Connection, ward: Ward
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = browser_page
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
@@ -354,10 +359,10 @@ def test_a_press_whose_answer_was_lost_is_sent_again_and_taken_once(
     page.route(f"**/alarms/{alarm.id}/notes", lose_the_first_answer)
     page.get_by_label("添加备注").fill("门锁着")
     with page.expect_event("requestfailed"):
-        page.get_by_role("button", name="写入").click()
+        page.get_by_role("button", name="保存备注").click()
     for written in ("门锁着", "门开了"):
         page.get_by_label("添加备注").fill(written)
-        page.get_by_role("button", name="写入").click()
+        page.get_by_role("button", name="保存备注").click()
         expect(page.get_by_label("添加备注")).to_have_value("")
     lines = timeline(owner, alarm.id)
     assert [line.note for line in lines[1:]] == ["门锁着", "门开了"]
@@ -365,7 +370,7 @@ def test_a_press_whose_answer_was_lost_is_sent_again_and_taken_once(
     assert keys[2] == lines[2].key != keys[0]
 
 
-def test_the_county_s_table_sorts(browser_page: Page, dashboard: Dashboard) -> None:
+def test_the_county_s_table_sorts(browser_page: Page, dashboard: Server) -> None:
     page = browser_page
     complaints = enter(page, dashboard, "county", path="/county")
     heads = page.locator("table.sites th button")
@@ -378,7 +383,7 @@ def test_the_county_s_table_sorts(browser_page: Page, dashboard: Dashboard) -> N
 
 
 def test_with_little_motion_nothing_flashes(
-    new_context: NewContext, dashboard: Dashboard, owner: Connection, ward: Ward
+    new_context: NewContext, dashboard: Server, owner: Connection, ward: Ward
 ) -> None:
     page = new_context(reduced_motion="reduce").new_page()
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)

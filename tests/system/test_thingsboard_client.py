@@ -22,7 +22,7 @@ from deploy.local.postgres import as_server_user, dying_with_us
 from gateway.dialects.thingsboard import ThingsBoard, ThingsBoardSettings
 from identity.model import ScopeKind, StaffRole
 from identity.sessions import scope_of, sign_in
-from ingest.gateways import GatewayIngest
+from ingest.gateway_ingest import GatewayIngest
 from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.shares import SharedReadings

@@ -12,18 +12,19 @@ from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, expect
 from starlette.testclient import TestClient
 
-from alarms.detector_settings import Values, span_of
+from alarms.detector_settings import Values, rules_of
 from alarms.evidence import Evidence
-from alarms.kinds import KIND_FOUND_BY, RULES
+from alarms.kinds import KIND_FOUND_BY
 from alarms.model import AlarmPriority
 from alarms.rules import Watch
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.night import BedExit
 from analytics.history import History
-from analytics.judge import Policy, Raise, decide
-from analytics.rounds import CADENCES, Rounds, detectors_of, policies_of
+from analytics.judge import Handling, Raise, decide
+from analytics.rounds import CADENCES, Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from care import registry
+from care.policy import Policy
 from dashboard.app import create_app
 from dashboard.settings import Settings
 from database.connections import Connection, connect
@@ -33,7 +34,7 @@ from protocol.model import DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import sign_in
-from tests.dashboard.running import Dashboard, running
+from tests.dashboard.running import Server, serving
 from tests.dashboard.ward import WARD, Ward, population_with_ward
 from tests.servers import Database, DatabaseServer, Population
 
@@ -96,7 +97,7 @@ class Sleeper:
 
 def alarms_of_a_round(service: Connection, settings: AnalyticsSettings) -> list[str]:
     """What one round at NIGHT raises."""
-    Rounds(settings, [BedExit(settings)], policies_of(settings)).go_at(service, NIGHT)
+    Rounds(settings, [BedExit(settings)], handling_of(settings)).go_at(service, NIGHT)
     rows = service.execute("SELECT detector FROM care.alarm WHERE state = 'open'").fetchall()
     return [str(row["detector"]) for row in rows]
 
@@ -149,23 +150,10 @@ def test_back_to_the_usual_and_it_watches_again(
 def test_the_rules_speak_of_the_detectors_there_are(settings: AnalyticsSettings) -> None:
     detectors = {detector.name: detector for detector in detectors_of(settings)}
     assert {name: detector.kind for name, detector in detectors.items()} == KIND_FOUND_BY
-    for watch, rule in RULES.items():
+    for watch, rule in rules_of(Policy()).items():
         heeds = "history.tolerance(" in inspect.getsource(type(detectors[watch]))
         assert bool(rule.tolerances) is heeds, watch
         assert not (rule.has_hours and watch in CADENCES), "what is due once a day needs all hours"
-
-
-def test_the_figures_are_those_of_analytics(settings: AnalyticsSettings) -> None:
-    assert {watch: rule.limit_s for watch, rule in RULES.items() if rule.limit_s} == {
-        Watch.BED_EXIT: settings.bed_exit_s,
-        Watch.WANDERING: settings.wandering_s,
-        Watch.TURNING: settings.no_turning_s,
-        Watch.ABSENCE: settings.absence_days * 86_400,
-    }
-    night = span_of(settings.bed_exit_begins_h, settings.bed_exit_ends_h)
-    assert {rule.hours for watch, rule in RULES.items() if watch in (Watch.BED_EXIT, Watch.WANDERING)} == {
-        night
-    }
 
 
 hours = st.none() | st.tuples(st.integers(0, 23), st.integers(0, 23))
@@ -205,7 +193,7 @@ def test_quiet_is_the_same_for_the_page_and_the_judge(
     )
     assessment = Assessment(detector="turning", kind=kind, findings=(finding,))
     nothing = pd.DataFrame({"kind": [], "subject": [], "state": []})
-    decided = decide(assessment, nothing, Policy(silence_s=60), now, table)
+    decided = decide(assessment, nothing, Handling(silence_s=60), now, table)
     assert any(isinstance(proposal, Raise) for proposal in decided) is not values.is_quiet(now)
 
 
@@ -227,8 +215,8 @@ def ward(database_server: DatabaseServer, owner: Connection, county: County) -> 
 
 
 @pytest.fixture
-def dashboard(database: Database, ward: Ward, tmp_path: Path) -> Iterator[Dashboard]:
-    with running(database.web_url, tmp_path, beat_s=1) as dashboard:
+def dashboard(database: Database, ward: Ward) -> Iterator[Server]:
+    with serving(database.web_url, beat_s=1) as dashboard:
         yield dashboard
 
 
@@ -238,7 +226,7 @@ def dashboard(database: Database, ward: Ward, tmp_path: Path) -> Iterator[Dashbo
 )
 def test_switched_off_and_on_again_in_a_browser(
     new_context: Callable[..., BrowserContext],
-    dashboard: Dashboard,
+    dashboard: Server,
     ward: Ward,
     tmp_path: Path,
     name: str,
@@ -271,18 +259,18 @@ def test_switched_off_and_on_again_in_a_browser(
     picture("form")
     form.get_by_text("停用几天").click()
     expect(form.get_by_text("更灵敏").first).to_be_hidden()
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form.get_by_text("请选停用的最后一天")).to_be_visible()
     picture("problems")
     day = (datetime.now(HOME_TIME) + timedelta(days=3)).date().isoformat()
     form.get_by_label("停用到哪一天").fill(day)
     form.get_by_label("原因").fill("回女儿家过节，女儿照看")
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form.get_by_text("请先勾选")).to_be_visible()
     expect(form.get_by_label("原因")).to_have_value("回女儿家过节，女儿照看")
     picture("unconfirmed")
     form.get_by_text("这一项关系到生命安全").click()
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form).to_be_hidden()
     row = page.locator("#watch-inactivity")
     expect(row).to_contain_text("已停用")
@@ -290,13 +278,13 @@ def test_switched_off_and_on_again_in_a_browser(
     expect(page.locator(".watch-record")).to_contain_text("回女儿家过节")
 
     page.get_by_role("button", name="更改：夜间离床").click()
-    form.get_by_text("45分钟").click()
+    form.get_by_text("45 分钟").click()
     form.get_by_text("只在部分时段").click()
     form.locator("[name=from_h]").select_option("23")
     form.locator("[name=to_h]").select_option("5")
     form.get_by_label("原因").fill("习惯看电视到很晚")
     picture("hours")
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator("#watch-bed_exit")).to_contain_text("只在 23:00 至 05:00 报警")
     picture("changed", whole=True)
     page.goto(dashboard.url(f"/residents/{resident.id}"))

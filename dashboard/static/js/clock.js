@@ -16,7 +16,7 @@ export function setServerTime(ms) {
 // How long something has lasted: 0:07, 12:05, 1:02:33, then days.
 export function lasting(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (ms >= 2 * DAY_MS) return days.format(Math.floor(ms / DAY_MS));
+  if (ms >= 2 * DAY_MS) return spaced(days.format(Math.floor(ms / DAY_MS)));
   const two = (number) => String(number).padStart(2, "0");
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
@@ -25,10 +25,10 @@ export function lasting(ms) {
 
 // How long ago something was, in words.
 export function ago(ms) {
-  if (ms < MINUTE_MS) return relative.format(0, "second");
-  if (ms < HOUR_MS) return relative.format(-Math.floor(ms / MINUTE_MS), "minute");
-  if (ms < 2 * DAY_MS) return relative.format(-Math.floor(ms / HOUR_MS), "hour");
-  return relative.format(-Math.floor(ms / DAY_MS), "day");
+  if (ms < MINUTE_MS) return document.body.dataset.justNow;
+  if (ms < HOUR_MS) return spaced(relative.format(-Math.floor(ms / MINUTE_MS), "minute"));
+  if (ms < 2 * DAY_MS) return spaced(relative.format(-Math.floor(ms / HOUR_MS), "hour"));
+  return spaced(relative.format(-Math.floor(ms / DAY_MS), "day"));
 }
 
 export function tick(root = document) {
@@ -45,6 +45,11 @@ export function startClocks() {
   tick();
   setInterval(tick, TICK_MS);
   document.addEventListener("htmx:afterSwap", (event) => tick(event.target));
+}
+
+// A number and a Chinese word have a space between, as in the server's texts.
+function spaced(text) {
+  return text.replace(/(\d)(?=[\u4e00-\u9fff])/g, "$1 ");
 }
 
 function setText(element, text) {

@@ -1,0 +1,1 @@
+"""How good the finders are: what people said of the alarms of each detector and of the devices."""

@@ -1,0 +1,1 @@
+"""All sites in scope: what waits, what answers, what works."""

@@ -1,0 +1,181 @@
+"""The process that looks after gateways: what they propose, what they should know, how they sign in.
+
+It shares nothing with alarms and readings, which go on without it. Two of it do no harm: everything it does
+may be done twice.
+"""
+
+import logging
+import time
+from collections import deque
+
+import psycopg
+from prometheus_client import CollectorRegistry
+
+from care import proposals
+from database.connections import Connection
+from database.queries import queries
+from ingest.configs import ConfigPublisher
+from ingest.database import Database
+from ingest.directory import Directory, Entry
+from ingest.errors import ProvisionError
+from ingest.metrics import Metrics
+from ingest.provision import Provisioner
+from ingest.rows import DeadLetter, dead_letter
+from ingest.settings import Settings
+from ingest.store import store_dead_letters
+from ingest.subscriber import Incoming, Session, Subscriber
+from protocol import wire
+from protocol.broker import BrokerAddress
+from protocol.errors import DeadReason, WireError
+from protocol.model import DeviceKind
+from protocol.wire import ROOT, Leaf
+
+log = logging.getLogger(__name__)
+
+_sql = queries("ingest", "sql/gateways.sql")
+
+RECEIVE_MAX = 100
+TURN_S_MAX = 0.2
+RETRY_POLL_S = 0.05
+CHECK_EVERY_S = 30.0
+"""A change is told by the database at once; this often it is looked up all the same."""
+PROVISION_PAUSE_S = 2.0
+
+
+class GatewayIngest:
+    """Proposals in, configurations and credentials out."""
+
+    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics(CollectorRegistry())
+        self._metrics.watch_pending(lambda: len(self._waiting))
+        self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
+        application = f"anshou ingest gateways {settings.worker}"
+        self._database = Database(settings.database_url, application)
+        self._register = Database(settings.database_url, f"{application} directory")
+        self._directory = Directory(self._register)
+        broker = BrokerAddress.parse(settings.mqtt_url)
+        self._provisioner = Provisioner(broker)
+        self._publisher = ConfigPublisher(broker, f"anshou-ingest-configs-{settings.worker}")
+        self._waiting: deque[Incoming] = deque()
+        self._listening: Connection | None = None
+        self._configs_due_s = self._credentials_due_s = 0.0
+        self._stopping = False
+        self._subscriber = Subscriber(
+            broker,
+            session=Session(f"anshou-ingest-gateways-{settings.worker}", [f"{ROOT}/+/+/{Leaf.PROPOSAL}"]),
+            receive_max=RECEIVE_MAX,
+            keepalive_s=settings.keepalive_s,
+            on_message=self._waiting.append,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker sends us its messages now."""
+        return self._subscriber.subscribed
+
+    def stop(self) -> None:
+        """Return from `run` after what is in hand. Safe in a signal handler."""
+        self._stopping = True
+        self._subscriber.wake()
+
+    def run(self) -> None:
+        """Run until `stop`. Raises what no retry can mend; nothing unacknowledged is lost by that."""
+        self._publisher.start()
+        try:
+            while not self._stopping:
+                self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
+                self._turn()
+        finally:
+            self._publisher.stop()
+            self._subscriber.close()
+            self._database.close()
+            self._register.close()
+
+    def _turn(self) -> None:
+        """One round with the database, if it is there; what fails is tried again."""
+        connection = self._database.connection()
+        if connection is None or not self._directory.refresh():
+            return
+        try:
+            self._hear_of_changes(connection)
+            while self._waiting and not self._stopping:
+                dead = store_proposal(connection, self._directory, self._waiting[0])
+                self._subscriber.acknowledge(self._waiting.popleft())
+                self._metrics.took(1)
+                self._metrics.died(dead)
+            now_s = time.monotonic()
+            if now_s >= self._configs_due_s:
+                self._publisher.set(proposals.configs(connection))
+                self._configs_due_s = now_s + CHECK_EVERY_S
+            if now_s >= self._credentials_due_s:
+                self._settle_credentials(connection)
+        except psycopg.OperationalError as error:
+            self._database.failed(error)
+
+    def _hear_of_changes(self, connection: Connection) -> None:
+        if connection is not self._listening:
+            connection.execute("LISTEN anshou_gateways")
+            connection.execute("LISTEN anshou_registry")
+            self._listening = connection
+            changed = True
+        else:
+            changed = any(True for _ in connection.notifies(timeout=0))
+        if changed:
+            self._configs_due_s = self._credentials_due_s = 0.0
+
+    def _settle_credentials(self, connection: Connection) -> None:
+        try:
+            settle_credentials(connection, self._provisioner)
+        except ProvisionError as error:
+            log.warning("gateways' credentials wait: %s", error)
+            self._credentials_due_s = time.monotonic() + PROVISION_PAUSE_S
+            return
+        self._credentials_due_s = time.monotonic() + CHECK_EVERY_S
+
+
+def store_proposal(connection: Connection, directory: Directory, incoming: Incoming) -> list[DeadLetter]:
+    """Commit one proposal, or its dead letter; the dead letters.
+
+    Raises:
+        psycopg.OperationalError: the database is away; the same may be tried again.
+    """
+    entry: Entry | None = None
+    dead: list[DeadLetter] = []
+    with connection.transaction():
+        try:
+            topic = wire.parse_topic(incoming.topic)
+            entry = directory.find(topic.site, topic.device)
+            if entry.kind is not DeviceKind.GATEWAY:
+                raise WireError(DeadReason.UNKNOWN_DEVICE, f"{entry.name} is no gateway and proposes nothing")
+            proposal = wire.decode_proposal(incoming.payload)
+            if not proposals.record(connection, entry.device_id, proposal):
+                detail = f"{entry.name} has {proposals.OPEN_MAX:,} proposals open already"
+                raise WireError(DeadReason.TOO_LARGE, detail)
+        except WireError as error:
+            dead.append(dead_letter(incoming.topic, incoming.payload, error, entry))
+        store_dead_letters(connection, dead)
+    return dead
+
+
+def settle_credentials(connection: Connection, provisioner: Provisioner) -> None:
+    """Bring the broker up to the record: credentials are told, and taken back when they were revoked.
+
+    Every step may be repeated, and what is not yet done is found again in the database, so that a crash
+    anywhere costs nothing but time.
+
+    Raises:
+        ProvisionError: the broker is away or refuses; the same may be tried again.
+        psycopg.OperationalError: likewise, of the database.
+    """
+    connection.execute(_sql["revoke_retired"])
+    connection.execute(_sql["drop_old_errands"])
+    for row in connection.execute(_sql["errands"]).fetchall():
+        provisioner.add_credential(row["site"], row["gateway"], row["username"], row["secret"])
+        with connection.transaction():
+            connection.execute(_sql["told"], row)
+            connection.execute(_sql["done"], row)
+        log.info("the broker lets %s in as %s", row["gateway"], row["username"])
+    for row in connection.execute(_sql["revoked"]).fetchall():
+        provisioner.remove_credential(row["username"])
+        connection.execute(_sql["forgotten"], row)
+        log.info("the broker has forgotten %s", row["username"])
