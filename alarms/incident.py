@@ -19,6 +19,7 @@ from msgspec import Struct, field, structs
 from psycopg.types.json import Jsonb
 
 from alarms.errors import AlreadyTakenError, IllegalStepError, KeyReusedError, UnfinishedError
+from alarms.evidence import Evidence, stored
 from alarms.kinds import KINDS, AlarmKind, AlarmPriority, AlarmSource
 from alarms.lifecycle import BY_PEOPLE, state_after
 from alarms.model import Alarm, AlarmEvent, AlarmState, AlarmStep
@@ -49,7 +50,7 @@ class Report(Struct, frozen=True, kw_only=True):
         device_id: Which device it is about, or has seen it.
         priority: None: the usual one of the kind.
         detector: Its name, where one says so.
-        evidence: Why (`alarms.evidence`).
+        evidence: Why; None: there is nothing to say beside it.
         known_at: When the centre knew; None: now.
     """
 
@@ -63,7 +64,7 @@ class Report(Struct, frozen=True, kw_only=True):
     device_id: int | None = None
     priority: AlarmPriority | None = None
     detector: str | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = None
     known_at: datetime | None = None
 
 
@@ -90,7 +91,7 @@ class Step(Struct, frozen=True, kw_only=True):
     note: str | None = None
     family_notice: str | None = None
     level: int | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Evidence | None = None
     happened_at: datetime | None = None
     taken_back: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -135,7 +136,7 @@ def report(connection: Connection, told: Report) -> Reported:
             "priority": told.priority or usual.priority,
             "source": told.source,
             "detector": told.detector,
-            "evidence": Jsonb(told.evidence),
+            "evidence": Jsonb(stored(told.evidence)),
             "happened_at": told.happened_at,
             "known_at": told.known_at,
         },
@@ -267,12 +268,12 @@ def _escalate(connection: Connection, alarm: Alarm, step: Step) -> Taken:
 
 
 def _note(connection: Connection, alarm: Alarm, step: Step) -> Taken:
-    if not step.evidence:
+    if step.evidence is None:
         _write(connection, alarm, AlarmStep.NOTED, step)
         return Taken(alarm, AlarmStep.NOTED)
     if not alarm.state.is_active:
         return Taken(alarm, None)
-    params = {"alarm_id": alarm.id, "evidence": Jsonb(step.evidence)}
+    params = {"alarm_id": alarm.id, "evidence": Jsonb(stored(step.evidence))}
     row = connection.execute(_sql["amend"], params).fetchone()
     return _written(connection, row, AlarmStep.NOTED, step)
 

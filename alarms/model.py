@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from alarms.evidence import Evidence, read
 from alarms.kinds import AlarmKind, AlarmSource
 from alarms.kinds import AlarmPriority as AlarmPriority  # a noun of this room for whoever asks here
 from database.record import Record
@@ -77,6 +78,11 @@ class Alarm(Record, frozen=True, kw_only=True):
     resolved_at: datetime | None
     ended_at: datetime | None
     family_notice: str | None
+
+    @property
+    def why(self) -> Evidence:
+        """Its evidence, of whatever age."""
+        return read(self.evidence)
 
 
 class AlarmEvent(Record, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The evidence of a finding in the one shape that pages draw from; docs/detectors.md describes it."""
+"""Makes the evidence of a finding, from what detectors compute with."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from alarms.evidence import VERSION, Evidence, Grade, read
 from analytics.wording import Sentence
 
 CONTRIBUTIONS_MAX = 6
@@ -20,9 +21,15 @@ def evidence(
     expected: Mapping[str, Any],
     contributions: Sequence[Mapping[str, Any]] = (),
     chart: Mapping[str, Any] | None = None,
-    **more: Any,
-) -> dict[str, Any]:
-    """One JSON object. Numbers that are not finite become null; contributions come greatest first.
+    grade: Grade | None = None,
+    cases: Sequence[Mapping[str, Any]] = (),
+    score: float | None = None,
+    **own: Any,
+) -> Evidence:
+    """Evidence out of numbers that may be NumPy's; what is not finite counts as unknown.
+
+    A part that the schema refuses is left out: an alarm does not wait for its reasons. Tests ask of every
+    detector that nothing is.
 
     Args:
         sentence: in both languages; names no person.
@@ -30,25 +37,29 @@ def evidence(
         end: its end, which is when it was scored.
         seen: what was seen, by name.
         expected: what was expected, under the same names.
-        contributions: as `contribution`; their shares are made to sum to 1.
+        contributions: as `contribution`; the greatest come first, their shares are made to sum to 1.
         chart: as `chart`.
-        more: a detector's own keys.
+        grade: how sure a fall is.
+        cases: who is part of an outbreak.
+        score: how bad it is, where the detector counts that.
+        own: a detector's own numbers.
     """
     total = sum(one["share"] for one in contributions)
     ranked = sorted(contributions, key=lambda one: -one["share"])[:CONTRIBUTIONS_MAX]
-    made: dict[str, Any] = {
+    made = {
+        "version": VERSION,
         "sentence": sentence,
         "window": {"from": begin.isoformat(), "to": end.isoformat()},
         "seen": seen,
         "expected": expected,
+        "contributions": [{**one, "share": round(one["share"] / total, 3)} for one in ranked if total > 0],
+        "chart": chart,
+        "grade": grade,
+        "cases": list(cases),
+        "score": score,
+        "own": own,
     }
-    if total > 0:
-        made["contributions"] = [{**one, "share": round(one["share"] / total, 3)} for one in ranked]
-    if chart is not None:
-        made["chart"] = chart
-    plain = _plain({**made, **more})
-    assert isinstance(plain, dict), "a mapping stays one"
-    return plain
+    return read(_plain(made))
 
 
 def contribution(

@@ -256,7 +256,7 @@ def carry_out(connection: Connection, decision: Decision, known_at: datetime | N
                     step=AlarmStep.NOTED,
                     actor=actor,
                     evidence=finding.evidence,
-                    detail={"grade": finding.grade, "sentence": finding.evidence["sentence"]},
+                    detail={"grade": finding.grade, "sentence": finding.evidence.sentence},
                     done_at=known_at,
                 )
         # Somebody may have taken a step at this very moment: theirs counts.

@@ -8,13 +8,13 @@ from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from alarms.evidence import BATTERY, Chart, Source
 from alarms.model import Alarm
 from care import trends
 from care.model import SiteKind
 from care.trends import RAW_ROWS_MAX
 from dashboard import curves
 from dashboard.curves import POINTS_MAX, Band, Event, Fitted, Range
-from dashboard.evidence import BATTERY, Chart, Source
 from dashboard.residents import Resident
 from database.connections import Connection
 from database.queries import queries

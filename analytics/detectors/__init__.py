@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics.history import History
@@ -45,8 +46,7 @@ class Finding:
         kind: The alarm that it asks for.
         priority: How urgent.
         since: Since when it holds, by the clock of the readings.
-        evidence: JSON: what was seen and what was expected. `evidence["sentence"]` says so to a caregiver, in
-            Chinese (`zh_CN`) and English (`en`), without naming a person. Its shape: docs/detectors.md.
+        evidence: Why; its sentence says so to a caregiver, without naming a person (`alarms.evidence`).
         severity: How bad it is, where its detector counts that (NEWS2); told of alarms as `score` of the
             evidence.
         grade: Not a finding of its own, but how sure an alarm is that somebody else has raised; it adds to
@@ -58,7 +58,7 @@ class Finding:
     kind: AlarmKind
     priority: AlarmPriority
     since: datetime
-    evidence: Mapping[str, Any]
+    evidence: Evidence
     severity: float | None = None
     grade: str | None = None
 

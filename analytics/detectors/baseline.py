@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
@@ -247,7 +248,7 @@ class Baseline:
         site_id: int,
         priority: AlarmPriority,
         since: Any,
-        made: Mapping[str, Any],
+        made: Evidence,
     ) -> Finding:
         return Finding(
             subject=Subject(SubjectKind.RESIDENT, int(baseline.residents[row])),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.evidence import Evidence
 from alarms.kinds import KINDS, AlarmKind
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -53,7 +54,7 @@ class DeviceFault:
         """Devices with a fault, each with its gravest. All others in use are fine."""
         begin = history.hour - timedelta(seconds=self._settings.flat_other_s)
         hours = _device_hours(history, begin)
-        faults: dict[int, tuple[datetime, dict[str, Any]]] = {}
+        faults: dict[int, tuple[datetime, Evidence]] = {}
         # The gravest first: a device has one finding.
         for device_id, since, made in (
             *self._self_firing(history),
@@ -64,7 +65,7 @@ class DeviceFault:
             faults.setdefault(device_id, (since, made))
         return _assessment(self.name, self.kind, history, faults)
 
-    def _flat(self, history: History, hours: pd.DataFrame) -> Iterable[tuple[int, datetime, dict[str, Any]]]:
+    def _flat(self, history: History, hours: pd.DataFrame) -> Iterable[tuple[int, datetime, Evidence]]:
         for sign in DEVICE_SIGNS:
             window_s = self._settings.flat_hr_s if sign == "hr" else self._settings.flat_other_s
             begin = history.hour - timedelta(seconds=window_s)
@@ -91,7 +92,7 @@ class DeviceFault:
                 made = _made(history, row["device_id"], "flat", problem, begin, seen, [part], drawn)
                 yield int(row["device_id"]), begin, made
 
-    def _implausible(self, history: History) -> Iterable[tuple[int, datetime, dict[str, Any]]]:
+    def _implausible(self, history: History) -> Iterable[tuple[int, datetime, Evidence]]:
         refused = history.refusals(DAY, [DeadReason.OUT_OF_LIMITS])
         begin = history.now - DAY
         for row in refused[refused["refused"] >= self._settings.refusals_max].to_dict("records"):
@@ -106,7 +107,7 @@ class DeviceFault:
                 _made(history, row["device_id"], "implausible", problem, begin, seen),
             )
 
-    def _wrong_clock(self, history: History) -> Iterable[tuple[int, datetime, dict[str, Any]]]:
+    def _wrong_clock(self, history: History) -> Iterable[tuple[int, datetime, Evidence]]:
         clocks = history.clocks(DAY, CLOCK_WINDOW)
         now_share = clocks["recent_wrong"] / clocks["recent"].clip(lower=1)
         before_share = clocks["before_wrong"] / clocks["before"].clip(lower=1)
@@ -130,7 +131,7 @@ class DeviceFault:
                 _made(history, row["device_id"], "clock", problem, begin, seen),
             )
 
-    def _self_firing(self, history: History) -> Iterable[tuple[int, datetime, dict[str, Any]]]:
+    def _self_firing(self, history: History) -> Iterable[tuple[int, datetime, Evidence]]:
         presses = history.presses(DAY)
         flat_battery = presses["battery"].fillna(100) <= BATTERY_EMPTY_PERCENT
         often = presses["presses"] >= self._settings.presses_max
@@ -169,7 +170,7 @@ class DeviceDrift:
         begin = history.hour - timedelta(days=2 * DRIFT_DAYS)
         split = pd.Timestamp(history.hour - timedelta(days=DRIFT_DAYS))
         hours = _device_hours(history, begin)
-        faults: dict[int, tuple[datetime, dict[str, Any]]] = {}
+        faults: dict[int, tuple[datetime, Evidence]] = {}
         for sign in DEVICE_SIGNS:
             for row in _drifted(hours, sign, split).to_dict("records"):
                 since: datetime = split.to_pydatetime()
@@ -227,7 +228,7 @@ class Battery:
         table = days_left(levels, low_percent)
         low = table[table["days_left"] <= self._settings.battery_days]
         devices = history.devices.set_index("device_id")
-        faults: dict[int, tuple[datetime, dict[str, Any]]] = {}
+        faults: dict[int, tuple[datetime, Evidence]] = {}
         for row in low.join(devices[["kind", "name"]], how="inner").reset_index().to_dict("records"):
             begin = history.now - timedelta(days=BATTERY_WINDOW_DAYS)
             days = max(int(row["days_left"]), 0)
@@ -303,7 +304,7 @@ def _made(
     seen: Mapping[str, Any],
     parts: list[dict[str, Any]] | None = None,
     drawn: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Evidence:
     devices = history.devices
     row = devices[devices["device_id"] == device_id]
     name = "" if row.empty else str(row["name"].iloc[0])
@@ -325,7 +326,7 @@ def _made(
 
 
 def _assessment(
-    name: str, kind: AlarmKind, history: History, faults: Mapping[int, tuple[datetime, dict[str, Any]]]
+    name: str, kind: AlarmKind, history: History, faults: Mapping[int, tuple[datetime, Evidence]]
 ) -> Assessment:
     devices = history.devices
     site_of = dict(zip(devices["device_id"].tolist(), devices["site_id"].tolist(), strict=True))

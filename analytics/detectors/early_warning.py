@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import artefacts, news2, wording
@@ -155,7 +156,7 @@ class EarlyWarning:
         )
 
 
-def _evidence(scored: Mapping[str, Any], since: datetime, now: datetime) -> dict[str, Any]:
+def _evidence(scored: Mapping[str, Any], since: datetime, now: datetime) -> Evidence:
     """The score in the shape that pages draw from, with its own numbers beside."""
     scale_2 = scored["spo2_scale"] == 2
     normal = {**NORMAL_RANGE, **({"spo2": SPO2_RANGE_SCALE_2} if scale_2 else {})}

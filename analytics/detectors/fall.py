@@ -7,11 +7,11 @@ once, with high priority; it stays so whatever is found here, and nobody waits f
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 import pandas as pd
 
+from alarms.evidence import Grade
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
@@ -28,14 +28,6 @@ WALKS = frozenset({ActivityEvent.IN_BED, ActivityEvent.DOOR_OPEN, ActivityEvent.
 """A person who lies on the floor cannot do these."""
 SEEN_IN = frozenset({ActivityEvent.MOTION, ActivityEvent.PRESENCE})
 """A person who is seen in another room has walked there."""
-
-
-class Grade(StrEnum):
-    """How sure a fall is."""
-
-    CERTAIN = "certain"
-    LIKELY = "likely"
-    DOUBTFUL = "doubtful"
 
 
 _WORDS: Mapping[Grade, wording.Words] = {
@@ -115,7 +107,7 @@ class Fall:
             },
             expected={"movement_within_s": self._settings.fall_walk_s},
             chart=chart("activity", raised_at - timedelta(hours=1), raised_at + timedelta(hours=1)),
-            grade=str(grade),
+            grade=grade,
         )
         kind, _, number = str(row["subject"]).partition(":")
         return Finding(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
@@ -305,7 +306,7 @@ def _fine(residents: "pd.Series[int]", since: "pd.Series[Any]") -> dict[Subject,
 
 
 def _of_resident(
-    row: Mapping[Any, Any], kind: AlarmKind, priority: AlarmPriority, since: datetime, made: Mapping[str, Any]
+    row: Mapping[Any, Any], kind: AlarmKind, priority: AlarmPriority, since: datetime, made: Evidence
 ) -> Finding:
     return Finding(
         subject=Subject(SubjectKind.RESIDENT, int(row["resident_id"])),

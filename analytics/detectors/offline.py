@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.evidence import Evidence
 from alarms.kinds import KINDS, AlarmKind
 from analytics import wording
 from analytics.columns import datetimes
@@ -181,7 +182,7 @@ class Offline:
         subject = Subject(SubjectKind.DEVICE, int(row["device_id"]))
         return self._finding(subject, int(row["site_id"]), since, made)
 
-    def _finding(self, subject: Subject, site_id: int, since: datetime, made: dict[str, Any]) -> Finding:
+    def _finding(self, subject: Subject, site_id: int, since: datetime, made: Evidence) -> Finding:
         return Finding(
             subject=subject,
             site_id=site_id,

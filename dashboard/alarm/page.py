@@ -5,13 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
+from msgspec import structs
 
 from alarms import feedback, incident
 from alarms.feedback import Verdict
 from alarms.incident import NOTE_LENGTH_MAX, Step
 from alarms.lifecycle import legal_steps
 from alarms.model import AlarmStep
-from dashboard import cards, evidence
+from dashboard import cards
 from dashboard.alarm import judgement, queries, timeline
 from dashboard.alarm.words import WAY, Way
 from dashboard.charts import can_draw
@@ -38,14 +39,14 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
         events = incident.timeline(session.connection, alarm_id)
-        found = evidence.read(card.evidence, session.language.code)
+        found = card.why
         return page(
             request,
             "alarm/alarm.html",
             session,
             card=card,
             timeline=timeline.lines(events, card, session.language),
-            evidence=found._replace(chart=found.chart if can_draw(card, found.chart) else None),
+            evidence=structs.replace(found, chart=found.chart if can_draw(card, found.chart) else None),
             cases=queries.people_of(session.connection, found.cases),
             **judgement.feedback_values(session, card, events),
         )

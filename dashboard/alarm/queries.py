@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from dashboard.evidence import Case
+from alarms.evidence import Case
 from database.connections import Connection
 from database.queries import queries
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from alarms.evidence import Grade
 from alarms.model import AlarmEvent, AlarmStep
 from dashboard.alarm.words import GRADE, PROGRAM
 from dashboard.cards import Card
-from dashboard.evidence import Grade
 from dashboard.languages import Language
 from dashboard.vocabulary import DETECTOR, DEVICE_KIND, ROLE, STEP_DONE
 from identity.model import StaffRole

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from alarms.evidence import Grade
 from alarms.feedback import Verdict
-from dashboard.evidence import Grade
 from dashboard.vocabulary import SIGN
 from protocol.texts import N_
 

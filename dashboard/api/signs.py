@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from dashboard import cards, charts, evidence, residents
+from dashboard import cards, charts, residents
 from dashboard.context import session_of
 from dashboard.curves import Event, Fitted, Range, as_json
 from dashboard.params import AlarmId, Instant, ResidentId
@@ -60,9 +60,9 @@ def evidence_chart(request: Request, alarm_id: AlarmId) -> Response:
     """What the evidence of an alarm wants drawn, with what was expected. 404 when it points to nothing."""
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
-        chart = evidence.read(card.evidence, session.language.code).chart
+        chart = card.why.chart
         person = residents.resident(session.connection, card.resident_id) if card.resident_id else None
-        picture = chart and charts.of_evidence(session.connection, card, person, chart)
+        picture = None if chart is None else charts.of_evidence(session.connection, card, person, chart)
     if chart is None or picture is None:
         raise NotFoundError(f"alarm {alarm_id} has nothing to draw", alarm_id=alarm_id)
     return _json(

@@ -47,7 +47,7 @@ def test_who_pays_for_themselves_may_travel(home: Household, history: History) -
     home.world.connection.execute("UPDATE care.resident SET category = 'private'")
     home.world.activity_hours(home.motion, [20 * DAY_H], room_id=home.hall)
     (finding,) = Absence().score(history).findings
-    assert (str(finding.priority), finding.evidence["subsidised"]) == ("low", False)
+    assert (str(finding.priority), finding.evidence.own["subsidised"]) == ("low", False)
 
 
 def test_a_broken_sensor_accuses_nobody(home: Household, history: History) -> None:
@@ -77,5 +77,5 @@ def test_a_bed_never_slept_in(home: Household, history: History) -> None:
     home.mattress()
     home.world.activity(home.motion, 3600, ActivityEvent.MOTION, room_id=home.hall)
     (finding,) = Absence().score(history).findings
-    assert "床" in finding.evidence["sentence"]["zh_CN"]
+    assert "床" in finding.evidence.sentence["zh_CN"]
     assert finding.since < NOW

@@ -24,6 +24,11 @@ USUAL = {"hr": 70.0, "rr": 16.0, "temp": 36.4}
 NOISE = {"hr": 2.0, "rr": 0.7, "temp": 0.1}
 
 
+def number(value: object) -> float:
+    assert isinstance(value, float)
+    return value
+
+
 def score(service: Connection, settings: AnalyticsSettings) -> Assessment:
     return Baseline(settings, HistoryBaselines(settings)).score(History(service, NOW))
 
@@ -67,11 +72,12 @@ def test_a_beginning_infection_is_found(
     assert well in assessment.fine
     assert subject not in assessment.fine
     evidence = finding.evidence
-    assert {part["sign"] for part in evidence["contributions"]} == {"temp", "hr", "rr"}
-    assert sum(part["share"] for part in evidence["contributions"]) == pytest.approx(1, abs=0.01)
-    assert evidence["seen"]["temp"] - evidence["expected"]["temp"] == pytest.approx(0.6, abs=0.25)
-    assert evidence["chart"]["sign"] == evidence["contributions"][0]["sign"]
-    assert "体温" in evidence["sentence"]["zh_CN"]
+    assert {part.sign for part in evidence.contributions} == {"temp", "hr", "rr"}
+    assert sum(part.share or 0 for part in evidence.contributions) == pytest.approx(1, abs=0.01)
+    assert number(evidence.seen["temp"]) - number(evidence.expected["temp"]) == pytest.approx(0.6, abs=0.25)
+    assert evidence.chart is not None
+    assert evidence.chart.sign == evidence.contributions[0].sign
+    assert "体温" in evidence.sentence["zh_CN"]
 
 
 def test_a_persons_own_slow_pulse_is_no_alarm(
@@ -109,7 +115,7 @@ def test_a_pulse_that_rises_over_days_is_a_trend(
     subject = Person(world).bend(80, hr=14.0).plant()
     (finding,) = score(service, settings).findings
     assert (finding.subject, finding.priority) == (subject, AlarmPriority.LOW)
-    assert finding.evidence["contributions"][0]["sign"] == "hr"
+    assert finding.evidence.contributions[0].sign == "hr"
 
 
 def test_somebody_new_is_not_judged(world: World, service: Connection, settings: AnalyticsSettings) -> None:

@@ -35,7 +35,7 @@ def worn(world: World) -> Worn:
 
 def faults(assessment: Assessment) -> list[tuple[int, str]]:
     assert {subject.kind for subject in assessment.fine} <= {SubjectKind.DEVICE}
-    return [(finding.subject.id, finding.evidence["fault"]) for finding in assessment.findings]
+    return [(finding.subject.id, finding.evidence.own["fault"]) for finding in assessment.findings]
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,6 @@ def test_days_that_a_battery_has_left(
 ) -> None:
     batteries(worn, levels)
     findings = Battery(settings).score(history).findings
-    assert [(one.subject.id, one.evidence["seen"]["days_left"]) for one in findings] == (
+    assert [(one.subject.id, one.evidence.seen["days_left"]) for one in findings] == (
         [] if days is None else [(worn.button, days)]
     )

@@ -101,11 +101,11 @@ def test_the_finding_explains_itself(ward: Ward, history: History, settings: Ana
         AlarmKind.VITALS,
     )
     evidence = finding.evidence
-    assert evidence["score"] == 7
-    assert evidence["points"] == {"rr": 2, "spo2": 3, "hr": 2}
-    assert evidence["values"] == {"rr": 22.0, "spo2": 91.0, "hr": 115.0}
-    assert evidence["missing"] == ["sbp", "temp", "consciousness"]
-    assert evidence["sentence"] == {
+    assert evidence.score == 7
+    assert evidence.own["points"] == {"rr": 2, "spo2": 3, "hr": 2}
+    assert evidence.own["values"] == {"rr": 22.0, "spo2": 91.0, "hr": 115.0}
+    assert evidence.own["missing"] == ["sbp", "temp", "consciousness"]
+    assert evidence.sentence == {
         "zh_CN": "13:50 起 10 次测量中 10 次异常：预警评分（NEWS2）7 分（正常 0–4 分）；"
         "血氧 91 %（正常 ≥96），呼吸 22 次/分（正常 12–20），脉搏 115 次/分（正常 51–90）。"
         "未测：收缩压、体温、意识。",
@@ -127,8 +127,8 @@ def test_a_slow_sign_counts_until_it_is_stale(
     assert bool(assessment.findings) == counts
     if counts:
         finding = the_finding(assessment)
-        assert finding.evidence["points"]["sbp"] == 3
-        assert "sbp" not in finding.evidence["missing"]
+        assert finding.evidence.own["points"]["sbp"] == 3
+        assert "sbp" not in finding.evidence.own["missing"]
 
 
 def test_one_sample_of_a_wristband_is_not_enough(
@@ -143,7 +143,7 @@ def test_one_reading_on_purpose_is_enough(ward: Ward, history: History, settings
     ward.world.vitals(ward.cuff, ward.resident_id, 60, sbp=85, hr=88)
     finding = the_finding(EarlyWarning(settings).score(history))
     assert finding.priority is AlarmPriority.MEDIUM
-    assert finding.evidence["samples"] == 1
+    assert finding.evidence.own["samples"] == 1
 
 
 def test_a_slow_wristband_is_judged_by_its_last_samples(
@@ -151,7 +151,7 @@ def test_a_slow_wristband_is_judged_by_its_last_samples(
 ) -> None:
     for minute in (35, 25, 14):
         ward.wears(minute, **SCORE_7)
-    assert the_finding(EarlyWarning(settings).score(history)).evidence["samples"] == 3
+    assert the_finding(EarlyWarning(settings).score(history)).evidence.own["samples"] == 3
 
 
 def test_a_wristband_that_was_taken_off_says_nothing(

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from alarms.detector_settings import rules_of
+from alarms.evidence import Evidence, read, stored
 from alarms.incident import Report, Step, report, take, timeline
 from alarms.kinds import KIND_FOUND_BY, AlarmKind, AlarmPriority, AlarmSource
 from alarms.model import AlarmStep
@@ -23,7 +25,6 @@ from care.policy import Policy
 from database.connections import Connection
 from identity.model import Actor
 from protocol.model import ActivityEvent, DeviceKind
-from protocol.signs import SIGNS
 from tests.analytics.conftest import NOW, WORLD, World
 from tests.analytics.walkers import Walker, calm_homes
 from tests.servers import Database, DatabaseServer, Population, asked_for
@@ -210,25 +211,21 @@ def assert_in_order(assessment: Assessment) -> None:
         assert_explains_itself(finding.evidence)
 
 
-def assert_explains_itself(evidence: Any) -> None:
-    text = json.dumps(evidence, ensure_ascii=False, allow_nan=False)
-    assert NAME not in text
-    assert set(evidence["sentence"]) == {"zh_CN", "en"}
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in evidence["sentence"]["zh_CN"])
-    english = evidence["sentence"]["en"]
+def assert_explains_itself(evidence: Evidence) -> None:
+    raw = json.loads(json.dumps(stored(evidence), ensure_ascii=False, allow_nan=False))
+    assert read(raw) == evidence, "nothing is lost on the way"
+    assert msgspec.convert(raw, Evidence) == evidence, "and all of it is as the schema says"
+    assert NAME not in str(raw)
+    assert set(evidence.sentence) == {"zh_CN", "en"}
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in evidence.sentence["zh_CN"])
+    english = evidence.sentence["en"]
     for room in ROOMS:
         english = english.replace(room, "")  # a room is called what it is called
     assert not any("\u4e00" <= letter <= "\u9fff" for letter in english)
     assert "nan" not in english.split()
-    assert evidence["window"]["from"] <= evidence["window"]["to"]
-    for part in evidence.get("contributions", ()):
-        assert ("sign" in part) != ("habit" in part)
-        assert {"value", "expected_low", "expected_high", "share"} <= set(part)
-    if chart := evidence.get("chart"):
-        assert chart["source"] in {"vitals", "activity", "device"}
-        assert chart["from"] < chart["to"]
-        if chart["source"] == "vitals":
-            assert chart["sign"] in SIGNS
+    assert evidence.window is not None
+    assert all((one.sign is None) != (one.habit is None) for one in evidence.contributions)
+    assert evidence.contributions or evidence.facts(), "what was seen is told"
 
 
 def test_the_future_changes_nothing(misfortune: Misfortune, score: Score) -> None:
@@ -399,7 +396,7 @@ def test_what_is_too_late_changes_nothing(world: World, service: Connection) -> 
         kind=AlarmKind.FALL,
         priority=AlarmPriority.HIGH,
         since=NOW,
-        evidence={"sentence": {"en": "x"}},
+        evidence=Evidence(sentence={"en": "x"}),
         grade="likely",
     )
     told = Report(

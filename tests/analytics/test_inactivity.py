@@ -82,7 +82,7 @@ def test_the_finding_explains_itself(home: Household, history: History, settings
     home.world.activity(home.bathroom, 4.5 * HOUR_S)
     (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(history).findings
     assert finding.since == NOW - timedelta(hours=4.5)
-    assert finding.evidence["sentence"] == {
+    assert finding.evidence.sentence == {
         "zh_CN": "已 4小时30分钟没有活动（上限 4小时）。最后一次活动：09:30，卫生间。请马上去看或打电话。",
         "en": "No activity for 4 h 30 min (limit 4 h). Last seen at 09:30, bathroom. "
         "Please look or call now.",
@@ -101,7 +101,7 @@ def test_in_a_home_a_measurement_elsewhere_brings_nobody_back_into_sight(
     assert detector.score(History(service, NOW)).findings == ()
     world.activity(mattress, 12.5 * HOUR_S, ActivityEvent.IN_BED)
     (finding,) = detector.score(History(service, NOW)).findings
-    assert "Last seen at 02:00, taking a measurement." in finding.evidence["sentence"]["en"]
+    assert "Last seen at 02:00, taking a measurement." in finding.evidence.sentence["en"]
 
 
 def test_the_finding_says_how_long_the_system_itself_stood_still(
@@ -111,13 +111,13 @@ def test_the_finding_says_how_long_the_system_itself_stood_still(
     home.world.pulses(20 * HOUR_S, 9 * HOUR_S)
     home.world.pulses(3 * HOUR_S)
     (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(History(service, NOW)).findings
-    assert finding.evidence["sentence"] == {
+    assert finding.evidence.sentence == {
         "zh_CN": "已 14小时没有活动（上限 10小时）。其中 5小时59分钟系统停顿，可能漏看。"
         "最后一次活动：00:00，卧室。请马上去看或打电话。",
         "en": "No activity for 14 h (limit 10 h). For 5 h 59 min of that the system stood still and may have "
         "missed something. Last seen at 00:00, bedroom. Please look or call now.",
     }
-    assert finding.evidence["missed_s"] == 6 * HOUR_S - 60
+    assert finding.evidence.own["missed_s"] == 6 * HOUR_S - 60
 
 
 def test_a_minute_that_was_missed_is_not_worth_a_word(
@@ -127,14 +127,14 @@ def test_a_minute_that_was_missed_is_not_worth_a_word(
     home.world.pulses(20 * HOUR_S, HOUR_S)
     home.world.pulses(HOUR_S - 300)
     (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(History(service, NOW)).findings
-    assert "stood still" not in finding.evidence["sentence"]["en"]
+    assert "stood still" not in finding.evidence.sentence["en"]
 
 
 def test_sensors_that_never_saw_anything(
     home: Household, history: History, settings: AnalyticsSettings
 ) -> None:
     (finding,) = Inactivity(settings, HistoryBaselines(settings)).score(history).findings
-    assert finding.evidence["last_activity_at"] is None
+    assert finding.evidence.own["last_activity_at"] is None
     assert finding.priority is AlarmPriority.HIGH
 
 
@@ -237,7 +237,7 @@ def test_in_a_home_who_left_the_bed_is_out_of_sight(
     assessment = Inactivity(settings, HistoryBaselines(settings)).score(history)
     assert bool(assessment.findings) == found
     if found:
-        assert "床上" in assessment.findings[0].evidence["sentence"]["zh_CN"] or event != ActivityEvent.IN_BED
+        assert "床上" in assessment.findings[0].evidence.sentence["zh_CN"] or event != ActivityEvent.IN_BED
 
 
 def test_a_shared_room_shows_nobody_and_a_room_of_ones_own_does(
@@ -302,7 +302,7 @@ def test_a_persons_own_rhythm(
     live(home, days)
     home.world.activity(home.motion, silence_h * HOUR_S)
     findings = Inactivity(settings, HistoryBaselines(settings)).score(history).findings
-    assert [finding.evidence["personal"] for finding in findings] == ([True] if found else [])
+    assert [finding.evidence.own["personal"] for finding in findings] == ([True] if found else [])
 
 
 @pytest.mark.parametrize(("silence_h", "found"), [(11.9, False), (12.1, True)])
@@ -366,7 +366,7 @@ def test_whom_staff_have_gone_to_see_is_asked_for_again_only_after_another_silen
     assert later.findings == ()
     (again,) = detector.score(History(service, seen_at + timedelta(seconds=BATHROOM_S))).findings
     assert (again.since, again.priority) == (first.since, AlarmPriority.MEDIUM)
-    assert "Staff went to look at 14:10." in again.evidence["sentence"]["en"]
+    assert "Staff went to look at 14:10." in again.evidence.sentence["en"]
     home.world.activity(home.motion, -4.5 * HOUR_S)
     later = detector.score(History(service, NOW + timedelta(hours=5)))
     assert (later.findings, set(later.fine)) == ((), {home.subject})

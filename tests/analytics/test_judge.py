@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -26,7 +27,7 @@ def finding(
         kind=AlarmKind.VITALS,
         priority=priority,
         since=NOW - timedelta(seconds=since_s),
-        evidence={},
+        evidence=Evidence(),
     )
 
 

@@ -99,7 +99,7 @@ def test_a_reading_that_equals_a_limit_is_told(
     if out:
         finding = the_finding(assessment)
         assert (finding.subject, finding.priority, finding.since) == (person.subject, LOW, at)
-        assert {part["sign"] for part in finding.evidence["contributions"]} == set(signs)
+        assert {part.sign for part in finding.evidence.contributions} == set(signs)
         assert assessment.fine == {}
     else:
         assert (assessment.findings, assessment.fine) == ((), {person.subject: at})
@@ -119,7 +119,7 @@ def test_what_has_no_pressure_changes_nothing_about_it(
     person.world.vitals(person.glucometer, person.resident_id, 3_600, glucose=6.1)
     person.measure(30, hr=72)
     finding = the_finding(OutOfLimits(settings).score(history))
-    assert finding.evidence["seen"] == {"sbp": 172, "dbp": 96, "hr": 72}
+    assert finding.evidence.seen == {"sbp": 172, "dbp": 96, "hr": 72}
 
 
 def test_a_pulse_alone_ends_no_alarm(person: Measured, history: History, settings: AnalyticsSettings) -> None:
@@ -153,8 +153,9 @@ def test_personal_tolerance_moves_the_limits(
     assert bool(assessment.findings) == out
     assert (person.subject in assessment.fine) == (not out)
     if out and tolerance > 1:
-        chart = the_finding(assessment).evidence["chart"]
-        assert (chart["sign"], chart["low"], chart["high"]) == ("sbp", 81.25, 168.75)
+        chart = the_finding(assessment).evidence.chart
+        assert chart is not None
+        assert (chart.sign, chart.low, chart.high) == ("sbp", 81.25, 168.75)
 
 
 @pytest.mark.parametrize(
@@ -188,16 +189,17 @@ def test_the_finding_explains_itself(person: Measured, history: History, setting
     finding = the_finding(OutOfLimits(settings).score(history))
     assert (finding.site_id, finding.kind) == (person.world.home.id, AlarmKind.OUT_OF_LIMITS)
     evidence = finding.evidence
-    assert evidence["sentence"] == {
+    assert evidence.sentence == {
         "zh_CN": "13:00 测得收缩压 172 mmHg（达到 160 即提醒），舒张压 104 mmHg（达到 100 即提醒）。"
         "请静坐五分钟后复测；仍然如此请告诉医生。",
         "en": "Measured at 13:00: systolic pressure 172 mmHg (told from 160 up), diastolic pressure 104 mmHg "
         "(told from 100 up). Measure again after five minutes of rest; if it stays so, tell the doctor.",
     }
-    assert evidence["seen"] == {"sbp": 172, "dbp": 104, "hr": 78}
-    assert evidence["expected"] == {"sbp": "90–160", "dbp": "54–100", "hr": "50–100"}
-    assert [part["sign"] for part in evidence["contributions"]] == ["sbp", "dbp"]
-    assert (evidence["chart"]["sign"], evidence["chart"]["low"], evidence["chart"]["high"]) == (
+    assert evidence.seen == {"sbp": 172, "dbp": 104, "hr": 78}
+    assert evidence.expected == {"sbp": "90–160", "dbp": "54–100", "hr": "50–100"}
+    assert [part.sign for part in evidence.contributions] == ["sbp", "dbp"]
+    assert evidence.chart is not None
+    assert (evidence.chart.sign, evidence.chart.low, evidence.chart.high) == (
         "sbp",
         90,
         160,
@@ -212,7 +214,7 @@ def test_pressure_and_pulse_of_different_times(
     person.measure(60, hr=48)
     finding = the_finding(OutOfLimits(settings).score(history))
     assert finding.since == NOW - timedelta(hours=15)
-    assert finding.evidence["sentence"]["zh_CN"].startswith(
+    assert finding.evidence.sentence["zh_CN"].startswith(
         "03-02 23:00 测得舒张压 52 mmHg（降到 54 即提醒）；13:00 测得脉搏 48 次/分（降到 50 即提醒）。"
     )
 
@@ -222,7 +224,7 @@ def test_a_very_high_pressure_tells_what_to_do(
 ) -> None:
     person.measure(60, **GRAVE)
     person.measure(50, **GRAVE)
-    sentence = the_finding(OutOfLimits(settings).score(history)).evidence["sentence"]
+    sentence = the_finding(OutOfLimits(settings).score(history)).evidence.sentence
     assert "24 小时内已有 2 次血压很高（达到 180/110）" in sentence["zh_CN"]
     assert "请立即拨打 120" in sentence["zh_CN"]
     assert "Very high 2 times within 24 h (from 180/110 up)" in sentence["en"]

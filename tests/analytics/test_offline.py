@@ -73,7 +73,7 @@ def test_the_finding_explains_itself(listened: World, history: History, settings
     listened.device(listened.home, DeviceKind.GATEWAY)
     (finding,) = Offline(settings).score(history).findings
     assert finding.priority is AlarmPriority.LOW
-    assert finding.evidence["sentence"] == {
+    assert finding.evidence.sentence == {
         "zh_CN": "101 的跌倒雷达（fall-radar-0001）自 11:00 起已 3小时没有消息，正常应在 10分钟内有消息；"
         "请检查电源、电池和网络。",
         "en": "The fall radar (fall-radar-0001) in 101 has been silent since 11:00 (3 h); it should be heard "
@@ -88,8 +88,8 @@ def test_a_device_that_never_spoke_counts_from_when_it_was_added(
     listened.device(listened.home, DeviceKind.GATEWAY)
     (finding,) = Offline(settings).score(history).findings
     assert finding.subject.id == device_id
-    assert finding.evidence["ever_seen"] is False
-    assert "从未" in finding.evidence["sentence"]["zh_CN"]
+    assert finding.evidence.own["ever_seen"] is False
+    assert "从未" in finding.evidence.sentence["zh_CN"]
 
 
 def test_a_retired_device_is_not_missed_and_its_alarm_may_end(
@@ -130,8 +130,8 @@ def test_a_silent_site_is_one_finding(listened: World, history: History, setting
     assessment = Offline(settings).score(history)
     (finding,) = assessment.findings
     assert str(finding.subject) == f"site:{listened.home.id}"
-    assert (finding.evidence["devices_silent"], finding.evidence["devices"]) == (50, 51)
-    assert "50 台" in finding.evidence["sentence"]["zh_CN"]
+    assert (finding.evidence.own["devices_silent"], finding.evidence.own["devices"]) == (50, 51)
+    assert "50 台" in finding.evidence.sentence["zh_CN"]
     assert Subject(SubjectKind.SITE, listened.home.id) not in assessment.fine
 
 

@@ -50,7 +50,7 @@ def plant(world: World, feverish: list[bool], *, fever_h: int = 20, before_h: in
 
 def found(service: Connection, settings: AnalyticsSettings) -> list[list[int]]:
     assessment = Outbreak(settings, HistoryBaselines(settings)).score(History(service, NOW))
-    return [[case["resident_id"] for case in one.evidence["cases"]] for one in assessment.findings]
+    return [[case.resident_id for case in one.evidence.cases] for one in assessment.findings]
 
 
 @pytest.mark.parametrize(("ill", "expected"), [(2, False), (4, True)])

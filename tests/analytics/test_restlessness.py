@@ -37,13 +37,13 @@ def test_pacing_is_found_before_the_day_is_over(
     assert finding.priority is AlarmPriority.LOW
     assert finding.since == MIDNIGHT
     evidence = finding.evidence
-    assert evidence["seen"]["moves"] == 101  # one more between the two walks
-    assert evidence["seen"]["busiest_quarter"] == 101
-    assert evidence["expected"]["moves"] == pytest.approx(40, abs=4)
-    assert {part["habit"] for part in evidence["contributions"]} == {"moves", "busiest_quarter"}
-    assert "走动 101 次" in evidence["sentence"]["zh_CN"]
-    assert "6–12" in evidence["sentence"]["zh_CN"]
-    assert "101 times" in evidence["sentence"]["en"]
+    assert evidence.seen["moves"] == 101  # one more between the two walks
+    assert evidence.seen["busiest_quarter"] == 101
+    assert evidence.expected["moves"] == pytest.approx(40, abs=4)
+    assert {part.habit for part in evidence.contributions} == {"moves", "busiest_quarter"}
+    assert "走动 101 次" in evidence.sentence["zh_CN"]
+    assert "6–12" in evidence.sentence["zh_CN"]
+    assert "101 times" in evidence.sentence["en"]
 
 
 def test_nobody_is_calm_before_the_evening(

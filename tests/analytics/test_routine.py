@@ -55,8 +55,8 @@ def test_nights_that_become_restless(
     home.live([1, 2] * 14 + [25, 30])
     (finding,) = Routine(settings).score(History(service, NOW)).findings
     assert (finding.subject, str(finding.priority)) == (home.subject, "low")
-    assert finding.evidence["contributions"][0]["habit"] == "night_bathroom"
-    assert "夜间如厕增多" in finding.evidence["sentence"]["zh_CN"]
+    assert finding.evidence.contributions[0].habit == "night_bathroom"
+    assert "夜间如厕增多" in finding.evidence.sentence["zh_CN"]
 
 
 @pytest.mark.parametrize("last", [[1, 2], [2, 3], [30, 2]], ids=["as always", "hardly more", "one night"])

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from alarms.evidence import Grade
 from alarms.feedback import Verdict
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
@@ -18,7 +19,6 @@ from dashboard.catalogues import TRANSLATED, extracted, kept
 from dashboard.curves import Range
 from dashboard.devices import words as devices_words
 from dashboard.devices.intake import Process, Trouble
-from dashboard.evidence import Grade
 from dashboard.languages import CODES, SOURCE_LANGUAGE, languages, preferred
 from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole

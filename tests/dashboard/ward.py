@@ -4,6 +4,9 @@ import math
 import random
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec import structs
+from psycopg.types.json import Jsonb
+
 from alarms.incident import Report, report
 from alarms.kinds import KINDS, AlarmKind, AlarmPriority, AlarmSource
 from alarms.model import Alarm
@@ -157,9 +160,13 @@ class Ward:
                 resident_id=resident.id,
                 device_id=device.id,
                 priority=priority,
-                evidence=evidence or {},
             ),
         ).alarm
+        if evidence is not None:
+            # As it is, of whatever age: `report` takes only what is written today.
+            raw = Jsonb(evidence)
+            connection.execute("UPDATE care.alarm SET evidence = %s WHERE id = %s", (raw, alarm.id))
+            alarm = structs.replace(alarm, evidence=evidence)
         if seconds_ago:
             connection.execute("UPDATE care.alarm SET opened_at = %s WHERE id = %s", (at, alarm.id))
         return alarm

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 from starlette.testclient import TestClient
 
 from alarms.detector_settings import Values, rules_of
+from alarms.evidence import Evidence
 from alarms.kinds import KIND_FOUND_BY
 from alarms.model import AlarmPriority
 from alarms.rules import Watch
@@ -186,7 +187,7 @@ def test_quiet_is_the_same_for_the_page_and_the_judge(
         kind=kind,
         priority=AlarmPriority.LOW,
         since=now - timedelta(hours=1),
-        evidence={},
+        evidence=Evidence(),
     )
     assessment = Assessment(detector="turning", kind=kind, findings=(finding,))
     nothing = pd.DataFrame({"kind": [], "subject": [], "state": []})
