@@ -7,6 +7,8 @@ import pytest
 
 from deploy.local.node import node
 
+pytestmark = pytest.mark.integration
+
 CHECKOUT = Path(__file__).parents[2]
 TIMEOUT_S = 170
 TEST_TIMEOUT_MS = 60_000

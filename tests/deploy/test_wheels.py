@@ -19,6 +19,8 @@ from packaging.requirements import Requirement
 
 from tests.architecture import CHECKOUT, read_house
 
+pytestmark = pytest.mark.integration
+
 BOX_ROOMS = {"protocol", "gateway", "deploy"}
 INSTRUMENTS = {"benchmarks", "evaluation", "tests"}
 NOT_INSTALLED = ("deploy/screenshots.py", "deploy/centre/*")
