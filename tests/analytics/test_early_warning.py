@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from alarms.evidence import Evidence
 from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -113,7 +114,7 @@ def test_the_finding_explains_itself(ward: Ward, history: History, settings: Ana
         "SpO2 91 % (normal ≥96), respiration 22 /min (normal 12–20), pulse 115 /min (normal 51–90). "
         "Not measured: systolic pressure, temperature, consciousness.",
     }
-    assert msgspec.json.decode(msgspec.json.encode(evidence)) == evidence
+    assert msgspec.json.decode(msgspec.json.encode(evidence), type=Evidence) == evidence
 
 
 @pytest.mark.parametrize(("age_min", "counts"), [(6 * 60 - 15, True), (6 * 60 + 11, False)])

@@ -225,7 +225,7 @@ def assert_explains_itself(evidence: Evidence) -> None:
     assert "nan" not in english.split()
     assert evidence.window is not None
     assert all((one.sign is None) != (one.habit is None) for one in evidence.contributions)
-    assert evidence.contributions or evidence.facts(), "what was seen is told"
+    assert evidence.contributions or evidence.facts() or evidence.grade, "what was seen is told"
 
 
 def test_the_future_changes_nothing(misfortune: Misfortune, score: Score) -> None:

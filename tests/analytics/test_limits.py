@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alarms.evidence import Evidence
 from alarms.incident import Report, Step, report, take
 from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority, AlarmStep
@@ -204,7 +205,7 @@ def test_the_finding_explains_itself(person: Measured, history: History, setting
         90,
         160,
     )
-    assert msgspec.json.decode(msgspec.json.encode(evidence)) == evidence
+    assert msgspec.json.decode(msgspec.json.encode(evidence), type=Evidence) == evidence
 
 
 def test_pressure_and_pulse_of_different_times(
