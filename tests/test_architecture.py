@@ -9,6 +9,8 @@ import pytest
 
 from tests.architecture import CHECKOUT, DOCUMENT, House, read_house, render, rewritten
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture(scope="module")
 def house() -> House:
