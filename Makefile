@@ -20,17 +20,18 @@ run: setup ## Start everything on this machine (options: make run ARGS="--http 8
 .PHONY: setup-dev
 setup-dev:
 	@$(PYTHON) -m deploy.local.bootstrap --dev
-	@.venv/bin/python -m deploy.local.prepare
+	@.venv/bin/python -m deploy.local.prepare --dev
 
 test: setup-dev ## Run all tests against real servers and a real browser (ARGS="tests/care -k alarm")
 	@.venv/bin/python -m deploy.local.chromium
 	@.venv/bin/python -m pytest $(or $(ARGS),$(ALL))
 
-check: setup-dev ## Lint, formatting, types, and which room may import which
+check: setup-dev ## Lint, formatting, types, scripts, and which room may import which
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+	@.venv/bin/python -m deploy.local.node node_modules/eslint/bin/eslint.js --max-warnings 0
 
 format: setup-dev ## Put the code into shape
 	@.venv/bin/ruff check --fix-only .
@@ -44,7 +45,8 @@ screenshots: setup-dev ## Take the README's pictures anew, while `make run` goes
 	@.venv/bin/python -m deploy.screenshots
 
 LOCK = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	--python-version 3.11 --custom-compile-command "make lock" --extra local --group build
+	--python-version 3.11 --custom-compile-command "make lock" --extra local --group build --group instruments \
+	--no-emit-package anshou --no-emit-package anshou-centre
 
 lock: setup-dev ## Make the lock files anew from pyproject.toml and package.json
 	@$(LOCK) pyproject.toml -o requirements.lock

@@ -12,13 +12,16 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from msgspec import structs
+
+from alarms.kinds import RULES
+from alarms.rules import ALL_DAY, Rule, Watch
 from care.policy import Policy, effective
 from database.connections import Connection
 from database.errors import ConflictError, DomainError, InvalidError, NotFoundError, translated_errors
 from database.queries import queries
 from database.record import Record
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 _sql = queries("alarms", "sql/detector_settings.sql")
 
@@ -28,45 +31,6 @@ HOURS_SHARE_MIN = 0.5
 """Of the hours in which a detector looks, it must stay active in so many; else it would be as good as off."""
 USUAL = 1.0
 """The tolerance of everybody for whom nothing is set."""
-ALL_DAY = frozenset(range(24))
-
-
-class Watch(StrEnum):
-    """The detectors that look at one person, by their names in care.alarm.detector."""
-
-    EARLY_WARNING = "early_warning"
-    WEAK_BREATHING = "weak_breathing"
-    INACTIVITY = "inactivity"
-    BED_EXIT = "bed_exit"
-    WANDERING = "wandering"
-    TURNING = "turning"
-    BASELINE = "baseline"
-    ROUTINE = "routine"
-    ABSENCE = "absence"
-    RESTLESSNESS = "restlessness"
-    LIMITS = "limits"
-
-
-class Rule(NamedTuple):
-    """What may be set for a detector.
-
-    Attributes:
-        kind: The alarm that it raises.
-        off_days_max: For so many days, from today, it can be switched off at once.
-        tolerances: By what its thresholds can be multiplied, besides 1; empty: they are the same for all.
-        hours: The local hours in which it looks.
-        has_hours: Whether it can be kept to some of them.
-        is_vital: Missing what it sees may cost a life: less of it must be confirmed.
-        limit_s: Its threshold where that is one span of time.
-    """
-
-    kind: AlarmKind
-    off_days_max: int
-    tolerances: tuple[float, ...] = ()
-    hours: frozenset[int] = ALL_DAY
-    has_hours: bool = False
-    is_vital: bool = False
-    limit_s: int | None = None
 
 
 def span_of(from_h: int, to_h: int) -> frozenset[int]:
@@ -75,48 +39,17 @@ def span_of(from_h: int, to_h: int) -> frozenset[int]:
 
 
 def rules_of(policy: Policy) -> Mapping[Watch, Rule]:
-    """What may be set for each detector, with the figures that the county has decided.
-
-    Hours can be chosen only for what looks all the time: a detector that is due once a day would be off for
-    ever.
-    """
+    """What may be set for each detector, with the figures that the county has decided."""
     night = span_of(policy.night_from_h, policy.night_to_h)
+    limits_s = {
+        Watch.BED_EXIT: policy.bed_exit_s,
+        Watch.WANDERING: policy.wandering_s,
+        Watch.TURNING: policy.no_turning_s,
+        Watch.ABSENCE: policy.absence_s,
+    }
     return {
-        # NEWS2 has the same thresholds for everybody; whose oxygen is usually low has a scale of their own.
-        Watch.EARLY_WARNING: Rule(AlarmKind.VITALS, off_days_max=3, is_vital=True),
-        Watch.WEAK_BREATHING: Rule(AlarmKind.WEAK_BREATHING, 3, tolerances=(0.75, 1.25), is_vital=True),
-        Watch.INACTIVITY: Rule(
-            AlarmKind.INACTIVITY, 14, tolerances=(0.5, 0.75, 1.25, 1.5), has_hours=True, is_vital=True
-        ),
-        Watch.BED_EXIT: Rule(
-            AlarmKind.BED_EXIT,
-            30,
-            tolerances=(0.5, 1.5, 2),
-            hours=night,
-            has_hours=True,
-            limit_s=policy.bed_exit_s,
-        ),
-        Watch.WANDERING: Rule(
-            AlarmKind.WANDERING,
-            30,
-            tolerances=(0.5, 1.5, 2, 3),
-            hours=night,
-            has_hours=True,
-            limit_s=policy.wandering_s,
-        ),
-        Watch.TURNING: Rule(
-            AlarmKind.NO_TURNING,
-            30,
-            tolerances=(0.75, 1.25, 1.5),
-            has_hours=True,
-            limit_s=policy.no_turning_s,
-        ),
-        Watch.BASELINE: Rule(AlarmKind.HEALTH_CHANGE, 30, tolerances=(0.75, 1.25, 1.5, 2)),
-        Watch.ROUTINE: Rule(AlarmKind.ROUTINE_CHANGE, 30, tolerances=(0.75, 1.25, 1.5, 2)),
-        Watch.ABSENCE: Rule(AlarmKind.ABSENCE, 30, tolerances=(2,), limit_s=policy.absence_s),
-        Watch.RESTLESSNESS: Rule(AlarmKind.RESTLESSNESS, 30, tolerances=(0.75, 1.25, 1.5, 2)),
-        # How far the limits lie from their middle: at 1.25 the pressure's 90 and 160 are 81 and 169.
-        Watch.LIMITS: Rule(AlarmKind.OUT_OF_LIMITS, 30, tolerances=(0.75, 1.25, 1.5)),
+        watch: structs.replace(rule, hours=night if rule.at_night else ALL_DAY, limit_s=limits_s.get(watch))
+        for watch, rule in RULES.items()
     }
 
 

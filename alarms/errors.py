@@ -19,3 +19,9 @@ class UnfinishedError(IllegalStepError):
     """A step that needs something first, such as the family's notice before closing."""
 
     code = "unfinished"
+
+
+class KeyReusedError(DomainError):
+    """A key that came with another step of the same alarm before; who sends it mixes two presses up."""
+
+    code = "key_reused"

@@ -1,8 +1,8 @@
-"""Keeps the deadlines of alarms: what nobody acknowledges in time is told to the next level.
+"""Keeps the deadlines of alarms: where nobody acknowledges one in time, its timeline names the next level.
 
-Level 0, the carer of a household or the desk of a home, knows from the first moment; each later level is one
-line in the alarm's timeline that says who was told. All state is the alarm's own `escalation_level`, so a
-process that is killed and started again neither forgets a level nor tells it twice.
+Nobody is called yet: who looks at the alarm reads which level should know by now. Level 0, the carer of a
+household or the desk of a home, has it before them from the first moment. All state is the alarm's own
+`escalation_level`, so a process that is killed and started again neither forgets a level nor names it twice.
 """
 
 import logging
@@ -12,7 +12,9 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import DictRow
 
-from alarms import lifecycle
+from alarms import incident
+from alarms.incident import Step
+from alarms.model import AlarmStep
 from alarms.settings import EscalationSettings
 from care.model import SiteKind
 from database.connections import Connection
@@ -26,20 +28,20 @@ _sql = queries("alarms", "sql/escalation.sql")
 ACTOR = Actor("escalation")
 INTERVAL_S = 1.0
 DUE_COUNT_MAX = 1_000
-"""Levels told in one round; the highest priority and the longest wait come first, the rest a second later."""
+"""Levels named in one round: the highest priority and the longest wait first, the rest a second later."""
 
 
 class Rung(NamedTuple):
-    """One level of a ladder: who is told, and how long after an alarm of high priority opened."""
+    """One level of a ladder: who should know, and how long after an alarm of high priority opened."""
 
     site_kind: SiteKind
     level: int
-    told: StaffRole
+    role: StaffRole
     after_s: int
 
 
 def ladders(settings: EscalationSettings) -> tuple[Rung, ...]:
-    """The rungs for every kind of site. ValueError where a later level would be told before an earlier."""
+    """The rungs for every kind of site. ValueError where a later level would be named before an earlier."""
     household = (
         (StaffRole.VILLAGE_ASSISTANT, settings.household_village_assistant_s),
         (StaffRole.TOWNSHIP_OFFICER, settings.household_township_s),
@@ -57,14 +59,14 @@ def ladders(settings: EscalationSettings) -> tuple[Rung, ...]:
         if delays_s != sorted(delays_s):
             raise ValueError(f"the delays of a {site_kind} must not fall from level to level: {delays_s}")
     return tuple(
-        Rung(site_kind, level, told, after_s)
+        Rung(site_kind, level, role, after_s)
         for site_kind, rungs in by_site.items()
-        for level, (told, after_s) in enumerate(rungs, start=1)
+        for level, (role, after_s) in enumerate(rungs, start=1)
     )
 
 
 class Escalation:
-    """Tells the next levels, as its settings say."""
+    """Names the next levels, as its settings say."""
 
     def __init__(self, settings: EscalationSettings) -> None:
         self._settings = settings
@@ -82,20 +84,24 @@ class Escalation:
         )
 
     def keep(self, connection: Connection) -> None:
-        """One round: every level that is due is told, each in a transaction of its own."""
+        """One round: every level that is due is named, each in a transaction of its own."""
         for due in self._due(connection):
-            alarm_id, level, told = due["alarm_id"], due["level"], due["role"]
+            alarm_id, level, role = due["alarm_id"], due["level"], due["role"]
             try:
                 with connection.transaction():
-                    # None when somebody acknowledged it just now: then nobody else is told.
-                    escalated = lifecycle.escalate(connection, alarm_id, level, ACTOR, told)
+                    # Nothing is written when somebody acknowledged it just now.
+                    line = incident.take(
+                        connection,
+                        alarm_id,
+                        Step(step=AlarmStep.ESCALATED, actor=ACTOR, level=level, detail={"role": role}),
+                    ).line
             except psycopg.Error:
                 if connection.closed:
                     raise
                 log.exception("alarm %d: could not be escalated; the others go on", alarm_id)
             else:
-                if escalated is not None:
-                    log.info("alarm %d: told %s (level %d)", alarm_id, told, level)
+                if line is not None:
+                    log.info("alarm %d: named %s (level %d)", alarm_id, role, level)
 
     def _due(self, connection: Connection) -> Sequence[DictRow]:
         return connection.execute(
@@ -103,7 +109,7 @@ class Escalation:
             {
                 "site_kinds": [rung.site_kind for rung in self._rungs],
                 "levels": [rung.level for rung in self._rungs],
-                "roles": [rung.told for rung in self._rungs],
+                "roles": [rung.role for rung in self._rungs],
                 "after_s": [rung.after_s for rung in self._rungs],
                 "medium_factor": self._settings.medium_factor,
                 "limit": DUE_COUNT_MAX,

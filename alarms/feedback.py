@@ -5,27 +5,25 @@ last one holds. From all of it comes the precision in use of whoever raised the 
 commit; the caller does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from math import sqrt
 from typing import NamedTuple
 
 from alarms.errors import UnfinishedError
-from alarms.lifecycle import ENDED
+from alarms.kinds import KINDS, AlarmKind
 from alarms.model import Alarm, AlarmState
+from alarms.reasons import Reason
 from database.connections import Connection
 from database.errors import InvalidError, NotFoundError
 from database.queries import queries
 from database.record import Record
 from identity.model import Actor
-from protocol.model import AlarmKind
 
 _sql = queries("alarms", "sql/feedback.sql")
 
 NOTE_LENGTH_MAX = 500
-LOOKED_AT = ENDED | {AlarmState.RESOLVED}
-"""Before that nobody has seen enough to judge."""
 Z_95 = 1.959964
 """The normal distribution's quantile for an interval of 95 %."""
 POOR_SHARE = 0.5
@@ -42,99 +40,6 @@ class Verdict(StrEnum):
     UNSURE = "unsure"
 
 
-class Reason(StrEnum):
-    """Why somebody thinks so. Which are offered depends on the kind of alarm: `reasons`."""
-
-    NEEDED_HELP = "needed_help"
-    ILL = "ill"
-    INJURED = "injured"
-    FELL_UNHURT = "fell_unhurt"
-    WENT_ASTRAY = "went_astray"
-    DANGER = "danger"
-    HABITS_CHANGED = "habits_changed"
-    RESTLESS = "restless"
-    NOT_HERE = "not_here"
-    DEVICE_BROKEN = "device_broken"
-    BATTERY_EMPTY = "battery_empty"
-    NO_POWER_OR_NETWORK = "no_power_or_network"
-
-    PRESSED_BY_MISTAKE = "pressed_by_mistake"
-    TEST = "test"
-    LAY_OR_SAT_DOWN = "lay_or_sat_down"
-    PET_OR_OBJECT = "pet_or_object"
-    COOKING_OR_STEAM = "cooking_or_steam"
-    SOMEBODY_WITH_THEM = "somebody_with_them"
-    USUAL_FOR_THEM = "usual_for_them"
-    AWAY_AS_KNOWN = "away_as_known"
-    MEASURED_WRONGLY = "measured_wrongly"
-    DEVICE_FAULT = "device_fault"
-    WORKED_AGAIN = "worked_again"
-
-    OVER_ON_ARRIVAL = "over_on_arrival"
-    NOT_LOOKED = "not_looked"
-    OTHER = "other"
-
-
-class _Reasons(NamedTuple):
-    confirming: tuple[Reason, ...]
-    refuting: tuple[Reason, ...]
-
-
-_CALL = _Reasons(
-    (Reason.NEEDED_HELP, Reason.ILL, Reason.INJURED),
-    (Reason.PRESSED_BY_MISTAKE, Reason.TEST, Reason.DEVICE_FAULT),
-)
-_FALL = _Reasons(
-    (Reason.INJURED, Reason.FELL_UNHURT, Reason.NEEDED_HELP),
-    (Reason.LAY_OR_SAT_DOWN, Reason.PET_OR_OBJECT, Reason.SOMEBODY_WITH_THEM, Reason.DEVICE_FAULT),
-)
-_DANGER = _Reasons(
-    (Reason.DANGER,), (Reason.COOKING_OR_STEAM, Reason.TEST, Reason.DEVICE_FAULT, Reason.WORKED_AGAIN)
-)
-_NIGHT = _Reasons(
-    (Reason.NEEDED_HELP, Reason.WENT_ASTRAY, Reason.FELL_UNHURT, Reason.INJURED),
-    (Reason.SOMEBODY_WITH_THEM, Reason.USUAL_FOR_THEM, Reason.AWAY_AS_KNOWN, Reason.DEVICE_FAULT),
-)
-_BODY = _Reasons(
-    (Reason.ILL, Reason.NEEDED_HELP),
-    (Reason.MEASURED_WRONGLY, Reason.USUAL_FOR_THEM, Reason.SOMEBODY_WITH_THEM, Reason.DEVICE_FAULT),
-)
-_HABITS = _Reasons(
-    (Reason.NEEDED_HELP, Reason.ILL, Reason.HABITS_CHANGED),
-    (Reason.USUAL_FOR_THEM, Reason.AWAY_AS_KNOWN, Reason.SOMEBODY_WITH_THEM, Reason.DEVICE_FAULT),
-)
-_RESTLESS = _Reasons(
-    (Reason.RESTLESS, Reason.ILL, Reason.NEEDED_HELP, Reason.HABITS_CHANGED),
-    (Reason.USUAL_FOR_THEM, Reason.SOMEBODY_WITH_THEM, Reason.DEVICE_FAULT),
-)
-_ABSENCE = _Reasons((Reason.NOT_HERE, Reason.WENT_ASTRAY), (Reason.AWAY_AS_KNOWN, Reason.DEVICE_FAULT))
-_DEVICE = _Reasons(
-    (Reason.DEVICE_BROKEN, Reason.BATTERY_EMPTY, Reason.NO_POWER_OR_NETWORK),
-    (Reason.WORKED_AGAIN, Reason.TEST, Reason.AWAY_AS_KNOWN),
-)
-_REASONS: Mapping[AlarmKind, _Reasons] = {
-    AlarmKind.SOS: _CALL,
-    AlarmKind.FALL: _FALL,
-    AlarmKind.SMOKE: _DANGER,
-    AlarmKind.GAS: _DANGER,
-    AlarmKind.WATER: _DANGER,
-    AlarmKind.BED_EXIT: _NIGHT,
-    AlarmKind.WANDERING: _NIGHT,
-    AlarmKind.WEAK_BREATHING: _BODY,
-    AlarmKind.TAMPER: _DEVICE,
-    AlarmKind.LOW_BATTERY: _DEVICE,
-    AlarmKind.FAULT: _DEVICE,
-    AlarmKind.VITALS: _BODY,
-    AlarmKind.INACTIVITY: _HABITS,
-    AlarmKind.DEVICE_OFFLINE: _DEVICE,
-    AlarmKind.HEALTH_CHANGE: _BODY,
-    AlarmKind.ROUTINE_CHANGE: _HABITS,
-    AlarmKind.NO_TURNING: _HABITS,
-    AlarmKind.OUTBREAK: _BODY,
-    AlarmKind.ABSENCE: _ABSENCE,
-    AlarmKind.RESTLESSNESS: _RESTLESS,
-    AlarmKind.OUT_OF_LIMITS: _BODY,
-}
 _UNSURE = (Reason.OVER_ON_ARRIVAL, Reason.NOT_LOOKED)
 
 
@@ -213,16 +118,16 @@ class Precision(Record, frozen=True, kw_only=True):
 def reasons(kind: AlarmKind, verdict: Verdict) -> tuple[Reason, ...]:
     """The reasons to choose from, the likeliest first; `Reason.OTHER` is always the last."""
     offered = {
-        Verdict.TRUE: _REASONS[kind].confirming,
-        Verdict.FALSE: _REASONS[kind].refuting,
+        Verdict.TRUE: KINDS[kind].reasons.confirming,
+        Verdict.FALSE: KINDS[kind].reasons.refuting,
         Verdict.UNSURE: _UNSURE,
     }
     return (*offered[verdict], Reason.OTHER)
 
 
 def may_judge(state: AlarmState) -> bool:
-    """Whether an alarm in this state has been looked at."""
-    return state in LOOKED_AT
+    """Whether an alarm in this state has been looked at: before, nobody has seen enough to judge."""
+    return not state.is_active
 
 
 def give(

@@ -4,20 +4,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from alarms.kinds import AlarmKind, AlarmSource
+from alarms.kinds import AlarmPriority as AlarmPriority  # a noun of this room for whoever asks here
 from database.record import Record
-from protocol.model import AlarmKind
-
-
-class AlarmPriority(StrEnum):
-    """After IEC 60601-1-8."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 class AlarmState(StrEnum):
-    """Where an alarm stands. The machine that moves it is in `alarms.lifecycle`."""
+    """Where an alarm stands. What moves it is in `alarms.lifecycle`."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -26,6 +19,20 @@ class AlarmState(StrEnum):
     CLOSED = "closed"
     CANCELLED = "cancelled"
     CLEARED = "cleared"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether somebody still has to reach it: a further signal joins it (in SQL: care.is_active)."""
+        return self in _ACTIVE
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing is left to do (in SQL: care.is_ended)."""
+        return self in _ENDED
+
+
+_ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
+_ENDED = frozenset({AlarmState.CLOSED, AlarmState.CANCELLED, AlarmState.CLEARED})
 
 
 class AlarmStep(StrEnum):
@@ -55,7 +62,7 @@ class Alarm(Record, frozen=True, kw_only=True):
     kind: AlarmKind
     priority: AlarmPriority
     state: AlarmState
-    source: str
+    source: AlarmSource
     detector: str | None
     evidence: dict[str, Any]
     signal_count: int
@@ -84,3 +91,4 @@ class AlarmEvent(Record, frozen=True, kw_only=True):
     actor: str
     note: str | None
     detail: dict[str, Any]
+    key: str | None

@@ -1,4 +1,4 @@
-"""Settings of escalation: after how long an alarm that nobody acknowledges is told to the next level."""
+"""Settings of escalation: after how long the timeline names the next level where nobody acknowledges."""
 
 from typing import Annotated
 
@@ -12,13 +12,15 @@ class EscalationSettings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         database_url: The database, with the role `anshou_service`.
-        household_village_assistant_s: When a household's village assistant is told; the carer is at once.
-        household_township_s: When its township is told.
-        household_county_s: When the county is told.
-        home_shift_leader_s: When a home's shift leader is told; its desk is at once. So for a day centre.
-        home_director_s: When its director is told.
-        home_operator_s: When its operator is told.
-        home_county_s: When the county is told.
+        household_village_assistant_s: When a household's village assistant is named; the carer
+            sees it at once.
+        household_township_s: When its township is named.
+        household_county_s: When the county is named.
+        home_shift_leader_s: When a home's shift leader is named; its desk sees it at once. So for a day
+            centre.
+        home_director_s: When its director is named.
+        home_operator_s: When its operator is named.
+        home_county_s: When the county is named.
         medium_factor: By how much all this is slower for alarms of medium priority. Low never escalates.
         standby_poll_s: How often a second process looks whether the first is gone.
         statement_timeout_s: After how long a query is given up.

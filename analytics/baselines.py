@@ -1,7 +1,7 @@
 """What is usual for each person: the interface, and how it is learnt from the history.
 
 Detectors ask `Baselines` and do not know whether the answer was learnt just now or stored by a nightly
-training. Whoever implements it looks only at what was before `history.now`.
+training. An implementation looks only at what was before `history.now`.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from analytics import features
 from analytics.history import PERSISTENT_SIGNS, History, Residents
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 LEARN_DAYS = 28
 """Four weeks: long enough for each weekday, short enough to follow a person who ages."""
@@ -56,10 +56,10 @@ class Baselines(Protocol):
     """What is usual for each person."""
 
     def vitals(self, history: History, part: Residents) -> VitalBaseline:
-        """Of the signs of the residents in `part`."""
+        """What is usual in the signs of the residents in `part`."""
 
     def rhythm(self, history: History) -> pd.DataFrame:
-        """Of everybody's silences, see `HistoryBaselines.rhythm`."""
+        """What is usual in everybody's silences, see `HistoryBaselines.rhythm`."""
 
 
 class HistoryBaselines:
@@ -75,7 +75,7 @@ class HistoryBaselines:
         self._rhythm: pd.DataFrame | None = None
 
     def vitals(self, history: History, part: Residents) -> VitalBaseline:
-        """Of the signs of the residents in `part`."""
+        """What is usual in the signs of the residents in `part`."""
         self._turn_page(history)
         if part not in self._vitals:
             self._vitals[part] = self._learn_vitals(history, part)

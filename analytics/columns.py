@@ -22,7 +22,7 @@ _OIDS = {TIME: 1184, INTEGER: 23, REAL: 700}
 _HEADER = np.dtype(
     [("dimensions", ">i4"), ("has_nulls", ">i4"), ("oid", ">i4"), ("length", ">i4"), ("first", ">i4")]
 )
-"""Of an array in PostgreSQL's binary form; each item follows with its length in bytes."""
+"""How PostgreSQL's binary form of an array begins. Each item follows, with its length in bytes."""
 _EPOCH_US = 946_684_800_000_000
 """PostgreSQL counts microseconds from 2000-01-01 UTC; this is that time from 1970."""
 _NEGATIVE_INFINITY = np.iinfo(np.int64).min

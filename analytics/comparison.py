@@ -1,9 +1,9 @@
 """Whether what was learnt tonight is no worse than what is in use, on days that tonight's had not seen.
 
-Compared is a rehearsal: the same recipe, learnt without the last JUDGED_DAYS, so that they are the future to
-it. The version in use has usually learnt from some of them, which favours it a little; the margins allow for
-that. Both are looked at on the same readings of the same people, only where both know what is usual, and only
-people of whom the rehearsal knew enough: the first weeks of a home are no fair trial.
+A rehearsal is compared: the same recipe, learnt without the last JUDGED_DAYS, which are then its future. The
+version in use has usually learnt from some of these days, which favours it a little; the margins allow for
+that. Both are tried on the same readings of the same people, where both know what is usual. People of whom
+the rehearsal knew too little are left out: the first weeks of a home are no fair trial.
 """
 
 import math

@@ -89,7 +89,7 @@ def merged(hourly: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def statistics(values: Floats) -> dict[str, Floats]:
-    """Of each row of (n, HOURS), without NaN, which is also the answer where nothing is left.
+    """Statistics of each row of (n, HOURS), without its NaN; NaN where nothing is left.
 
     mean, std, min, max, median, low (10th percentile), high (90th), first, last; block0 … block3: means of 12
     h;

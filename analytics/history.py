@@ -15,13 +15,14 @@ import pandas as pd
 from psycopg import postgres, sql
 from psycopg.rows import tuple_row
 
+from alarms.kinds import AlarmKind
 from analytics import columns
 from analytics.columns import INTEGER, REAL, TIME
 from analytics.news2 import SIGNS
 from care.policy import Policy, effective
 from database.connections import Connection
 from database.queries import queries
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 
 _sql = queries("analytics", "sql/history.sql")
 
@@ -34,7 +35,7 @@ NOT_OF_THE_PERSON = frozenset({ActivityEvent.ROUND})
 """Events that tell of staff, not of residents."""
 
 LIFE_SIGNS_S = 72 * 3_600
-"""How far back the last activity is looked for; whoever was silent for longer was silent at least so long."""
+"""How far back the last activity is looked for. A longer silence counts as one of this length."""
 ALARMS_S = 24 * 3_600
 """How long an ended alarm still counts: the longest silence period."""
 PULSES_S = 31 * 86_400

@@ -1,12 +1,14 @@
-"""Decides from assessments what becomes of alarms. Pure: all it knows of the past are the alarms themselves.
+"""Decides from assessments what becomes of alarms. Pure: the alarms themselves are its only memory.
 
-Detectors say what they see; here it is decided when that is worth somebody's attention:
-persistence: a finding must have held for a while; silence: what ended a short while ago is not raised again
-unless it is worse, and each time that somebody has looked without its getting better, or worse, the silence
-doubles; no repeats: an active alarm is only touched to raise its priority; hysteresis: an alarm is
-cleared when its detector calls the subject fine, never just because a finding is absent; what carers have set
-for a person: their own times of silence and active hours. An alarm that only people may end is told that its
-cause is over, and is raised again if that comes back after the silence.
+Detectors say what they see. The judge decides when that is worth somebody's attention:
+persistence: a finding must have held for a while;
+silence: what ended a short while ago is not raised again unless it is worse. Each time that somebody has
+looked, and it got neither better nor worse, the silence doubles;
+no repeats: an active alarm is touched only to raise its priority;
+hysteresis: an alarm is cleared when its detector calls the subject fine, never because a finding is absent;
+personal settings: silence and active hours that carers have set for a person.
+An alarm that only people may end is told that its cause is over. If the cause comes back after the silence,
+the alarm is raised again.
 """
 
 from collections.abc import Mapping
@@ -17,17 +19,13 @@ from typing import Any
 import pandas as pd
 
 from alarms.detector_settings import Values
-from alarms.lifecycle import legal_steps
-from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 
-ACTIVE = frozenset({AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.ARRIVED})
-"""States in which a new signal joins the alarm instead of opening another (care.alarm, alarm_one_active)."""
-
 REPEATS_S = 72 * 3_600
-"""So far back it counts how often somebody has looked at the same."""
+"""How far back it counts how often somebody has looked at the same."""
 WORSE_POINTS = 2
-"""By so many points more NEWS2 is worse, also within the same priority."""
+"""NEWS2 is worse when it has so many points more, also within the same priority."""
 _RANK = {priority: rank for rank, priority in enumerate(AlarmPriority)}
 
 
@@ -63,17 +61,8 @@ class Raise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clear:
-    """End this alarm: its cause is gone."""
-
-    detector: str
-    alarm_id: int
-    fine_since: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ease:
-    """Tell this alarm that its cause is over: people must end it."""
+class Over:
+    """The cause of this alarm is gone: it ends, or is told so where only people may end it."""
 
     detector: str
     alarm_id: int
@@ -89,7 +78,7 @@ class Amend:
     finding: Finding
 
 
-Decision = Raise | Clear | Ease | Amend
+Decision = Raise | Over | Amend
 
 
 def decide(
@@ -128,15 +117,12 @@ def decide(
     for well, since in assessment.fine.items():
         alarm = active.get(str(well))
         if (
-            alarm is None
-            or alarm["detector"] != assessment.detector
-            or now - since < timedelta(seconds=handling.clear_after_s)
+            alarm is not None
+            and alarm["detector"] == assessment.detector
+            and now - since >= timedelta(seconds=handling.clear_after_s)
+            and pd.isna(alarm["condition_ended_at"])
         ):
-            continue
-        if AlarmStep.CLEARED in legal_steps(AlarmState(alarm["state"]), AlarmPriority(alarm["priority"])):
-            decisions.append(Clear(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
-        elif pd.isna(alarm["condition_ended_at"]):
-            decisions.append(Ease(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
+            decisions.append(Over(detector=assessment.detector, alarm_id=int(alarm["id"]), fine_since=since))
     return tuple(decisions)
 
 
@@ -148,7 +134,7 @@ def _by_subject(
     ended: dict[str, list[Mapping[str, Any]]] = {}
     for row in alarms.to_dict("records"):
         alarm = {str(key): value for key, value in row.items()}
-        if AlarmState(alarm["state"]) in ACTIVE:
+        if AlarmState(alarm["state"]).is_active:
             active[alarm["subject"]] = alarm
         else:
             ended.setdefault(alarm["subject"], []).append(alarm)
@@ -205,7 +191,7 @@ def _is_worse(finding: Finding, alarm: Mapping[str, Any]) -> bool:
 
 
 def _silence_s(finding: Finding, ended: list[Mapping[str, Any]], handling: Handling) -> float:
-    """Who has looked at the same for the third time need not be called every half hour (ISA-18.2)."""
+    """Longer each time that somebody has looked at the same: nobody is called every half hour (ISA-18.2)."""
     looked = sum(not pd.isna(alarm["resolved_at"]) for alarm in ended)
     if finding.priority is AlarmPriority.HIGH or not looked:
         return handling.silence_s

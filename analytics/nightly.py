@@ -1,8 +1,8 @@
 """Once a night: train, in a process of its own that gives way to all others, and publish what came of it.
 
-The process of the rounds only looks each minute whether it is time. Of several such processes one looks; and
-whoever trains, at night or by hand, holds a lock, so that no two train at once. What was learnt becomes
-visible in one transaction at the end: a training that is killed leaves everything as it was.
+The process of the rounds looks each minute whether it is time; if there are several, only one of them looks.
+A training holds a lock, at night and by hand, so that no two run at once. What was learnt becomes visible in
+one transaction at the end: a training that is killed leaves everything as it was.
 """
 
 import logging
@@ -38,7 +38,7 @@ from database.leases import Duty, DutyLock, leading
 log = logging.getLogger(__name__)
 
 RUN = "training"
-"""Under this name analytics.run knows when it was done."""
+"""The name under which analytics.run keeps when it was done."""
 CADENCE = Cadence(timedelta(days=1), timedelta(hours=3, minutes=15))
 """After midnight's late readings, and long before anybody gets up."""
 LOOK_INTERVAL_S = 60.0
@@ -66,7 +66,7 @@ class Nightly:
         )
 
     def go(self, connection: Connection) -> None:
-        """Train if it is due. Also after a failure it is due only the next night: it would fail again."""
+        """Train if it is due. After a failure it is due the next night: at once it would only fail again."""
         row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
         assert row is not None, "a SELECT without FROM gives a row"
         now = row["now"]

@@ -14,10 +14,12 @@ from typing import NamedTuple, Protocol
 
 import psycopg
 
-from alarms import lifecycle
-from alarms.errors import IllegalStepError
+from alarms import incident
+from alarms.incident import Report, Step
+from alarms.kinds import AlarmKind, AlarmSource
+from alarms.model import AlarmStep
 from analytics.baselines import Baselines, HistoryBaselines
-from analytics.detectors import Detector, SubjectKind
+from analytics.detectors import Detector, Finding, SubjectKind
 from analytics.detectors.absence import Absence
 from analytics.detectors.baseline import Baseline
 from analytics.detectors.device import Battery, DeviceDrift, DeviceFault
@@ -31,14 +33,12 @@ from analytics.detectors.outbreak import Outbreak
 from analytics.detectors.restlessness import PooledRestlessness, Restlessness
 from analytics.detectors.routine import PooledHabits, Routine
 from analytics.history import ALARMS_S, History, record_pulse, record_run
-from analytics.judge import Amend, Clear, Decision, Ease, Handling, Raise, decide
+from analytics.judge import Amend, Decision, Handling, Over, Raise, decide
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
-from database.errors import NotFoundError
 from database.leases import Duty, DutyLock
 from identity.model import Actor
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ CADENCES: Mapping[str, Cadence] = {
 }
 """Detectors that are not due every minute, by name."""
 SLOW_AFTER_S_MAX = 20.0
-"""So long after its begin a round starts no slow detector any more: those of the minutes come first again."""
+"""After so long a round starts no more slow detectors: those of every minute come first again."""
 
 
 class Pooled(PooledHabits, PooledRestlessness, Protocol):
@@ -241,38 +241,49 @@ def carry_out(connection: Connection, decision: Decision, known_at: datetime | N
     with connection.transaction():
         match decision:
             case Raise(finding=finding):
-                subject = finding.subject
-                lifecycle.raise_alarm(
-                    connection,
-                    site_id=finding.site_id,
-                    kind=finding.kind,
-                    raised_at=finding.since,
-                    actor=actor,
-                    source="detector",
-                    resident_id=subject.id if subject.kind is SubjectKind.RESIDENT else None,
-                    room_id=subject.id if subject.kind is SubjectKind.ROOM else None,
-                    device_id=subject.id if subject.kind is SubjectKind.DEVICE else None,
-                    priority=finding.priority,
-                    detector=decision.detector,
-                    evidence=finding.evidence,
-                    known_at=known_at,
-                )
+                incident.report(connection, _report(decision.detector, finding, known_at))
                 return "raised"
-            case Clear(alarm_id=alarm_id, fine_since=fine_since):
-                try:
-                    since = {"fine_since": fine_since.isoformat()}
-                    lifecycle.clear(connection, alarm_id, actor, since, known_at=known_at)
-                except (IllegalStepError, NotFoundError):
-                    return "too_late"  # somebody took a step at this very moment; theirs counts
-                return "cleared"
-            case Ease(alarm_id=alarm_id, fine_since=fine_since):
-                eased = lifecycle.end_condition_of(
-                    connection, alarm_id, at=fine_since, actor=actor, known_at=known_at
+            case Over(alarm_id=alarm_id, fine_since=fine_since):
+                step = Step(
+                    step=AlarmStep.CONDITION_ENDED,
+                    actor=actor,
+                    happened_at=fine_since,
+                    detail={"by_device": False},
+                    done_at=known_at,
                 )
-                return "too_late" if eased is None else "eased"
             case Amend(alarm_id=alarm_id, finding=finding):
-                detail = {"grade": finding.grade, "sentence": finding.evidence["sentence"]}
-                amended = lifecycle.amend(
-                    connection, alarm_id, actor, finding.evidence, detail, known_at=known_at
+                step = Step(
+                    step=AlarmStep.NOTED,
+                    actor=actor,
+                    evidence=finding.evidence,
+                    detail={"grade": finding.grade, "sentence": finding.evidence["sentence"]},
+                    done_at=known_at,
                 )
-                return "too_late" if amended is None else "amended"
+        # Somebody may have taken a step at this very moment: theirs counts.
+        line = incident.take(connection, alarm_id, step).line
+        return "too_late" if line is None else _DONE[line]
+
+
+_DONE = {
+    AlarmStep.CLEARED: "cleared",
+    AlarmStep.CONDITION_ENDED: "eased",
+    AlarmStep.NOTED: "amended",
+}
+
+
+def _report(detector: str, finding: Finding, known_at: datetime | None) -> Report:
+    subject = finding.subject
+    return Report(
+        site_id=finding.site_id,
+        kind=finding.kind,
+        happened_at=finding.since,
+        actor=Actor(detector),
+        source=AlarmSource.DETECTOR,
+        resident_id=subject.id if subject.kind is SubjectKind.RESIDENT else None,
+        room_id=subject.id if subject.kind is SubjectKind.ROOM else None,
+        device_id=subject.id if subject.kind is SubjectKind.DEVICE else None,
+        priority=finding.priority,
+        detector=detector,
+        evidence=finding.evidence,
+        known_at=known_at,
+    )

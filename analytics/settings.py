@@ -39,14 +39,14 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         vitals_lookback_s: How far it reaches back at most for them.
         vitals_abnormal_share: An alarm needs more than this share of the window's samples abnormal.
         vitals_normal_share: The alarm's cause is gone when no more than this share is abnormal.
-        hr_age_s_max: A pulse older than this is not scored; so for the other signs.
+        hr_age_s_max: A pulse older than this is not scored; the same for the other signs.
         rr_age_s_max: Respiration.
         spo2_age_s_max: Oxygen saturation.
         temp_age_s_max: Temperature; measured a few times a day, so it holds for hours.
         sbp_age_s_max: Systolic blood pressure; likewise.
         offline_hold_back_s: By how much the limits of silence are longer while nothing at all is heard.
         inactivity_s: Silence of a person's sensors that is too long.
-        inactivity_bathroom_s: So for a person who was last seen in a bathroom.
+        inactivity_bathroom_s: The same for a person who was last seen in a bathroom.
         inactivity_personal_factor: A silence is too long at so many times the longest that the person had
             there at that time of day in the last weeks, where that is known;
         inactivity_personal_margin_s: plus this;
@@ -73,10 +73,10 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         weak_breathing_samples_min: With fewer readings in it nothing is said.
         no_turning_medium_factor: At so many times the limit without being turned the priority becomes medium.
         fall_grade_s: For how long after a fall nothing must move before it is certain.
-        fall_walk_s: Who walks or lies in bed within this time has hardly fallen badly.
+        fall_walk_s: A person who walks or lies in bed within this time has hardly fallen badly.
         fall_window_s: For how long after a fall its alarm is added to.
         flat_hr_s: A pulse that does not change in this time is a stuck sensor.
-        flat_other_s: So for oxygen and temperature, which are steadier.
+        flat_other_s: The same for oxygen and temperature, which are steadier.
         battery_days: A battery that will be low in fewer days is named.
         refusals_max: So many messages a day outside physical limits are a fault.
         presses_max: A button that is pressed so often in a day is a fault, unless somebody says otherwise.
@@ -84,18 +84,18 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
         outbreak_chance_max: And no more likely than this by the home's own background.
         routine_distance: How far, in personal deviations, habits must be from the past.
         routine_rare_share: And rarer than this share of all days of all people.
-        restlessness_share: So large a share of all days of people living alone is restless enough to be told.
+        restlessness_share: The share of all days of people living alone that is restless enough to be told.
         models_age_days_max: What was learnt at night is used for so many days after its last reading; then
             it is learnt anew from the history until a training succeeds.
         training_s_max: After how long a nightly training is given up.
-        training_statement_s_max: So for one query of it.
+        training_statement_s_max: The same for one query of it.
         vitals_silence_s: For how long after an alarm's end the same is not raised again, unless it is worse.
         vitals_repeated_silence_s_max: It doubles with each such alarm of three days that somebody has
             resolved, up to this; not for high priority, nor for two points of NEWS2 more.
-        offline_silence_s: So for devices.
-        slow_silence_s: So for what is not looked at every minute.
-        inactivity_silence_s: So for inactivity.
-        absence_silence_s: So for those who hardly live where they are said to live.
+        offline_silence_s: The same for silent devices.
+        slow_silence_s: The same for what is not looked at every minute.
+        inactivity_silence_s: The same for inactivity.
+        absence_silence_s: The same for people who hardly live where they are said to live.
     """
 
     database_url: str

@@ -46,14 +46,14 @@ class StoredBaselines:
         self._restless_days = _InUse(RESTLESSNESS, settings, _restless_days)
 
     def vitals(self, history: History, part: Residents) -> VitalBaseline:
-        """Of the signs of the residents in `part`; of whom the version does not know, nothing is known."""
+        """What is usual in the signs of the residents in `part`; unknown people have nothing."""
         stored = self._vitals.at(history)
         if stored is None:
             return self._anew.vitals(history, part)
         return stored.of(residents_in(history, part))
 
     def rhythm(self, history: History) -> pd.DataFrame:
-        """Of everybody's silences, see `HistoryBaselines.rhythm`."""
+        """What is usual in everybody's silences, see `HistoryBaselines.rhythm`."""
         stored = self._rhythm.at(history)
         return self._anew.rhythm(history) if stored is None else stored
 

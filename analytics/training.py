@@ -245,7 +245,7 @@ class _Course:
         self._keep("judged", pairs, routine.are_known(earlier[:, :PAST_DAYS]))
 
     def _keep(self, what: str, scores: Floats, known: Flags) -> None:
-        """Of the days of the known a share, such that no more than FOREST_DAYS_MAX come together."""
+        """Keep a share of the days of people who are known, FOREST_DAYS_MAX at most in all."""
         every = max(1, self._resident_count * PAST_DAYS // FOREST_DAYS_MAX)
         self._days[what].append(routine.lived_days(scores[known])[::every])
 

@@ -28,7 +28,7 @@ from database.connections import Connection, connect
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
 from protocol.broker import BrokerAddress
-from protocol.model import AlarmKind, AlarmSignal
+from protocol.model import AlarmSignal, SignalKind
 
 HOMES = 100
 RESIDENTS_A_HOME = 50
@@ -173,7 +173,7 @@ def _press(stack: Stack, plan: list[_Press]) -> dict[tuple[str, int], int]:
         if press.bare:
             packet = publish_packet(f"{site}/{press.device}/{BARE_LEAF}", b"%d" % ts_ms)
         else:
-            signal = AlarmSignal(ts_ms=ts_ms, kind=AlarmKind.SOS)
+            signal = AlarmSignal(ts_ms=ts_ms, kind=SignalKind.SOS)
             packet = publish_packet(f"{site}/{press.device}/alarm", wire.encode(signal))
         pressed["" if press.bare else press.device, ts_ms] = time.time_ns()
         publisher.send([packet])

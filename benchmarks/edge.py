@@ -26,7 +26,7 @@ from database.connections import connect
 from gateway.clock import Clock
 from gateway.outbox import Entry, Outbox
 from protocol import wire
-from protocol.model import AlarmKind, AlarmSignal, VitalSigns
+from protocol.model import AlarmSignal, SignalKind, VitalSigns
 from protocol.wire import ROOT
 
 HOME = 1
@@ -163,7 +163,7 @@ def _press(
         time.sleep(chance.uniform(*PRESS_EVERY_S))
         device = chance.choice(devices)
         ts_ms = max(ts_ms + 1, time.time_ns() // 1_000_000)
-        signal = AlarmSignal(ts_ms=ts_ms, kind=AlarmKind.SOS, signal_id=f"{ts_ms:x}")
+        signal = AlarmSignal(ts_ms=ts_ms, kind=SignalKind.SOS, signal_id=f"{ts_ms:x}")
         packet = publish_packet(f"{ROOT}/home-{HOME}/{device}/alarm", wire.encode(signal))
         pressed[device, ts_ms] = time.time_ns()
         house.send([packet])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from benchmarks.figures import Figure, figure
 from benchmarks.stack import Stack, add_fleet, running_stack
-from care import history, registry
+from care import registry, trends
 from database.connections import Connection, connect
 from identity.model import ScopeKind, StaffRole
 from identity.sessions import scope_of, sign_in
@@ -200,12 +200,12 @@ def _questions(stack: Stack, year: Year, samples: int) -> list[Figure]:
 
         def year_by_day(connection: Connection) -> object:
             since, until = span(365)
-            return history.days(connection, resident_id(), since.date(), until.date())
+            return trends.days(connection, resident_id(), since.date(), until.date())
 
         questions: dict[str, tuple[Callable[[Connection], object], int]] = {
-            "site's latest": (lambda c: history.site_latest(c, generator.choice(site_ids)), 1),
-            "24 h of raw": (lambda c: history.vitals(c, resident_id(), *span(1)), 1),
-            "90 d by hour": (lambda c: history.hours(c, resident_id(), *span(90)), 90),
+            "site's latest": (lambda c: trends.site_latest(c, generator.choice(site_ids)), 1),
+            "24 h of raw": (lambda c: trends.vitals(c, resident_id(), *span(1)), 1),
+            "90 d by hour": (lambda c: trends.hours(c, resident_id(), *span(90)), 90),
             "1 y by day": (year_by_day, 365),
         }
         round_trip = _percentiles_ms(lambda: owner.execute("SELECT 1").fetchone(), samples)

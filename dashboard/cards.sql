@@ -14,7 +14,7 @@ SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, si
         WHERE alarm_event.alarm_id = alarm.id AND step = 'condition_ended' ORDER BY id DESC LIMIT 1
     ) END AS ended_by_device,
     CASE WHEN alarm.escalation_level > 0 THEN (
-        SELECT detail ->> 'told' FROM care.alarm_event
+        SELECT coalesce(detail ->> 'role', detail ->> 'told') FROM care.alarm_event -- `told`: its earlier name
         WHERE alarm_event.alarm_id = alarm.id AND step = 'escalated' ORDER BY id DESC LIMIT 1
     ) END AS escalated_to,
     count(*) OVER () AS total
@@ -31,7 +31,7 @@ LEFT JOIN LATERAL (
     ORDER BY id DESC LIMIT 1
 ) AS latest ON true
 WHERE CASE WHEN %(alarm_id)s::bigint IS NULL
-        THEN alarm.state NOT IN ('closed', 'cancelled', 'cleared')
+        THEN NOT care.is_ended(alarm.state)
         ELSE alarm.id = %(alarm_id)s END
   AND (%(site_id)s::integer IS NULL OR alarm.site_id = %(site_id)s)
 ORDER BY alarm.state = 'resolved', alarm.priority DESC, alarm.state <> 'open', alarm.opened_at, alarm.id

@@ -9,9 +9,9 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from alarms.model import Alarm
-from care import history
-from care.history import RAW_ROWS_MAX
+from care import trends
 from care.model import SiteKind
+from care.trends import RAW_ROWS_MAX
 from dashboard import curves
 from dashboard.curves import POINTS_MAX, Band, Event, Fitted, Range
 from dashboard.evidence import BATTERY, Chart, Source
@@ -92,7 +92,7 @@ def of_range(connection: Connection, person: Resident, wanted: Range, until: dat
         if wanted is Range.YEAR
         else _hours(connection, person.id, since, until)
     )
-    rows = history.activity_days(connection, person.id, since, until, with_rooms=_lives_alone(person))
+    rows = trends.activity_days(connection, person.id, since, until, with_rooms=_lives_alone(person))
     return Signs(since, until, curves.fitted(rolled, width_ms), days=_active_days(rows))
 
 
@@ -133,7 +133,7 @@ def _readings_or_hours(
     connection: Connection, resident_id: int, since: datetime, until: datetime
 ) -> tuple[dict[str, list[Band]], int]:
     """Single readings; hours where those are too many to read, or so old that they were dropped."""
-    rows = history.vitals(connection, resident_id, since, until)
+    rows = trends.vitals(connection, resident_id, since, until)
     if 0 < len(rows) < RAW_ROWS_MAX:
         return {sign: curves.readings(rows, sign) for sign in SIGNS}, 0
     return _hours(connection, resident_id, since, until)
@@ -143,7 +143,7 @@ def _hours(
     connection: Connection, resident_id: int, since: datetime, until: datetime
 ) -> tuple[dict[str, list[Band]], int]:
     begins = since.replace(minute=0, second=0, microsecond=0)
-    rows = history.hours(connection, resident_id, begins, until)
+    rows = trends.hours(connection, resident_id, begins, until)
     return {sign: curves.rollup(rows, sign) for sign in SIGNS}, curves.HOUR_MS
 
 
@@ -151,7 +151,7 @@ def _days(
     connection: Connection, resident_id: int, since: datetime, until: datetime
 ) -> tuple[dict[str, list[Band]], int]:
     first, last = (at.astimezone(HOME_TIME).date() for at in (since, until))
-    found = history.days(connection, resident_id, first, last + timedelta(days=1))
+    found = trends.days(connection, resident_id, first, last + timedelta(days=1))
     rows = [{**row, "time": datetime.combine(row["day"], time(), HOME_TIME)} for row in found]
     return {sign: curves.rollup(rows, sign) for sign in SIGNS}, curves.DAY_MS
 
@@ -160,7 +160,7 @@ def _events_of(
     connection: Connection, person: Resident, since: datetime, until: datetime
 ) -> tuple[list[Event], int]:
     def read(begins: datetime) -> Rows:
-        return history.activity(connection, person.id, begins, until, with_rooms=_lives_alone(person))
+        return trends.activity(connection, person.id, begins, until, with_rooms=_lives_alone(person))
 
     rows, begins = _latest(read, since, until)
     return curves.thinned(_events(connection, rows)), to_epoch_ms(begins)

@@ -5,7 +5,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from alarms.detector_settings import Rule, Setting, Values, Watch, looks_enough, off_through
+from alarms.detector_settings import Setting, Values, looks_enough, off_through
+from alarms.kinds import KIND_FOUND_BY, AlarmKind
+from alarms.rules import Rule, Watch
 from protocol.calendar import HOME_TIME
 
 
@@ -30,6 +32,11 @@ class Row(NamedTuple):
     state: State
     is_resting: bool
     misses_hours: bool
+
+    @property
+    def kind(self) -> AlarmKind:
+        """The kind of alarm that it raises."""
+        return KIND_FOUND_BY[self.watch]
 
     @property
     def through(self) -> date | None:

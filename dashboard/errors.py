@@ -66,6 +66,7 @@ class UnfitRoleError(DashboardError):
 STATUS_OF: Mapping[str, int] = {
     "not_found": 404,
     "conflict": 409,
+    "key_reused": 422,
     "illegal_step": 409,
     "already_taken": 409,
     "unfinished": 422,
@@ -99,6 +100,9 @@ RETRY_AFTER_S: Mapping[str, int] = {
 _SENTENCES: Mapping[str, str] = {
     "not_found": N_("There is nothing here, or it is not yours to see."),
     "conflict": N_("That contradicts what is already recorded."),
+    "key_reused": N_(
+        "This was sent with the mark of another press. Please look at the alarm, and press again."
+    ),
     "illegal_step": N_("That step is not possible any more: the alarm has moved on."),
     "invalid": N_("Something in the request is not valid."),
     "no_session": N_("Your session has ended. Please sign in again."),

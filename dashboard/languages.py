@@ -15,7 +15,6 @@ from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
 from protocol.calendar import HOME_TIME
-from protocol.texts import N_ as N_
 
 FIRST_LANGUAGE = "zh_CN"
 SOURCE_LANGUAGE = "en"

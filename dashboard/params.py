@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Form, Header, Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+
+from alarms.incident import KEY_LENGTH_MAX
 
 INTEGER_MAX = 2**31 - 1
 BIGINT_MAX = 2**63 - 1
@@ -30,3 +32,9 @@ Instant = Annotated[AwareDatetime | None, AfterValidator(_plausible), Query()]
 EventId = Annotated[int | None, Query(ge=0, le=BIGINT_MAX)]
 AlarmId = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 ResidentId = Annotated[int, Path(ge=1, le=INTEGER_MAX)]
+PressKey = Annotated[
+    str | None, BeforeValidator(blank_is_none), Header(alias="Idempotency-Key", max_length=KEY_LENGTH_MAX)
+]
+"""The key of one press (`alarms.incident.Step`), as programs and pages with scripts send it."""
+PressKeyField = Annotated[str | None, BeforeValidator(blank_is_none), Form(max_length=KEY_LENGTH_MAX)]
+"""The same as a field of a form."""

@@ -22,9 +22,10 @@ from markupsafe import Markup
 
 from dashboard import ROOM, vocabulary
 from dashboard.context import Session, context_of, language_of
-from dashboard.languages import CODES, N_, Language, language, languages
+from dashboard.languages import CODES, Language, language, languages
 from dashboard.rooms import room_name
 from dashboard.steps import NEEDS_FORM, buttons
+from protocol.texts import N_
 
 STATIC = ROOM / "static"
 PAGES = tuple(sorted(folder.parent.name for folder in ROOM.glob("*/templates")))

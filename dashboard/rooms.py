@@ -2,7 +2,8 @@
 
 import re
 
-from dashboard.languages import N_, Language
+from dashboard.languages import Language
+from protocol.texts import N_
 
 _NUMBERED = re.compile(r"(\d[0-9A-Za-z-]*)\s*(.*)", re.DOTALL)
 _ENDS_CHINESE = re.compile(r"[\u4e00-\u9fff]\Z")

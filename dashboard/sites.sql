@@ -5,7 +5,7 @@
 SELECT site.id, site.code, site.kind, site.name, site.township, site.phone,
     (SELECT count(*) FROM care.resident WHERE resident.site_id = site.id AND left_on IS NULL) AS residents,
     (SELECT count(*) FROM care.alarm WHERE alarm.site_id = site.id
-        AND state IN ('open', 'acknowledged', 'arrived')) AS alarms
+        AND care.is_active(state)) AS alarms
 FROM care.site
 WHERE closed_at IS NULL
 ORDER BY site.kind, site.name, site.id;

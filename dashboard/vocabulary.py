@@ -3,61 +3,19 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from alarms.detector_settings import Watch
-from alarms.feedback import Reason
+from alarms.kinds import FINDERS, KINDS, RULES
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from alarms.reasons import Reason
 from care.model import SelfCareLevel, SiteKind
 from identity.model import ScopeKind, StaffRole
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 from protocol.texts import N_
 
-ALARM_KIND: Mapping[StrEnum, str] = {
-    AlarmKind.SOS: N_("SOS call for help"),
-    AlarmKind.FALL: N_("Fall"),
-    AlarmKind.SMOKE: N_("Smoke"),
-    AlarmKind.GAS: N_("Gas leak"),
-    AlarmKind.WATER: N_("Water leak"),
-    AlarmKind.BED_EXIT: N_("Left the bed"),
-    AlarmKind.WANDERING: N_("Wandering off"),
-    AlarmKind.WEAK_BREATHING: N_("Weak breathing"),
-    AlarmKind.TAMPER: N_("Device tampered with"),
-    AlarmKind.LOW_BATTERY: N_("Battery low"),
-    AlarmKind.FAULT: N_("Device fault"),
-    AlarmKind.VITALS: N_("Vital signs abnormal"),
-    AlarmKind.INACTIVITY: N_("No activity for too long"),
-    AlarmKind.DEVICE_OFFLINE: N_("Device offline"),
-    AlarmKind.HEALTH_CHANGE: N_("Health has changed"),
-    AlarmKind.ROUTINE_CHANGE: N_("Habits have changed"),
-    AlarmKind.NO_TURNING: N_("Not turned in bed"),
-    AlarmKind.OUTBREAK: N_("Several people ill"),
-    AlarmKind.ABSENCE: N_("No sign of living here"),
-    AlarmKind.RESTLESSNESS: N_("Restless"),
-    AlarmKind.OUT_OF_LIMITS: N_("Blood pressure or pulse off"),
-}
-ALARM_ICON: Mapping[StrEnum, str] = {
-    AlarmKind.SOS: "sos",
-    AlarmKind.FALL: "man",
-    AlarmKind.SMOKE: "flame",
-    AlarmKind.GAS: "wind",
-    AlarmKind.WATER: "droplet",
-    AlarmKind.BED_EXIT: "bed",
-    AlarmKind.WANDERING: "door-exit",
-    AlarmKind.WEAK_BREATHING: "lungs",
-    AlarmKind.TAMPER: "tool",
-    AlarmKind.LOW_BATTERY: "battery-1",
-    AlarmKind.FAULT: "tools",
-    AlarmKind.VITALS: "heartbeat",
-    AlarmKind.INACTIVITY: "hourglass",
-    AlarmKind.DEVICE_OFFLINE: "wifi-off",
-    AlarmKind.HEALTH_CHANGE: "trending-up",
-    AlarmKind.ROUTINE_CHANGE: "calendar-event",
-    AlarmKind.NO_TURNING: "emergency-bed",
-    AlarmKind.OUTBREAK: "users-group",
-    AlarmKind.ABSENCE: "user-off",
-    AlarmKind.RESTLESSNESS: "walk",
-    AlarmKind.OUT_OF_LIMITS: "activity",
-}
+ALARM_KIND: Mapping[StrEnum, str] = {kind: row.words for kind, row in KINDS.items()}
+ALARM_ICON: Mapping[StrEnum, str] = {kind: row.icon for kind, row in KINDS.items()}
+ALARM_FIRST: Mapping[StrEnum, tuple[str, ...]] = {kind: row.first for kind, row in KINDS.items()}
+"""What to do first."""
 PRIORITY: Mapping[StrEnum, str] = {
     AlarmPriority.HIGH: N_("Urgent"),
     AlarmPriority.MEDIUM: N_("Soon"),
@@ -202,71 +160,10 @@ REASON: Mapping[StrEnum, str] = {
     Reason.OTHER: N_("Something else"),
 }
 DETECTOR: Mapping[str, str] = {
-    "early_warning": N_("early warning score"),
-    "baseline": N_("compared with the person's own past"),
-    "inactivity": N_("silence against the person's own rhythm"),
-    "routine": N_("habits against the person's own past"),
-    "bed_exit": N_("out of bed at night"),
-    "wandering": N_("doors at night"),
-    "weak_breathing": N_("breathing in bed"),
-    "turning": N_("turning in bed"),
-    "fall": N_("falls, weighed by what follows"),
-    "outbreak": N_("infections across a home"),
-    "offline": N_("silent devices"),
-    "device_fault": N_("what devices send"),
-    "device_drift": N_("devices compared with each other"),
-    "battery": N_("days that batteries last"),
-    "absence": N_("signs of living"),
-    "restlessness": N_("walking about, compared with other homes"),
-    "limits": N_("limits of blood pressure and pulse"),
+    **{name: finder.words for name, finder in FINDERS.items()},
+    "escalation": N_("time to answer"),
 }
-"""Detectors by their names in care.alarm.detector; one that is not here is shown by its name."""
-WATCH: Mapping[StrEnum, str] = {
-    Watch.EARLY_WARNING: N_("Vital signs"),
-    Watch.WEAK_BREATHING: N_("Breathing in bed"),
-    Watch.INACTIVITY: N_("No activity"),
-    Watch.BED_EXIT: N_("Out of bed at night"),
-    Watch.WANDERING: N_("Doors at night"),
-    Watch.TURNING: N_("Turning in bed"),
-    Watch.BASELINE: N_("Changes in health"),
-    Watch.ROUTINE: N_("Changes in habits"),
-    Watch.ABSENCE: N_("Signs of living here"),
-    Watch.RESTLESSNESS: N_("Restlessness"),
-    Watch.LIMITS: N_("Blood pressure and pulse"),
-}
+"""Who writes into timelines, by name: detectors and escalation; who is not here is shown by the name."""
+WATCH: Mapping[StrEnum, str] = {watch: rule.title for watch, rule in RULES.items()}
 """What stands above a detector where it is set for somebody."""
-WATCH_DOES: Mapping[StrEnum, str] = {
-    Watch.EARLY_WARNING: N_(
-        "Adds up pulse, breathing, oxygen, temperature and blood pressure (NEWS2), and calls when they are "
-        "dangerous together, or one of them alone."
-    ),
-    Watch.WEAK_BREATHING: N_("Calls when the mattress feels much too slow breathing for minutes on end."),
-    Watch.INACTIVITY: N_(
-        "Calls when nothing was seen or heard of them for much longer than is usual for them, such as after "
-        "a fall that no device has noticed."
-    ),
-    Watch.BED_EXIT: N_(
-        "Calls when they have left the bed between %(night_from_h)s and %(night_to_h)s o’clock and do not "
-        "come back."
-    ),
-    Watch.WANDERING: N_(
-        "Calls when a door was used between %(night_from_h)s and %(night_to_h)s o’clock and nothing is seen "
-        "inside afterwards."
-    ),
-    Watch.TURNING: N_("For who cannot turn alone: reminds when the mattress has felt no turn for long."),
-    Watch.BASELINE: N_(
-        "Compares each hour with their own past weeks: early infections, and signs that slowly get worse."
-    ),
-    Watch.ROUTINE: N_("Tells in the evening when their days have become unlike their own past weeks."),
-    Watch.ABSENCE: N_(
-        "Tells when there was no sign of life for %(absence_days)s days, or the bed stays unused for "
-        "%(bed_unused_nights)s nights."
-    ),
-    Watch.RESTLESSNESS: N_(
-        "Tells when they walk from room to room on a day much more than people in such homes do: pain, "
-        "fear or an infection often begin like that."
-    ),
-    Watch.LIMITS: N_(
-        "Tells when a blood pressure or pulse that somebody has measured is too high or too low."
-    ),
-}
+WATCH_DOES: Mapping[StrEnum, str] = {watch: rule.does for watch, rule in RULES.items()}

@@ -1,8 +1,8 @@
-"""Of several processes with the same duty one works; the others stand by and take over when it is gone.
+"""Several processes have the same duty: one works, the others stand by and take over when it is gone.
 
-Who works holds an advisory lock, on the very connection that it works with. When that connection breaks, lock
-and work end together, so that two never work at once. No state is kept here: whoever takes over finds all in
-the database.
+The one that works holds an advisory lock, on the same connection that it works with. When that connection
+breaks, lock and work end together, so that two never work at once. No state is kept here: the process that
+takes over finds everything in the database.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The command `anshou`: its verbs start the rooms, set up a machine, and keep the records.
 
-Each verb imports what it needs only when it is used: on a small box that holds nothing but the
-gateway, `anshou gateway` works although there is no database driver.
+Each verb imports what it needs only when it is used. On a small box that holds nothing but the gateway,
+`anshou gateway` works although there is no database driver, and only the verbs of the box are listed.
 """
 
 from __future__ import annotations
@@ -44,30 +44,79 @@ ELSEWHERE = {
     "analytics": ("deploy.analytics", "analytics_app"),
     "evaluate": ("evaluation.cli", "evaluate_app"),
 }
+# Verbs that start something elsewhere, and what that is.
+STARTS = {
+    "up": "deploy.local",
+    "down": "deploy.local",
+    "doctor": "deploy.local",
+    "migrate": "database",
+    "ingest": "ingest",
+    "alarms": "alarms",
+    "dashboard": "dashboard",
+    "bench": "benchmarks",
+}
+INSTRUMENTS = ("benchmarks", "evaluation")
 
 
 class LazyGroup(TyperGroup):
-    """Loads the verbs that live elsewhere when they are asked for."""
+    """Loads the verbs that live elsewhere when they are asked for, and tells what is not installed."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """All verbs, by name."""
-        return [*super().list_commands(ctx), *ELSEWHERE]
+        """The verbs that are installed, by name."""
+        return [verb for verb in [*super().list_commands(ctx), *ELSEWHERE] if _is_installed(_module_of(verb))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The verb, or None if there is none or this machine lacks what it needs."""
+        """The verb, or None if there is none or a package that it needs is not installed."""
         if cmd_name not in ELSEWHERE:
             return super().get_command(ctx, cmd_name)
-        module_name, attribute = ELSEWHERE[cmd_name]
         try:
-            verb = getattr(importlib.import_module(module_name), attribute)
+            return _load(cmd_name)
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] in ROOMS:
-                raise  # not a package that was left out on purpose, but a hole in our own
+            if _is_ours(error):
+                raise
             return None
-        if not isinstance(verb, typer.Typer):
-            function, verb = verb, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            verb.command(cmd_name)(function)
-        return typer.main.get_command(verb)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that is asked for. DeployError when it is not part of what is installed."""
+        verb = args[0] if args else ""
+        module = _module_of(verb)
+        if not _is_installed(module):
+            raise DeployError(f"`anshou {verb}` is not part of what is installed here.", _comes_with(module))
+        if verb in ELSEWHERE:
+            _load(verb)  # says which package is missing, where the list of verbs would only leave it out
+        return super().resolve_command(ctx, args)
+
+
+def _load(verb: str) -> Any:
+    module_name, attribute = ELSEWHERE[verb]
+    found = getattr(importlib.import_module(module_name), attribute)
+    if not isinstance(found, typer.Typer):
+        function, found = found, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        found.command(verb)(function)
+    return typer.main.get_command(found)
+
+
+def _module_of(verb: str) -> str:
+    """Where its work is done; for what is no verb, this module."""
+    return ELSEWHERE[verb][0] if verb in ELSEWHERE else STARTS.get(verb, __name__)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package above it
+        return False
+
+
+def _comes_with(module: str) -> str:
+    if module.partition(".")[0] in INSTRUMENTS:
+        return "It comes with the source checkout only: run it there, after `make setup`."
+    return "It comes with the distribution anshou-centre: pip install . ./deploy/centre in a checkout."
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    """Whether a room of ours has a hole; else it is a package of others that is not installed."""
+    return (error.name or "").partition(".")[0] in (*ROOMS, *INSTRUMENTS)
 
 
 app = typer.Typer(
@@ -211,8 +260,6 @@ def bench(context: typer.Context) -> None:
 
 def run_room(room: str, *arguments: str) -> None:
     """Become the room's own process: signals and exit code are then the room's."""
-    if importlib.util.find_spec(room) is None:
-        raise DeployError(f"The room {room} is not installed on this machine.")
     os.execv(sys.executable, [sys.executable, "-m", room, *arguments])  # noqa: S606
 
 
@@ -220,6 +267,11 @@ def main() -> None:
     """Run a command; errors are told in one clear line, and the exit code is 1."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        if _is_ours(error):
+            raise
+        typer.echo(f"anshou: This needs the package {error.name}, which is not installed here.", err=True)
+        sys.exit(1)
     except Exception as error:
         if not _is_for_people(error):
             raise

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from database.connections import Connection, connect
-from deploy.county import accounts, alarms, history, record
+from deploy.county import accounts, alarms, last_day, record
 from deploy.county.accounts import DemoAccount
 from deploy.county.progress import Step
 from ingest.database import Database
@@ -28,7 +28,7 @@ _TITLES = {
     "devices": "devices",
     "accounts": "staff accounts",
     "story": "last day, told",
-    "history": "last day, stored",
+    "last_day": "last day, stored",
 }
 
 
@@ -60,7 +60,7 @@ def populate(
             record.write(connection, county, step)
             accounts.write(connection, people, step)
             connection.commit()
-        if not history.is_written(connection, county):
+        if not last_day.is_written(connection, county):
             with closing(Database(owner_url, "anshou-demo register")) as database:
                 directory = Directory(database)
                 directory.refresh()
@@ -76,7 +76,7 @@ def _write_last_day(connection: Connection, county: County, directory: Directory
     story = Story(county, incident_rate=DEMO_INCIDENT_RATE)
     rows = story.between(now_ms - DAY_MS, now_ms, lambda done, of: step("story", done, of))
     with connection.transaction():
-        signals = history.write(connection, county, history.thinned(rows, now_ms), directory, step)
+        signals = last_day.write(connection, county, last_day.thinned(rows, now_ms), directory, step)
         alarms.write(connection, signals, county.seed)
 
 

@@ -21,7 +21,7 @@ from deploy.local import instance
 from deploy.local.data import DataFolder
 from protocol import wire
 from protocol.errors import ProtocolError
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind, SignalKind
 from simulator import cli, events, incidents
 from simulator.clock import wall_ms
 from simulator.county import DEFAULT_SEED
@@ -141,7 +141,7 @@ def _tell(span: cli.Span, out: Path | None, mqtt: str | None, speed: float | Non
         raise DeployError("Days have to go somewhere.", "Give --out DIR or --mqtt URL.")
 
 
-def say_incident(connection: Connection, resident: Resident, kind: AlarmKind) -> tuple[Saying, ...]:
+def say_incident(connection: Connection, resident: Resident, kind: SignalKind) -> tuple[Saying, ...]:
     """What a device near `resident` says when `kind` happens to them now.
 
     Raises IncidentNotPossibleError when none of the devices around them can say it.
@@ -155,14 +155,14 @@ def say_incident(connection: Connection, resident: Resident, kind: AlarmKind) ->
     return tuple(Saying(rows[0]["site"], device, message) for _, _, message in events.messages(said))
 
 
-def _kind_of(incident: str) -> AlarmKind:
+def _kind_of(incident: str) -> SignalKind:
     if incident not in incidents.SPEAKERS:
         known = ", ".join(incidents.SPEAKERS)
         raise DeployError(f"There is no incident {incident!r}.", f"Known are: {known}.")
-    return AlarmKind(incident)
+    return SignalKind(incident)
 
 
-def _make_happen(kind: AlarmKind, sought: str, data: Path | None) -> None:
+def _make_happen(kind: SignalKind, sought: str, data: Path | None) -> None:
     running = instance.current(data)
     with closing(connect(running.service_database_url, application="anshou-simulate")) as connection:
         resident = registry.find_resident(connection, sought)

@@ -16,6 +16,7 @@ from analytics.models import agitation, restlessness
 from analytics.news2 import Flags, Floats, Ints
 from evaluation import metrics, reference, tihm
 from evaluation.datasets import DatasetError
+from evaluation.days import Days
 from evaluation.metrics import Interval
 from evaluation.tihm import Tihm
 
@@ -26,33 +27,6 @@ HOME_GROUPS = 5
 SEED = 7
 ALARM_SHARE = restlessness.ALARM_SHARE
 """The operating point, that of production: as many alarms as this share of the days learnt from."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Days:
-    """All that is known by day, one row for each (`person`, `day`), sorted.
-
-    Attributes:
-        habits: `behaviour.daily`; zeros on days without an event.
-        alarm: whether agitation was verified on that day.
-        past: `agitation.past_alarms`.
-        published: `reference.published_features`.
-    """
-
-    habits: pd.DataFrame
-    alarm: Flags
-    past: pd.DataFrame
-    published: pd.DataFrame
-
-    @property
-    def persons(self) -> Ints:
-        """(n,) a number for each person."""
-        return np.asarray(pd.factorize(self.habits.index.get_level_values("person"), sort=True)[0])
-
-    @property
-    def number(self) -> Ints:
-        """(n,) the day's number."""
-        return self.habits.index.get_level_values("day").to_numpy("datetime64[D]").astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

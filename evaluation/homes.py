@@ -8,8 +8,9 @@ import numpy as np
 from analytics.models.limits import Limits
 from analytics.news2 import Floats
 from evaluation import agitation, alerts
-from evaluation.agitation import Days, Measured, Replay
+from evaluation.agitation import Measured, Replay
 from evaluation.alerts import Conformance
+from evaluation.days import Days
 from evaluation.results import Result
 from evaluation.tihm import Tihm
 

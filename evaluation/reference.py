@@ -5,18 +5,14 @@ hourly counts of events, and the day's highest value of each sign, carried forwa
 over the whole record, future included; here only days before count, which is what a live system knows.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression
 
 from analytics.news2 import Flags, Floats
+from evaluation.days import Days
 from evaluation.tihm import Tihm
-
-if TYPE_CHECKING:
-    from evaluation.agitation import Days
 
 DEVIATION_MAX = 5.0
 SEED = 0
@@ -46,20 +42,20 @@ def published_features(record: Tihm, index: pd.MultiIndex) -> pd.DataFrame:
     return deviation.clip(-DEVIATION_MAX, DEVIATION_MAX).fillna(0.0)
 
 
-def isolation_forest(days: "Days", before: Flags, now: Flags) -> tuple[Floats, Floats]:
+def isolation_forest(days: Days, before: Flags, now: Flags) -> tuple[Floats, Floats]:
     """Isolation Forest on personal deviations."""
     values = days.published.to_numpy(np.float64)
     forest = IsolationForest(random_state=SEED).fit(values[before])
     return -forest.score_samples(values[now]), -forest.score_samples(values[before])
 
 
-def mean_deviation(days: "Days", before: Flags, now: Flags) -> tuple[Floats, Floats]:
+def mean_deviation(days: Days, before: Flags, now: Flags) -> tuple[Floats, Floats]:
     """The mean absolute personal deviation."""
     score = np.abs(days.published.to_numpy(np.float64)).mean(axis=1)
     return score[now], score[before]
 
 
-def logistic_regression(days: "Days", before: Flags, now: Flags) -> tuple[Floats, Floats]:
+def logistic_regression(days: Days, before: Flags, now: Flags) -> tuple[Floats, Floats]:
     """Logistic regression on personal deviations, with the rare days weighed up."""
     if not days.alarm[before].any():
         return mean_deviation(days, before, now)

@@ -2,7 +2,7 @@
 
 The code is that of production: messages are stored by `ingest.store`, signals become alarms in
 `ingest.signals`, latest state and rollups come from ingest's settling, analytics goes its rounds, and staff
-take the steps of `alarms.lifecycle`. Only the clock is the simulator's: a round sees what had been received
+take the steps of `alarms.incident`. Only the clock is the simulator's: a round sees what had been received
 by then, and nothing later is in the database. Left out are broker and network, which others measure.
 """
 
@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alarms import lifecycle
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
 from analytics.history import record_pulse
 from analytics.rounds import Rounds, detectors_of, handling_of
@@ -38,7 +39,6 @@ from ingest.settle import Rhythm, settle
 from ingest.signals import store_signal
 from ingest.subscriber import Incoming
 from protocol import wire
-from protocol.model import AlarmKind
 from protocol.wire import Topic
 from simulator import events
 from simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_of, day_start_ms
@@ -205,8 +205,10 @@ def _answer(connection: Connection, now: datetime) -> None:
                 break
             with connection.transaction():
                 family = _FAMILY_TOLD if step is AlarmStep.CLOSED else None
-                lifecycle.take_step(
-                    connection, row["id"], step, _STAFF, family_notice=family, at=row["opened_at"] + after
+                take(
+                    connection,
+                    row["id"],
+                    Step(step=step, actor=_STAFF, family_notice=family, done_at=row["opened_at"] + after),
                 )
 
 

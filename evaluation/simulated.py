@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from evaluation import metrics
 from evaluation.metrics import Interval
 from evaluation.results import Result
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from simulator.illness import PATTERNS, IllnessKind
 from simulator.labels import Label, LabelKind

@@ -22,7 +22,7 @@ from gateway.outbox import Entry, Outbox
 from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
 from protocol.broker import BrokerAddress
-from protocol.model import AlarmKind, AlarmSignal, DeviceKind, DeviceStatus, GatewayConfig
+from protocol.model import AlarmSignal, DeviceKind, DeviceStatus, GatewayConfig, SignalKind
 from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
 log = logging.getLogger(__name__)
@@ -390,7 +390,7 @@ class Edge:
         broken = self._outbox.totals().broken
         if broken > self._broken:
             self._broken = broken
-            signal = AlarmSignal(kind=AlarmKind.FAULT, signal_id=f"outbox-{self._outbox.outbox_id}")
+            signal = AlarmSignal(kind=SignalKind.FAULT, signal_id=f"outbox-{self._outbox.outbox_id}")
             self._outbox.keep([Entry(f"gateway:{self._name}", self._name, signal, self._clock.now())])
             self._alarm_kept()
 

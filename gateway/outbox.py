@@ -29,9 +29,9 @@ SCHEMA = Path(__file__).with_name("outbox.sql").read_text(encoding="utf-8")
 BYTES_MAX = 512 * 1024 * 1024
 AGE_DAYS_MAX = 14
 HEADROOM = 0.97
-"""From this share of the size on, the oldest readings make room …"""
+"""When this share of the size is used, the oldest readings make room …"""
 ROOM_SHARE = 200
-"""… one part in so many of the size at a time."""
+"""… and each time one part in so many of the size is freed."""
 DEVICES_MAX = 4_000
 BATCH_BYTES_MAX = 200_000
 """Payload of one batch."""
@@ -66,7 +66,7 @@ class KeptAlarm(NamedTuple):
     device: str
     signal: AlarmSignal
     settled: bool
-    """Whether its time stays what it is; if not, `settle` it before it is sent."""
+    """Whether its time is final. If not, `settle` it before it is sent."""
 
 
 class Totals(NamedTuple):
@@ -204,7 +204,7 @@ class Outbox:
 
     @property
     def newest_seq(self) -> int:
-        """The number of the newest message: what is not above it is backlog to whoever asks now."""
+        """The number of the newest message. Everything up to it is backlog from now on."""
         rows = self._file.read("SELECT seq FROM sqlite_sequence WHERE name = 'message'")
         return int(rows[0][0]) if rows else 0
 
@@ -265,7 +265,7 @@ class Outbox:
         return kept
 
     def settle(self, alarms: Iterable[KeptAlarm]) -> None:
-        """These are about to be sent: each later sending says the same, though the time may be put right."""
+        """These are about to be sent. Each later sending says the same, even if the clock was put right."""
         rows = [(wire.encode(alarm.signal), alarm.seq) for alarm in alarms]
         self._file.transaction(
             lambda connection: connection.executemany(
@@ -326,7 +326,7 @@ class Outbox:
         return {key: msgspec.json.decode(value) for key, value in rows}
 
     def config(self) -> GatewayConfig:
-        """What the centre said last of which devices are adopted and refused."""
+        """Which devices are adopted and refused, as the centre said last."""
         kept = self.state("config")
         return GatewayConfig() if kept is None else wire.decode_config(kept)
 
@@ -360,7 +360,7 @@ class Outbox:
     # Inside.
 
     def _prepare(self, connection: sqlite3.Connection, damaged: Path | None) -> None:
-        """Begin this boot in a file just opened; of a `damaged` one, save what can be read and is dear."""
+        """Begin this boot in a file just opened. From a `damaged` one, save what matters and can be read."""
         found = connection.execute("SELECT value FROM state WHERE name = 'outbox_id'").fetchone()
         self.outbox_id = bytes(found[0]).decode() if found else secrets.token_hex(6)
         _set_state(connection, "outbox_id", self.outbox_id.encode())
@@ -379,7 +379,7 @@ class Outbox:
         connection.execute("UPDATE proposal SET sent = 0")
 
     def _recall(self, connection: sqlite3.Connection) -> None:
-        """Know the devices by what the file says of them: a failed transaction's new ones are not there."""
+        """Read the devices from the file: those that a failed transaction had added are not there."""
         rows = connection.execute("SELECT id, key, name FROM device").fetchall()
         self._ids = {key: number for number, key, _ in rows}
         self._names = {number: name for number, _, name in rows}
@@ -438,7 +438,7 @@ class Outbox:
         return key in self._ids or len(self._ids) < DEVICES_MAX
 
     def _make_room(self) -> None:
-        """While nearly all of the size is used, drop the oldest readings, then the oldest statuses."""
+        """Drop the oldest readings, then the oldest statuses, while nearly all of the size is used."""
         if self._file.used_pages() < self._file.pages_max * HEADROOM:
             return
         count = max(200, self._file.pages_max * PAGE_BYTES // ROOM_SHARE // 100)
@@ -456,7 +456,7 @@ _alarm_decoder = msgspec.json.Decoder(AlarmSignal)
 
 
 def _timed(message: Any, times: Sequence[int | None], begins: Mapping[int, int | None]) -> tuple[Any, bool]:
-    """The message with its time, and whether that is unsure. A time that the device gave is never touched.
+    """The message with its time, and whether that time is unsure. A time from the device is never touched.
 
     `times`: when it was heard by the gateway's clock, the boot and its time, as the tables have them.
     """
@@ -504,12 +504,12 @@ def _counted(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _salvaged(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> dict[str, int]:
-    """Copy what can be read of the dear and small tables; how many alarms were saved, and the old totals."""
+    """Copy what can be read of the alarms and the small tables; the alarms saved, and the old totals."""
     for table in ("device", "boot", "knowledge", "state", "proposal"):
         with suppress(sqlite3.DatabaseError):
             for row in damaged.execute(f"SELECT * FROM {table}"):  # noqa: S608 - ours
                 if table == "state" and row[0] == "outbox_id":
-                    continue  # what the new file numbers must not look like the old one's
+                    continue  # the new file gives numbers of its own, which must differ from the old ones
                 marks = ", ".join("?" * len(row))
                 fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - ours
     saved: Counter[str] = Counter()

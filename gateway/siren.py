@@ -11,9 +11,9 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from protocol.model import AlarmKind, AlarmSignal, SignalState
+from protocol.model import AlarmSignal, SignalKind, SignalState
 
-URGENT = frozenset({AlarmKind.SOS, AlarmKind.FALL, AlarmKind.SMOKE, AlarmKind.GAS})
+URGENT = frozenset({SignalKind.SOS, SignalKind.FALL, SignalKind.SMOKE, SignalKind.GAS})
 """What is sounded in the house."""
 CONFIRM_S_MAX = 5.0
 """So long the centre has to confirm an alarm."""
@@ -38,7 +38,7 @@ class Cry(Struct):
 
     number: int
     device: str
-    kind: AlarmKind
+    kind: SignalKind
     phase: Phase
     since_s: float
 

@@ -2,7 +2,10 @@
 
 from datetime import datetime
 
-from alarms import lifecycle
+from alarms import incident
+from alarms.incident import Report, Step
+from alarms.kinds import AlarmKind, AlarmSource
+from alarms.model import AlarmStep
 from database.connections import Connection
 from database.queries import queries
 from identity.model import Actor
@@ -28,30 +31,32 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
     ).fetchone()
     if stored is None:
         return None
-    actor = Actor(entry.name)
+    actor, kind = Actor(entry.name), AlarmKind(signal.kind)
     if signal.state is SignalState.RAISED:
         assignment = entry.assignment_at(row.time_us)
-        alarm = lifecycle.raise_alarm(
-            connection,
+        told = Report(
             site_id=entry.site_id,
-            kind=signal.kind,
-            raised_at=at,
+            kind=kind,
+            happened_at=at,
             actor=actor,
-            source="device",
+            source=AlarmSource.DEVICE,
             resident_id=assignment.resident_id,
             room_id=assignment.room_id,
             device_id=entry.device_id,
             known_at=known_at,
-        ).alarm
-        connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm.id})
-        return alarm.id
-    ended = lifecycle.end_condition(
-        connection,
-        device_id=entry.device_id,
-        kind=signal.kind,
-        cancelled=signal.state is SignalState.CANCELLED,
-        at=at,
-        actor=actor,
-        known_at=known_at,
-    )
-    return None if ended is None else ended.id
+        )
+        alarm_id = incident.report(connection, told).alarm.id
+        connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm_id})
+        return alarm_id
+    active_id = incident.active_of(connection, entry.device_id, kind)
+    if active_id is not None:
+        over = Step(
+            step=AlarmStep.CONDITION_ENDED,
+            actor=actor,
+            happened_at=at,
+            taken_back=signal.state is SignalState.CANCELLED,
+            detail={"by_device": True},
+            done_at=known_at,
+        )
+        incident.take(connection, active_id, over)
+    return active_id

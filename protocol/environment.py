@@ -32,7 +32,7 @@ RENAMED: Mapping[str, str] = {
         "STATEMENT_TIMEOUT_S",
     )
 }
-"""Variables of earlier versions and their present names: the room that reads the new one refuses the old."""
+"""Variables of earlier versions, and their names now. The room that reads the new one refuses the old one."""
 
 
 class SettingsError(ProtocolError):

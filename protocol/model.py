@@ -62,8 +62,8 @@ def usual_power(kind: DeviceKind) -> PowerSource:
     return PowerSource.MAINS if kind in MAINS_POWERED else PowerSource.BATTERY
 
 
-class AlarmKind(StrEnum):
-    """What an alarm is about. The first eleven come from devices, the rest from analytics."""
+class SignalKind(StrEnum):
+    """What a device can raise an alarm about. The centre finds more: `alarms.kinds.AlarmKind`."""
 
     SOS = "sos"
     FALL = "fall"
@@ -76,16 +76,6 @@ class AlarmKind(StrEnum):
     TAMPER = "tamper"
     LOW_BATTERY = "low_battery"
     FAULT = "fault"
-    VITALS = "vitals"
-    INACTIVITY = "inactivity"
-    DEVICE_OFFLINE = "device_offline"
-    HEALTH_CHANGE = "health_change"
-    ROUTINE_CHANGE = "routine_change"
-    NO_TURNING = "no_turning"
-    OUTBREAK = "outbreak"
-    ABSENCE = "absence"
-    RESTLESSNESS = "restlessness"
-    OUT_OF_LIMITS = "out_of_limits"
 
 
 class SignalState(StrEnum):
@@ -185,7 +175,7 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     button, however often it arrives.
     """
 
-    kind: AlarmKind = field(name="alarm")
+    kind: SignalKind = field(name="alarm")
     state: SignalState = SignalState.RAISED
     signal_id: Identifier | None = field(name="id", default=None)
 

@@ -12,10 +12,10 @@ import numpy as np
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
@@ -60,7 +60,7 @@ _SIGN_KEYS = tuple(SIGNS)
 _DECIMALS = {key: sign.decimals for key, sign in SIGNS.items()}
 ACTIVITIES = tuple(ActivityEvent)
 """What `code` counts in ACTIVITY rows."""
-_ALARMS = tuple(AlarmKind)
+_ALARMS = tuple(SignalKind)
 _STATES = tuple(SignalState)
 _CHUNK_ROWS = 4096
 DEVICES_MAX = 1 << 22
@@ -100,7 +100,7 @@ def activities(device: int | np.ndarray, ts_ms: np.ndarray, event: ActivityEvent
     return _rows(device, ts_ms, Said.ACTIVITY, ACTIVITIES.index(event))
 
 
-def alarm(device: int, ts_ms: int, kind: AlarmKind, state: SignalState, raised_ms: int) -> Events:
+def alarm(device: int, ts_ms: int, kind: SignalKind, state: SignalState, raised_ms: int) -> Events:
     """One alarm signal; `raised_ms` is when it was raised, which names it in all its states."""
     rows = _rows(device, np.array([ts_ms]), Said.ALARM, _ALARMS.index(kind))
     rows["values"][0, :2] = _STATES.index(state), (ts_ms - raised_ms) / 1000
@@ -143,7 +143,7 @@ def is_activity(rows: Events, event: ActivityEvent) -> np.ndarray:
     return found
 
 
-def is_alarm(rows: Events, kind: AlarmKind) -> np.ndarray:
+def is_alarm(rows: Events, kind: SignalKind) -> np.ndarray:
     """Which rows are alarm signals of this kind."""
     found: np.ndarray = is_said(rows, Said.ALARM) & (rows["code"] == _ALARMS.index(kind))
     return found

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, SignalState
+from protocol.model import ActivityEvent, DeviceKind, SignalKind, SignalState
 from simulator import events
 from simulator.chance import generator
 from simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, day_start_ms
@@ -219,7 +219,7 @@ def _self_firing(
     at_ms, until_ms = max(fault.begin_ms, start_ms), min(fault.end_ms, start_ms + DAY_MS)
     fired = [rows]
     while (at_ms := at_ms + int(rng.integers(*_FIRES_EVERY_MIN)) * MINUTE_MS) < until_ms:
-        fired.append(events.alarm(fault.device, at_ms, AlarmKind.SOS, SignalState.RAISED, at_ms))
+        fired.append(events.alarm(fault.device, at_ms, SignalKind.SOS, SignalState.RAISED, at_ms))
     return events.joined(fired)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, SignalState
+from protocol.model import ActivityEvent, DeviceKind, SignalKind, SignalState
 from simulator import events
 from simulator.chance import generator
 from simulator.clock import DAY_MINUTES, DAY_MS, MINUTE_MS, day_start_ms, minute_at
@@ -20,18 +20,18 @@ from simulator.plan import County, PlannedDevice, PlannedSite, SiteSort, Subject
 from simulator.routine import AT_HOME, Place, Stay, among, stays
 from simulator.visits import Visit
 
-SPEAKERS: dict[AlarmKind, tuple[DeviceKind, ...]] = {
-    AlarmKind.SOS: (DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD, DeviceKind.WRISTBAND),
-    AlarmKind.FALL: (DeviceKind.FALL_RADAR, DeviceKind.WRISTBAND),
-    AlarmKind.SMOKE: (DeviceKind.SMOKE,),
-    AlarmKind.GAS: (DeviceKind.GAS,),
-    AlarmKind.WATER: (DeviceKind.WATER_LEAK,),
-    AlarmKind.BED_EXIT: (DeviceKind.SMART_MATTRESS,),
-    AlarmKind.WANDERING: (DeviceKind.WRISTBAND, DeviceKind.DOOR_CONTACT),
-    AlarmKind.WEAK_BREATHING: (DeviceKind.SMART_MATTRESS,),
-    AlarmKind.TAMPER: (DeviceKind.DOOR_CONTACT, DeviceKind.MOTION, DeviceKind.SMOKE),
-    AlarmKind.FAULT: (DeviceKind.SMOKE, DeviceKind.GAS, DeviceKind.FALL_RADAR),
-    AlarmKind.LOW_BATTERY: (
+SPEAKERS: dict[SignalKind, tuple[DeviceKind, ...]] = {
+    SignalKind.SOS: (DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD, DeviceKind.WRISTBAND),
+    SignalKind.FALL: (DeviceKind.FALL_RADAR, DeviceKind.WRISTBAND),
+    SignalKind.SMOKE: (DeviceKind.SMOKE,),
+    SignalKind.GAS: (DeviceKind.GAS,),
+    SignalKind.WATER: (DeviceKind.WATER_LEAK,),
+    SignalKind.BED_EXIT: (DeviceKind.SMART_MATTRESS,),
+    SignalKind.WANDERING: (DeviceKind.WRISTBAND, DeviceKind.DOOR_CONTACT),
+    SignalKind.WEAK_BREATHING: (DeviceKind.SMART_MATTRESS,),
+    SignalKind.TAMPER: (DeviceKind.DOOR_CONTACT, DeviceKind.MOTION, DeviceKind.SMOKE),
+    SignalKind.FAULT: (DeviceKind.SMOKE, DeviceKind.GAS, DeviceKind.FALL_RADAR),
+    SignalKind.LOW_BATTERY: (
         DeviceKind.SOS_BUTTON,
         DeviceKind.PULL_CORD,
         DeviceKind.MOTION,
@@ -43,8 +43,8 @@ SPEAKERS: dict[AlarmKind, tuple[DeviceKind, ...]] = {
 """The alarms that devices raise, and the kinds of device that can, the best first."""
 
 _LEAD_IN = {
-    (AlarmKind.BED_EXIT, DeviceKind.SMART_MATTRESS): ActivityEvent.OUT_OF_BED,
-    (AlarmKind.WANDERING, DeviceKind.DOOR_CONTACT): ActivityEvent.DOOR_OPEN,
+    (SignalKind.BED_EXIT, DeviceKind.SMART_MATTRESS): ActivityEvent.OUT_OF_BED,
+    (SignalKind.WANDERING, DeviceKind.DOOR_CONTACT): ActivityEvent.DOOR_OPEN,
 }
 """What a device has seen just before it raises an alarm of this kind."""
 
@@ -72,11 +72,11 @@ _FALLS = {SelfCare.ABLE: 0.006, SelfCare.PARTIAL_LOSS: 0.014, SelfCare.TOTAL_LOS
 _SOS = {SelfCare.ABLE: 0.02, SelfCare.PARTIAL_LOSS: 0.04, SelfCare.TOTAL_LOSS: 0.015}
 _WANDERING, _WEAK_BREATHING = 0.03, 0.004
 _SITE_RATES = {
-    AlarmKind.SMOKE: {SiteSort.CARE_HOME: 0.04, SiteSort.DAY_CENTRE: 0.02, SiteSort.HOUSEHOLD: 0.006},
-    AlarmKind.GAS: {SiteSort.CARE_HOME: 0.01, SiteSort.DAY_CENTRE: 0.01, SiteSort.HOUSEHOLD: 0.005},
-    AlarmKind.WATER: {SiteSort.CARE_HOME: 0.05, SiteSort.DAY_CENTRE: 0.01, SiteSort.HOUSEHOLD: 0.008},
-    AlarmKind.TAMPER: {SiteSort.CARE_HOME: 0.03, SiteSort.DAY_CENTRE: 0.02, SiteSort.HOUSEHOLD: 0.002},
-    AlarmKind.FAULT: {SiteSort.CARE_HOME: 0.03, SiteSort.DAY_CENTRE: 0.01, SiteSort.HOUSEHOLD: 0.002},
+    SignalKind.SMOKE: {SiteSort.CARE_HOME: 0.04, SiteSort.DAY_CENTRE: 0.02, SiteSort.HOUSEHOLD: 0.006},
+    SignalKind.GAS: {SiteSort.CARE_HOME: 0.01, SiteSort.DAY_CENTRE: 0.01, SiteSort.HOUSEHOLD: 0.005},
+    SignalKind.WATER: {SiteSort.CARE_HOME: 0.05, SiteSort.DAY_CENTRE: 0.01, SiteSort.HOUSEHOLD: 0.008},
+    SignalKind.TAMPER: {SiteSort.CARE_HOME: 0.03, SiteSort.DAY_CENTRE: 0.02, SiteSort.HOUSEHOLD: 0.002},
+    SignalKind.FAULT: {SiteSort.CARE_HOME: 0.03, SiteSort.DAY_CENTRE: 0.01, SiteSort.HOUSEHOLD: 0.002},
 }
 
 
@@ -84,7 +84,7 @@ _SITE_RATES = {
 class Incident:
     """An alarm that a device raises, and when and how the device takes it back, if ever."""
 
-    kind: AlarmKind
+    kind: SignalKind
     device: int | None
     """None when none notices."""
     raised_ms: int
@@ -97,7 +97,7 @@ class Incident:
     def is_long_lie(self) -> bool:
         """Whether somebody lies on the floor so long that lying itself harms them (an hour, by custom)."""
         return (
-            self.kind is AlarmKind.FALL
+            self.kind is SignalKind.FALL
             and self.ends_ms is not None
             and self.ends_ms - self.raised_ms >= LONG_LIE_MIN * MINUTE_MS
         )
@@ -125,14 +125,14 @@ class Incident:
         return said
 
 
-def possible_with(kinds: Iterable[DeviceKind]) -> tuple[AlarmKind, ...]:
+def possible_with(kinds: Iterable[DeviceKind]) -> tuple[SignalKind, ...]:
     """The incidents that devices of these kinds can say."""
     there = set(kinds)
     return tuple(kind for kind, speakers in SPEAKERS.items() if there.intersection(speakers))
 
 
 def happening_now(
-    kind: AlarmKind, devices: Sequence[tuple[str, DeviceKind]], now_ms: int
+    kind: SignalKind, devices: Sequence[tuple[str, DeviceKind]], now_ms: int
 ) -> tuple[str, events.Events]:
     """One incident at `now_ms`: the name of the device that tells it, and its messages.
 
@@ -169,7 +169,7 @@ def of_person(
     if lungs and rng.random() < _WEAK_BREATHING * rate:
         mattress, at = _first(reach, DeviceKind.SMART_MATTRESS), int(rng.integers(*_NIGHT))
         if mattress is not None and places[at] == Place.BED:
-            incidents.append(_lasting(rng, AlarmKind.WEAK_BREATHING, mattress, start_ms, at, (2, 8)))
+            incidents.append(_lasting(rng, SignalKind.WEAK_BREATHING, mattress, start_ms, at, (2, 8)))
     incidents += _bed_exits(rng, county, subject, places, start_ms)
     return incidents
 
@@ -210,7 +210,7 @@ def of_batteries(batteries: Batteries, day: int, here: np.ndarray) -> list[event
             continue
         raised_ms = at_ms if raised else batteries.raised_before_ms(device, at_ms)
         state = SignalState.RAISED if raised else SignalState.CLEARED
-        said.append(events.alarm(device, at_ms, AlarmKind.LOW_BATTERY, state, raised_ms))
+        said.append(events.alarm(device, at_ms, SignalKind.LOW_BATTERY, state, raised_ms))
     return said
 
 
@@ -260,7 +260,7 @@ def _fall(
     raised_ms = start_ms + at * MINUTE_MS + int(rng.integers(MINUTE_MS))
     return [
         Incident(
-            kind=AlarmKind.FALL,
+            kind=SignalKind.FALL,
             device=noticed[0] if noticed else None,
             raised_ms=raised_ms,
             ends_ms=max(raised_ms, start_ms + found * MINUTE_MS),
@@ -283,14 +283,14 @@ def _wandering(
         raised_ms = start_ms + at * MINUTE_MS
         return [
             Incident(
-                kind=AlarmKind.WANDERING,
+                kind=SignalKind.WANDERING,
                 device=None,
                 raised_ms=raised_ms,
                 ends_ms=raised_ms + lasts_ms,
                 place=Place.LIVING_ROOM,
             )
         ]
-    out = _lasting(rng, AlarmKind.WANDERING, _first(reach, DeviceKind.WRISTBAND), start_ms, at, (6, 40))
+    out = _lasting(rng, SignalKind.WANDERING, _first(reach, DeviceKind.WRISTBAND), start_ms, at, (6, 40))
     return [replace(out, place=Place.OUT)]
 
 
@@ -298,21 +298,21 @@ def _sos(
     rng: np.random.Generator, reach: Sequence[PlannedDevice], places: np.ndarray, start_ms: int
 ) -> list[Incident]:
     """A press at home; one in four is pressed again at once, one in six taken back."""
-    buttons = [one for one in reach if one.kind in SPEAKERS[AlarmKind.SOS]]
+    buttons = [one for one in reach if one.kind in SPEAKERS[SignalKind.SOS]]
     at = _minute_in(rng, places, AT_HOME)
     if not buttons or at is None:
         return []
     button = buttons[int(rng.integers(len(buttons)))]
     raised_ms = start_ms + at * MINUTE_MS + int(rng.integers(MINUTE_MS))
-    press = Incident(kind=AlarmKind.SOS, device=button.index, raised_ms=raised_ms)
+    press = Incident(kind=SignalKind.SOS, device=button.index, raised_ms=raised_ms)
     chance = rng.random()
     if chance < 0.25:
         again_ms = raised_ms + int(rng.integers(8_000, 50_000))
-        return [press, Incident(kind=AlarmKind.SOS, device=button.index, raised_ms=again_ms)]
+        return [press, Incident(kind=SignalKind.SOS, device=button.index, raised_ms=again_ms)]
     if chance < 0.42:
         return [
             Incident(
-                kind=AlarmKind.SOS,
+                kind=SignalKind.SOS,
                 device=button.index,
                 raised_ms=raised_ms,
                 ends_ms=raised_ms + int(rng.integers(10_000, 60_000)),
@@ -344,7 +344,7 @@ def _bed_exits(
             raised_ms = start_ms + (absence.begin + BED_EXIT_AFTER_MIN) * MINUTE_MS
             exits.append(
                 Incident(
-                    kind=AlarmKind.BED_EXIT,
+                    kind=SignalKind.BED_EXIT,
                     device=mattress.index,
                     raised_ms=raised_ms + int(rng.integers(1000, 5000)),
                     ends_ms=start_ms + absence.end * MINUTE_MS + int(rng.integers(5000, 9000)),
@@ -360,7 +360,7 @@ def _absences_from_bed(places: np.ndarray) -> list[Stay]:
 
 def _lasting(
     rng: np.random.Generator,
-    kind: AlarmKind,
+    kind: SignalKind,
     device: PlannedDevice | None,
     start_ms: int,
     minute: int,

@@ -62,7 +62,7 @@ _NAP = minute_at(12, 20)
 _CENTRE_FROM, _CENTRE_TO = minute_at(8, 40), minute_at(15, 20)
 _LONGEST_OUTING_MIN = 150
 _POTTERS_SHARE = 0.22
-"""Share of free time that who has a kitchen potters about there."""
+"""Share of free time that a person with a kitchen spends there."""
 _BLOCKS = 12
 """Blocks of free time that are drawn at once."""
 _ABOUT = among((Place.BEDROOM, Place.KITCHEN, Place.LIVING_ROOM))

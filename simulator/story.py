@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind, SignalKind
 from simulator import events, faults, incidents, sensors
 from simulator.chance import generator
 from simulator.clock import DAY_MINUTES, DAY_MS, HOUR_MS, MINUTE_MS, day_of, day_start_ms, minute_at, weekday
@@ -159,9 +159,9 @@ class Story:
         for incident in self._incidents(subject, day, spent, visits):
             said += incident.said()
             labels.append(incident.label(subject.site, subject.index))
-            if incident.kind is AlarmKind.FALL:
+            if incident.kind is SignalKind.FALL:
                 _lie_where_fallen(incident, day, spent, still)
-            elif incident.kind is AlarmKind.WANDERING:
+            elif incident.kind is SignalKind.WANDERING:
                 _wander(incident, day, spent, generator(seed, "wander", subject.index, day))
         if still.any():
             strain["hr"] = strain.get("hr", 0) + _FRIGHT_HR * still
@@ -255,7 +255,7 @@ class Story:
         self, subject: Subject, day: int, spent: np.ndarray, visits: Sequence[Visit]
     ) -> list[incidents.Incident]:
         happened = incidents.of_person(self.county, subject, day, spent, self._rate, visits)
-        quiet = not any(one.kind in (AlarmKind.FALL, AlarmKind.WANDERING) for one in happened)
+        quiet = not any(one.kind in (SignalKind.FALL, SignalKind.WANDERING) for one in happened)
         if self._ordeals > 0 and quiet:
             happened += incidents.long_lie(self.county, subject, day, spent, self._ordeals, visits)
         return happened

@@ -2,7 +2,9 @@
 
 import subprocess
 from dataclasses import replace
+from graphlib import TopologicalSorter
 
+import grimp
 import pytest
 
 from tests.architecture import CHECKOUT, DOCUMENT, House, read_house, render, rewritten
@@ -40,3 +42,10 @@ def test_the_contracts_decide_every_pair_of_rooms(house: House) -> None:
 
 def test_no_room_imports_what_is_forbidden(house: House) -> None:
     assert house.imports & house.forbidden == set()
+
+
+def test_no_modules_import_each_other_in_a_circle(house: House) -> None:
+    """Also not for types only: a circle is one module in two files, or a third that is missing."""
+    graph = grimp.build_graph(*house.rooms, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle

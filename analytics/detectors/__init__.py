@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics.history import History
-from protocol.model import AlarmKind
 
 
 class SubjectKind(StrEnum):

@@ -1,7 +1,7 @@
 """People who hardly live where they are said to live: no sign of them for days, or a bed never slept in.
 
 Only where a device that would see them works and is heard, so that a broken sensor accuses nobody. What is
-stored is evidence, with dates, for somebody to go and see; hospital and visits to family look the same.
+stored is evidence with dates, so that somebody can go and see. Hospital and visits to family look the same.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -17,11 +18,11 @@ from analytics.evidence import chart, evidence
 from analytics.history import History, Residents
 from analytics.news2 import SIGNS
 from care.model import CareCategory
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 
 _NOBODY = Residents(0, -1)
 LOOK_DAYS = 45
-"""How far back signs of life are looked for; whoever gave none is absent at least so long."""
+"""How far back signs of life are looked for. A person without any is absent for at least so long."""
 SUBSIDISED = frozenset({CareCategory.TEKUN_CENTRALISED, CareCategory.TEKUN_DISPERSED})
 WOULD_SEE = frozenset(
     {
@@ -41,7 +42,7 @@ class Absence:
     kind = AlarmKind.ABSENCE
 
     def score(self, history: History) -> Assessment:
-        """Residents without a sign of life for days, or whose bed is unused; fine is who gave signs."""
+        """Residents without a sign of life for days, or with an unused bed. The others are fine."""
         policy, now = history.policy, history.now
         people = self._people(history)
         tolerance = history.tolerance(self.name, people["resident_id"])

@@ -1,4 +1,4 @@
-"""Signs that have left what is usual for this very person: early infection, and slow trends.
+"""Signs that are no longer usual for this person: early infection, and slow trends.
 
 Each hour is compared with the person's own median of that local hour, and the mean of the last hours with
 how much such means spread in their own last weeks. So a normal pulse of 48 is no alarm, and 68 may be one.
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import Baselines, VitalBaseline, count_min
@@ -23,24 +24,23 @@ from analytics.history import PERSISTENT_SIGNS, History, Residents
 from analytics.news2 import Flags, Floats
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 STEP_H, TREND_H = 3, 72
 CALM_H = 6
-"""So long the signs must have been well below the limit before an alarm's cause is gone."""
+"""For so many hours the signs must be well below the limit before an alarm's cause is gone."""
 LOOK_DAYS = 5
 """Local days that are read: enough for a trend window and the hours before it."""
 RECENT_H = 24
-"""How far back it is looked for since when a finding holds."""
+"""How far back the begin of a finding is looked for."""
 ILL_WHEN = {"temp": 1.0, "hr": 1.0, "rr": 1.0, "spo2": -1.0}
 """Which way each sign moves in an infection."""
 STEP_EFFECT_MIN = {"temp": 0.2, "hr": 3.0, "rr": 1.0, "spo2": 1.0}
-"""Below these shifts, in the units of the signs, nobody would call it a change, however exact the device."""
+"""Smaller shifts, in the units of the signs, are no change, however exact the device."""
 TREND_EFFECT_MIN = {"hr": 8.0, "rr": 3.0, "spo2": 2.0, "temp": 0.5, "sbp": 15.0, "weight": 2.0}
 """Heart failure shows in 2 kg within three days; the others are half a band of NEWS2."""
 CLIP = 8.0
 MOVED = 1.0
-"""So many personal deviations up and a sign counts as moved."""
+"""From so many personal deviations on, a sign counts as moved."""
 FEVER_ALONE_CEL = 1.0
 
 

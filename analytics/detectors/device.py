@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alarms.lifecycle import PRIORITY_OF
+from alarms.kinds import KINDS, AlarmKind
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
@@ -19,10 +19,9 @@ from analytics.history import DEVICE_SIGNS, History
 from analytics.settings import AnalyticsSettings
 from analytics.wording import Words
 from protocol.errors import DeadReason
-from protocol.model import AlarmKind
 
 FLAT_COUNT_MIN = {"hr": 30, "spo2": 100, "temp": 100}
-"""Fewer readings may well be all the same."""
+"""Fewer readings may be equal by chance."""
 CLOCK_COUNT_MIN = 6
 CLOCK_SHARE_NOW, CLOCK_SHARE_BEFORE = 0.5, 0.1
 """A clock is wrong when so many times of the last day had to be replaced, and hardly any before: what never
@@ -30,7 +29,7 @@ had a clock is not blamed for that."""
 CLOCK_WINDOW = timedelta(days=7)
 DAY = timedelta(days=1)
 DRIFT = {"hr": 12.0, "spo2": 4.0, "temp": 1.0}
-"""So far from the person's other devices, in the units of the signs, is more than such devices differ by."""
+"""Devices of one person differ by less than this, in the units of the signs, unless one of them drifts."""
 DRIFT_DAYS = 7
 DRIFT_HOURS_MIN = 24
 BATTERY_WINDOW_DAYS = 28
@@ -51,7 +50,7 @@ class DeviceFault:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Devices with a fault, each with its gravest; fine is every other one that is in use."""
+        """Devices with a fault, each with its gravest. All others in use are fine."""
         begin = history.hour - timedelta(seconds=self._settings.flat_other_s)
         hours = _device_hours(history, begin)
         faults: dict[int, tuple[datetime, dict[str, Any]]] = {}
@@ -166,7 +165,7 @@ class DeviceDrift:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Of devices that disagree about one person, the one that has changed; fine is every other one."""
+        """When devices of one person disagree, the one that has changed. All others are fine."""
         begin = history.hour - timedelta(days=2 * DRIFT_DAYS)
         split = pd.Timestamp(history.hour - timedelta(days=DRIFT_DAYS))
         hours = _device_hours(history, begin)
@@ -222,7 +221,7 @@ class Battery:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Batteries that will be low within days; fine is every other device."""
+        """Batteries that will be low within days. All other devices are fine."""
         levels = history.batteries(timedelta(days=BATTERY_WINDOW_DAYS))
         low_percent = history.policy.battery_low_percent
         table = days_left(levels, low_percent)
@@ -282,7 +281,7 @@ def days_left(levels: pd.DataFrame, low_percent: int) -> pd.DataFrame:
 
 
 def _device_hours(history: History, begin: datetime) -> pd.DataFrame:
-    """Of the whole county, in slices; only devices that are in use."""
+    """The hours of all devices in use, read in slices."""
     parts = [history.device_hours(part, begin, history.hour) for part in history.slices()]
     frame = pd.concat(parts, ignore_index=True) if parts else _no_hours()
     return frame[frame["device_id"].isin(history.devices["device_id"])]
@@ -335,7 +334,7 @@ def _assessment(
             subject=Subject(SubjectKind.DEVICE, device_id),
             site_id=site_of[device_id],
             kind=kind,
-            priority=PRIORITY_OF[kind],
+            priority=KINDS[kind].priority,
             since=since,
             evidence=made,
         )

@@ -4,8 +4,8 @@ Every sample of the window is scored with what was known at its time. More than 
 ask for high priority, more than 80 % abnormal (5 or more, or 3 points for a single sign) for medium. A
 reading that somebody took on purpose, alone in its window, counts as it stands.
 
-One sign with 3 points asks for somebody when it is measured. Carried along for hours it still adds to the
-total, but asks for nobody by itself: who answered the alarm would be called again for the same reading.
+One sign with 3 points calls somebody when it is measured. It holds for hours and goes on adding to the total,
+but it does not call again by itself: the caregiver would be called twice for one reading.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import artefacts, news2, wording
 from analytics.carry import Samples, carry
@@ -23,7 +24,6 @@ from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
 from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Flags, Ints, Scores
 from analytics.settings import AnalyticsSettings
-from protocol.model import AlarmKind
 
 NORMAL_RANGE: Mapping[str, tuple[float | None, float | None]] = {
     "rr": (12, 20),
@@ -115,7 +115,7 @@ class EarlyWarning:
         return table.assign(
             high=table["emergency"] / table["samples"] > settings.vitals_abnormal_share,
             abnormal=abnormal_share > settings.vitals_abnormal_share,
-            # What asks for nobody anew is no reason to take back an alarm that nobody has answered.
+            # A sign that does not call again is still no reason to end an alarm that nobody has answered.
             normal=table["off"] / table["samples"] <= settings.vitals_normal_share,
         )
 

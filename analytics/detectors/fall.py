@@ -1,4 +1,4 @@
-"""How sure a fall is that a device has raised, from what the sensors around it saw afterwards.
+"""How sure a fall is: a device has raised it, and the sensors around saw what came afterwards.
 
 Walking into another room, lying down in bed or using a door within minutes makes it doubtful; nothing that
 moves, where something would have been seen, makes it certain. The alarm itself was opened by the device at
@@ -12,21 +12,22 @@ from typing import Any
 
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, evidence
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 
 OBSERVERS = frozenset(
     {DeviceKind.MOTION, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR, DeviceKind.DOOR_CONTACT}
 )
 WALKS = frozenset({ActivityEvent.IN_BED, ActivityEvent.DOOR_OPEN, ActivityEvent.MEAL, ActivityEvent.CHECK_IN})
-"""Nobody does these lying on the floor."""
+"""A person who lies on the floor cannot do these."""
 SEEN_IN = frozenset({ActivityEvent.MOTION, ActivityEvent.PRESENCE})
-"""Who is seen so in another room has walked there."""
+"""A person who is seen in another room has walked there."""
 
 
 class Grade(StrEnum):

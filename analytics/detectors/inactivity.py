@@ -1,24 +1,26 @@
 """People of whom nothing has been seen for too long.
 
-What is seen of a person: what their own devices, the sensors of their household or of their own room in a
-home tell, and measurements that somebody took on purpose. A wristband that goes on counting the pulse of
-somebody who lies on the floor is no activity.
+A person is seen by their own devices, by the sensors of their household or of their own room in a home, and
+by measurements that somebody takes on purpose. A pulse from a wristband does not count: it goes on when the
+person lies on the floor.
 
-How long is too long is the person's own: longer by a margin than any silence that they had in the last weeks
-in such a room at that time of day. Of somebody new, or seldom seen, nothing is known, and the products'
-limits hold: 4 hours in a bathroom, 10 hours elsewhere.
+The limit is personal. A silence is too long when it is longer, by a margin, than every silence of the last
+weeks in such a room at that time of day. For a new person, or one who is seldom seen, the limits of the
+products hold: 4 hours in a bathroom, 10 hours elsewhere.
 
-In a home the sensors see only beds and rooms of one's own, so somebody who has left those is out of sight
-and not judged. Nobody is judged whose site does not get through to the centre, nor at night in bed. Who has
-no sensor in the bed is taken to be in bed at night, unless last seen in a bathroom.
+Some people are not judged:
+in a home, a person who has left their own bed and room, because the sensors see nothing else;
+a person whose site does not get through to the centre;
+a person in bed at night. Without a sensor in the bed they are taken to be in bed at night, unless the last
+sign came from a bathroom.
 
-Whom staff have come to see because of an alarm has been seen: silence that is too long begins anew with their
-arrival, so that one is not called to the same sleeper every hour. The arrival ends no alarm; people do. When
-nothing was seen of somebody for three days, and staff came in these days, no more is said here: they are
-away, or their sensors are blind, and `absence` and `offline` say so without calling twice a day.
+When staff arrive because of an alarm, they have seen the person. The silence is then counted from their
+arrival, so that nobody is called to the same sleeper every hour. The arrival does not end the alarm; people
+do. After three days without a sign, during which staff came, this detector says no more: the person is away,
+or the sensors are blind. `absence` and `offline` say so, without calling twice a day.
 
-While the system itself stood still (no pulses), nobody could be seen. To go and look is right all the more,
-but the sentence says so: a caregiver who is told of 14 silent hours must know that 6 of them mean nothing.
+While the system itself stood still (no pulses), it could see nobody. It is all the more right to go and look,
+and the sentence says so: a caregiver who is told of 14 silent hours must know that 6 of them mean nothing.
 """
 
 from collections.abc import Mapping
@@ -28,6 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.baselines import Baselines, is_night, personal_limit_s
@@ -39,7 +42,7 @@ from analytics.listening import Listening
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
 from protocol.calendar import HOME_TIME
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.model import ActivityEvent, DeviceKind, PowerSource
 
 OBSERVERS = frozenset(
     {DeviceKind.MOTION, DeviceKind.DOOR_CONTACT, DeviceKind.SMART_MATTRESS, DeviceKind.FALL_RADAR}
@@ -47,7 +50,7 @@ OBSERVERS = frozenset(
 """Devices that would have seen something if there had been anything to see."""
 
 MEASURED = "measured"
-"""Stands where an event would, for a measurement."""
+"""Takes the place of an event when somebody measured."""
 
 
 class Inactivity:
@@ -129,7 +132,7 @@ class Inactivity:
         return personal.where(known, usual) * history.tolerance(self.name, people["resident_id"]), known
 
     def _gets_through(self, history: History, people: pd.DataFrame) -> "pd.Series[bool]":
-        """Whose site has been heard lately: from the rest, no news says nothing."""
+        """The residents whose site was heard lately. Of other sites silence means nothing."""
         policy, devices = history.policy, history.devices
         mains = devices["power"] == PowerSource.MAINS
         by_site = (

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import news2, wording
 from analytics.columns import datetimes
@@ -25,7 +26,6 @@ from analytics.history import SPOT_SIGNS, History
 from analytics.models.limits import GRADE_3, Limits, grade_3
 from analytics.news2 import Flags
 from analytics.settings import AnalyticsSettings
-from protocol.model import AlarmKind
 
 WINDOW = timedelta(days=1)
 """What was measured before says little of now."""
@@ -46,7 +46,7 @@ class OutOfLimits:
         self._called_within = timedelta(seconds=RED_WINDOWS_MAX * settings.vitals_window_s)
 
     def score(self, history: History) -> Assessment:
-        """Whose latest pressure or pulse is at or beyond a limit; fine is whose are all inside.
+        """People whose latest pressure or pulse is at or beyond a limit. They are fine when all are inside.
 
         Who had no pressure measured is not fine: a pulse alone says nothing of a pressure that was too high.
         """
@@ -70,7 +70,7 @@ class OutOfLimits:
         return Assessment(detector=self.name, kind=self.kind, findings=findings, fine=fine)
 
     def _left_to_early_warning(self, history: History, latest: pd.DataFrame) -> frozenset[int]:
-        """Residents of whom one latest reading is so bad that the early warning calls for it, or has called.
+        """Residents with a latest reading so bad that the early warning calls for it, or has called.
 
         What it did not call for in time is told here: it came late, or a band on the wrist spoke against it,
         or somebody has switched the early warning off.
@@ -157,7 +157,7 @@ def judged(readings: pd.DataFrame, limits: Limits) -> pd.DataFrame:
         out=limits.passed(readings),
         strength=np.abs(readings["value"] - (low + high) / 2) / ((high - low) / 2),
     )
-    # Who bears more by agreement with a doctor is not told of less than that.
+    # A limit that was widened with a doctor also widens what counts as grave.
     grave = rows["out"] & grade_3(rows)
     # Both numbers of one measurement are one measurement.
     count = rows[grave].groupby("resident_id")["time"].nunique()
@@ -169,13 +169,13 @@ def judged(readings: pd.DataFrame, limits: Limits) -> pd.DataFrame:
 def _red(latest: pd.DataFrame) -> Flags:
     """(n,) which readings have 3 points in NEWS2, and so call by themselves."""
     signs = {sign: latest["value"].where(latest["sign"] == sign).to_numpy(np.float64) for sign in news2.SIGNS}
-    # Oxygen is none of these signs: neither its scale nor who breathes it matters.
+    # Oxygen is not among these signs, so its scale does not matter.
     scale, on_oxygen = np.ones(len(latest), np.int64), np.zeros(len(latest), np.bool_)
     return np.asarray(news2.score(signs, scale, on_oxygen).red.any(axis=1))
 
 
 def _called_until(history: History) -> "pd.Series[Any]":
-    """By subject until when an alarm of vital signs called somebody: now, or when it was dealt with."""
+    """By subject: until when an alarm of vital signs called somebody (now, or when it was dealt with)."""
     alarms = history.standing_alarms([AlarmKind.VITALS], WINDOW.total_seconds())
     until = alarms["resolved_at"].fillna(alarms["ended_at"]).fillna(pd.Timestamp(history.now))
     return until.groupby(alarms["subject"]).max()

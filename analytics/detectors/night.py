@@ -1,7 +1,7 @@
 """What goes wrong at night: out of bed and not back, out of the door, breathing too weakly, never turned.
 
-Four detectors, one for each kind of alarm. Each needs a device that is heard: of a silent mattress nothing
-follows about who lies on it.
+Four detectors, one for each kind of alarm. Each needs a device that is heard: a silent mattress says nothing
+about the person on it.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import wording
 from analytics.columns import datetimes
@@ -21,7 +22,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
 from care.policy import Policy
 from protocol.calendar import HOME_TIME
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 
 OF_A_BED = (ActivityEvent.IN_BED, ActivityEvent.TURNED)
 NOT_INSIDE = (
@@ -30,7 +31,7 @@ NOT_INSIDE = (
     ActivityEvent.ABSENCE,
     ActivityEvent.OUT_OF_BED,
 )
-"""After these nobody need be inside."""
+"""After these events a person may be outside."""
 SHARE_MIN = 0.8
 """More than this share of a window's readings must be so, as with all vital signs."""
 STEPPED_OUT_S = 60
@@ -47,7 +48,7 @@ class BedExit:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who left the bed this night and has not come back; fine is who lies in it."""
+        """People who left the bed this night and have not come back. People who lie in bed are fine."""
         policy, now = history.policy, history.now
         beds = _with_residents(history, history.beds).merge(_mattresses(history), on="resident_id")
         in_bed = beds[beds["in_bed"]]
@@ -103,9 +104,9 @@ class Wandering:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who went through a door at night and was not seen inside since; fine is who was.
+        """People who went through a door at night and were not seen inside since. People who were are fine.
 
-        In a home staff open doors at night as well: there it counts only for whom the bed says is not in it.
+        In a home staff open doors at night as well. There it counts only for people who are not in their bed.
         """
         policy, now = history.policy, history.now
         signs = history.life_signs
@@ -160,7 +161,7 @@ class WeakBreathing:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who breathes too slowly for minutes on end; fine is who does not."""
+        """People who breathe too slowly for minutes on end. People who do not are fine."""
         settings, now = self._settings, history.now
         vitals = history.vitals(
             timedelta(seconds=settings.vitals_window_s),
@@ -169,7 +170,7 @@ class WeakBreathing:
         )
         begin = pd.Timestamp(now - timedelta(seconds=settings.weak_breathing_window_s))
         recent = vitals[vitals["rr"].notna() & (vitals["time"] > begin)]
-        # The wider somebody's tolerance, the fewer breaths it takes.
+        # A wider tolerance means that fewer breaths are still accepted.
         limit = settings.weak_breathing_rr / history.tolerance(self.name, recent["resident_id"])
         table = (
             recent.assign(weak=recent["rr"] <= limit)
@@ -222,7 +223,7 @@ class Turning:
         self._settings = settings
 
     def score(self, history: History) -> Assessment:
-        """Who has lain unmoved for too long of those who cannot turn themselves; fine is who was turned."""
+        """People who cannot turn themselves and lay unmoved for too long. Those who were turned are fine."""
         policy, now = history.policy, history.now
         signs = history.life_signs
         of_beds = signs[(signs["device_kind"] == str(DeviceKind.SMART_MATTRESS)) & signs["time"].notna()]

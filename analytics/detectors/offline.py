@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alarms.lifecycle import PRIORITY_OF
+from alarms.kinds import KINDS, AlarmKind
 from analytics import wording
 from analytics.columns import datetimes
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
@@ -22,13 +22,13 @@ from analytics.evidence import evidence
 from analytics.history import History
 from analytics.listening import Listening, Times
 from analytics.settings import AnalyticsSettings
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 
 COLLAPSE_COUNT_MIN = 5
 """So many silent devices of one site, if they are at least `COLLAPSE_SHARE_MIN` of it, are one finding."""
 COLLAPSE_SHARE_MIN = 0.5
 NAMES_COUNT_MAX = 20
-"""So many silent devices of a site are named in the evidence; the rest only counted."""
+"""The evidence names so many silent devices of a site and counts the rest."""
 
 
 class Offline:
@@ -186,7 +186,7 @@ class Offline:
             subject=subject,
             site_id=site_id,
             kind=self.kind,
-            priority=PRIORITY_OF[self.kind],
+            priority=KINDS[self.kind].priority,
             since=since,
             evidence=made,
         )

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import Baselines
@@ -24,7 +25,6 @@ from analytics.history import History, Residents
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
-from protocol.model import AlarmKind
 
 SPAN_DAYS, GAP_DAYS, BACKGROUND_DAYS, NEW_AFTER_DAYS = 3, 3, 28, 7
 LOOK_DAYS = SPAN_DAYS + GAP_DAYS + BACKGROUND_DAYS + NEW_AFTER_DAYS
@@ -32,7 +32,7 @@ WINDOW_H, COUNT_MIN = 6, 1
 FEVER_CEL, FEVER_ABOVE_USUAL_CEL, WARM_ABOVE_USUAL_CEL = 38.0, 0.8, 0.3
 RR_ABOVE_USUAL, SPO2_BELOW_USUAL = 4.0, 3.0
 BACKGROUND_MIN = 0.3
-"""A home where nobody was ill for weeks still expects somebody now and then."""
+"""Even a home where nobody was ill for weeks must expect a case now and then."""
 SIGNS = ("temp", "rr", "spo2")
 
 
@@ -47,7 +47,7 @@ class Outbreak:
         self._baselines = baselines
 
     def score(self, history: History) -> Assessment:
-        """Homes and day centres with too many newly ill; fine is every other one that has readings."""
+        """Homes and day centres with too many newly ill. All others that have readings are fine."""
         residents = history.residents.set_index("resident_id")
         shared = residents["site_kind"] != str(SiteKind.HOUSEHOLD)
         begin = features.midnight(history.now) - timedelta(days=LOOK_DAYS - 1)
@@ -138,7 +138,7 @@ class Outbreak:
 
 
 def new_cases(case: Flags) -> Flags:
-    """(n, days): the days on which somebody is a case and was none in the NEW_AFTER_DAYS before."""
+    """(n, days): the days on which a person is a case and was no case in the NEW_AFTER_DAYS before."""
     lately = np.zeros_like(case)
     for shift in range(1, NEW_AFTER_DAYS + 1):
         lately[:, shift:] |= case[:, :-shift]

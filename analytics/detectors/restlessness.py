@@ -1,10 +1,10 @@
 """Restless days: somebody walks from room to room much more than people in such homes do.
 
-Pacing and aimless walking are how agitation shows, and pain, fear or an infection often begin so. Counted is
-how often somebody changed rooms, over the local day so far and in its densest six hours, against whole days
-of many people who live like them: alone, in a household where at least ROOMS_MIN rooms are watched. The same
-measure was tried on real people with dementia (docs/evaluation/tihm.md). What is usual for the person
-themselves plays no part: who is agitated every day is not unusual, and yet in need.
+Agitation shows as pacing and aimless walking, and pain, fear or an infection often begin this way. Counted
+is how often a person changed rooms, over the local day so far and in its densest six hours. The counts are
+compared with whole days of many people who live alike: alone, in a household with at least ROOMS_MIN watched
+rooms. The same measure was tried on real people with dementia (docs/evaluation/tihm.md). The person's own
+past plays no part: somebody who is agitated every day needs help too.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import behaviour, features, wording
 from analytics.behaviour import QUARTER_HOURS, QUARTERS
@@ -23,15 +24,14 @@ from analytics.models import restlessness
 from analytics.models.restlessness import MEASURES, RestlessDays
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 ROOMS_MIN = 3
-"""Between two rooms nobody can be seen to pace."""
+"""Two rooms are too few to see somebody pace."""
 COHORT_DAYS = 28
 COHORT_PEOPLE_MAX = 200
 """What days are like is learnt from so many people at most: more would be slower and tell the same."""
 COHORT_DAYS_MIN = 200
-"""With fewer days of people nobody can say how rare such a day is."""
+"""With fewer days it cannot be said how rare a day is."""
 CALM_FROM_H = 18
 """A day is not known to be calm before the evening."""
 

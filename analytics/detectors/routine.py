@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics import features, wording
 from analytics.baselines import residents_in
@@ -24,7 +25,6 @@ from analytics.models.isolation import RareDays
 from analytics.news2 import Flags, Floats, Ints
 from analytics.settings import AnalyticsSettings
 from protocol.calendar import HOME_TIME
-from protocol.model import AlarmKind
 
 DAYS = 29
 RECENT_DAYS = 2
@@ -44,7 +44,7 @@ FLOOR: Mapping[str, float] = {
     "active_hours": 1.5,
     "in_bed": 60.0,
 }
-"""Smallest deviations that are one, in events a day: about what two equal days differ by."""
+"""The smallest deviation that counts, in events a day: two equal days differ by about so much."""
 CLIP = 10.0
 STRONGEST = 3
 """The distance is the root mean square of so many of the strongest deviations."""
@@ -206,7 +206,7 @@ def daily(habits: pd.DataFrame, beds: pd.DataFrame, residents: Ints, last_day: i
 
 
 def are_known(past: Floats) -> Flags:
-    """(n,) of whose (n, days, habits) past enough days are known to judge them."""
+    """(n,) whether enough days of the past (n, days, habits) are known to judge the person."""
     return np.asarray((~np.isnan(past).all(axis=2)).sum(axis=1) >= PAST_DAYS_MIN, np.bool_)
 
 

@@ -2,5 +2,5 @@
 
 A model is a frozen dataclass of numbers and arrays. Three functions go with it, kept apart and pure: `fit…`
 makes it from a history, a method scores with it, and `storage` turns it into bytes and back, without pickle.
-Who keeps the bytes, under which version, and when they go live, is not decided here.
+`analytics.versions` keeps the bytes and decides which version is live.
 """

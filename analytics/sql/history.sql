@@ -23,7 +23,7 @@ LEFT JOIN care.device_assignment AS watched ON watched.device_id = device.id AND
 LEFT JOIN care.room ON room.id = watched.room_id
 WHERE device.added_at <= %(now)s AND (device.retired_at IS NULL OR EXISTS (
     SELECT FROM care.alarm WHERE alarm.subject = 'device:' || device.id
-    AND alarm.kind = 'device_offline' AND alarm.state IN ('open', 'acknowledged', 'arrived')))
+    AND alarm.kind = 'device_offline' AND care.is_active(alarm.state)))
 ORDER BY device.id;
 
 -- name: vitals
@@ -99,7 +99,7 @@ WHERE in_bed IS NOT NULL AND in_bed_at <= %(now)s ORDER BY resident_id;
 -- name: visits
 -- When staff last came to each resident because of an alarm: one that still stands, or ended since.
 SELECT resident_id, max(arrived_at) AS visited_at FROM (
-    SELECT resident_id, arrived_at FROM care.alarm WHERE state NOT IN ('closed', 'cancelled', 'cleared')
+    SELECT resident_id, arrived_at FROM care.alarm WHERE NOT care.is_ended(state)
     UNION ALL
     SELECT resident_id, arrived_at FROM care.alarm WHERE ended_at > %(begin)s
 ) AS alarm
@@ -137,7 +137,7 @@ SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolv
     condition_ended_at, evidence ->> 'grade' AS grade,
     CASE WHEN jsonb_typeof(evidence -> 'score') = 'number' THEN (evidence ->> 'score')::double precision END AS severity
 FROM care.alarm
-WHERE kind = ANY (%(kinds)s) AND state NOT IN ('closed', 'cancelled', 'cleared')
+WHERE kind = ANY (%(kinds)s) AND NOT care.is_ended(state)
 UNION ALL
 SELECT id, site_id, subject, kind, priority::text, state::text, detector, resolved_at, ended_at,
     condition_ended_at, evidence ->> 'grade' AS grade,

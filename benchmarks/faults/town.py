@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from care import registry
 from care.model import CareCategory, Site, SiteKind
 from database.connections import Connection
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind, SignalKind
 
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 """Assignments begin here: before any time that a clock may show without being absurd."""
@@ -35,7 +35,7 @@ class Wearer:
 
     device: str
     resident_id: int
-    alarm_kinds: Sequence[AlarmKind] = (AlarmKind.SOS, AlarmKind.FALL)
+    alarm_kinds: Sequence[SignalKind] = (SignalKind.SOS, SignalKind.FALL)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from fastapi.responses import Response
 
 from alarms import feedback
 from alarms.feedback import Precision
+from alarms.kinds import AlarmKind
 from dashboard.context import session_of
 from dashboard.render import page
-from protocol.model import AlarmKind
 
 router = APIRouter(prefix="/county")
 

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator
 
-from alarms import feedback, lifecycle
-from alarms.feedback import NOTE_LENGTH_MAX, Reason, Verdict, reasons
+from alarms import feedback, incident
+from alarms.feedback import NOTE_LENGTH_MAX, Verdict, reasons
 from alarms.model import AlarmEvent, AlarmStep
+from alarms.reasons import Reason
 from dashboard import cards
 from dashboard.alarm.words import VERDICT
 from dashboard.cards import Card
@@ -30,7 +31,7 @@ def feedback_form(request: Request, alarm_id: AlarmId) -> Response:
     """The form for an answer in own words."""
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
-        timeline = lifecycle.timeline(session.connection, alarm_id)
+        timeline = incident.timeline(session.connection, alarm_id)
         values = feedback_values(session, card, timeline)
         standing = values["standing"]
         verdict = standing.verdict if standing else (Verdict.FALSE if values["cancelled_by"] else None)

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from alarms import feedback, lifecycle
+from alarms import feedback, incident
 from alarms.feedback import Verdict
-from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
+from alarms.incident import NOTE_LENGTH_MAX, Step
+from alarms.lifecycle import legal_steps
 from alarms.model import AlarmStep
 from dashboard import cards, evidence
 from dashboard.alarm import judgement, queries, timeline
@@ -16,13 +17,13 @@ from dashboard.alarm.words import WAY, Way
 from dashboard.charts import can_draw
 from dashboard.context import Session, session_of
 from dashboard.errors import FormError
-from dashboard.languages import N_
-from dashboard.params import AlarmId
+from dashboard.params import AlarmId, PressKey, PressKeyField
 from dashboard.render import page, step_taken
 from dashboard.steps import NEEDS_FORM
 from dashboard.vocabulary import STEP_DONE
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
+from protocol.texts import N_
 
 router = APIRouter(prefix="/alarms")
 router.include_router(judgement.router)
@@ -36,7 +37,7 @@ def alarm(request: Request, alarm_id: AlarmId) -> Response:
     """The alarm's page."""
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
-        events = lifecycle.timeline(session.connection, alarm_id)
+        events = incident.timeline(session.connection, alarm_id)
         found = evidence.read(card.evidence, session.language.code)
         return page(
             request,
@@ -73,20 +74,25 @@ def take_step(
     told_way: Short = "",
     told_person: Short = "",
     verdict: Annotated[Verdict | None, Form()] = None,
+    key: PressKeyField = None,
+    key_header: PressKey = None,
 ) -> Response:
-    """Take a step in the name of who is signed in; the answer is a notice, the list follows by itself."""
+    """Take a step in the name of who is signed in; the answer is a notice, the list follows by itself.
+
+    A press that is sent again with its key gets the same answer and is not taken again.
+    """
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
         if step in legal_steps(card.state, card.priority):
             _require_words(step, note)
-        lifecycle.take_step(
-            session.connection,
-            alarm_id,
-            step,
-            actor_of(session.staff),
+        taken = Step(
+            step=step,
+            actor=actor_of(session.staff),
             note=note.strip() or None,
             family_notice=_family_notice(session, told_at, told_way, told_person),
+            key=key or key_header,
         )
+        incident.take(session.connection, alarm_id, taken)
         if verdict is not None:
             feedback.give(session.connection, alarm_id, actor_of(session.staff), verdict)
         return step_taken(
@@ -98,12 +104,21 @@ def take_step(
 
 
 @router.post("/{alarm_id}/notes")
-def add_note(request: Request, alarm_id: AlarmId, note: Text) -> Response:
+def add_note(
+    request: Request,
+    alarm_id: AlarmId,
+    note: Text,
+    key: PressKeyField = None,
+    key_header: PressKey = None,
+) -> Response:
     """Write a note into the timeline."""
     if not note.strip():
         raise FormError("the note is empty", missing="note")
     with session_of(request) as session:
-        lifecycle.add_note(session.connection, alarm_id, actor_of(session.staff), note.strip())
+        taken = Step(
+            step=AlarmStep.NOTED, actor=actor_of(session.staff), note=note.strip(), key=key or key_header
+        )
+        incident.take(session.connection, alarm_id, taken)
         card = cards.of_alarm(session.connection, alarm_id)
         return step_taken(
             request,

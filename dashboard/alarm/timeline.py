@@ -7,9 +7,10 @@ from alarms.model import AlarmEvent, AlarmStep
 from dashboard.alarm.words import GRADE, PROGRAM
 from dashboard.cards import Card
 from dashboard.evidence import Grade
-from dashboard.languages import N_, Language
+from dashboard.languages import Language
 from dashboard.vocabulary import DETECTOR, DEVICE_KIND, ROLE, STEP_DONE
 from identity.model import StaffRole
+from protocol.texts import N_
 
 
 class Line(NamedTuple):
@@ -29,7 +30,7 @@ def author(event: AlarmEvent, card: Card, language: Language) -> str:
     """People by their names; a program by what it does, and the device by what it is and whom it watches."""
     if event.staff_id is not None:
         return event.actor
-    if (program := DETECTOR.get(event.actor) or PROGRAM.get(event.actor)) is not None:
+    if (program := PROGRAM.get(event.actor) or DETECTOR.get(event.actor)) is not None:
         return language.gettext(program)
     if event.actor != card.device_name or card.device_kind is None:
         return event.actor
@@ -43,8 +44,10 @@ def author(event: AlarmEvent, card: Card, language: Language) -> str:
 def done(event: AlarmEvent, language: Language) -> str:
     """What was done. Nobody is said to have been told: escalation raises a level, and no more."""
     detail = event.detail
-    if event.step is AlarmStep.ESCALATED and detail.get("told") in set(StaffRole):
-        role = language.word(ROLE, StaffRole(detail["told"]))
+    # `told` is what earlier versions called the role, although they told nobody either.
+    named = detail.get("role", detail.get("told"))
+    if event.step is AlarmStep.ESCALATED and named in set(StaffRole):
+        role = language.word(ROLE, StaffRole(named))
         return language.gettext(N_("escalated to: %(role)s")) % {"role": role}
     if event.step is AlarmStep.CONDITION_ENDED and not detail.get("by_device", True):
         return language.gettext(N_("shows that the cause has ended"))

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from alarms import lifecycle
-from alarms.lifecycle import NOTE_LENGTH_MAX, legal_steps
+from alarms import incident
+from alarms.incident import NOTE_LENGTH_MAX, Step
+from alarms.lifecycle import legal_steps
 from alarms.model import AlarmStep
 from dashboard import cards
 from dashboard.context import session_of
-from dashboard.params import AlarmId, SiteChoice
+from dashboard.params import AlarmId, PressKey, SiteChoice
 from identity.sessions import actor_of
 
 router = APIRouter(prefix="/api/alarms")
@@ -34,17 +35,22 @@ def alarm_list(request: Request, site: SiteChoice = None) -> Response:
 
 
 @router.post("/{alarm_id}/steps/{step}")
-def take_step(request: Request, alarm_id: AlarmId, step: AlarmStep, words: Words) -> Response:
-    """Take a step in the name of who is signed in; the alarm as it then stands."""
+def take_step(
+    request: Request, alarm_id: AlarmId, step: AlarmStep, words: Words, key: PressKey = None
+) -> Response:
+    """Take a step in the name of who is signed in; the alarm as it then stands.
+
+    With the same `Idempotency-Key` it is taken once, however often it is sent.
+    """
     with session_of(request) as session:
-        lifecycle.take_step(
-            session.connection,
-            alarm_id,
-            step,
-            actor_of(session.staff),
+        taken = Step(
+            step=step,
+            actor=actor_of(session.staff),
             note=words.note,
             family_notice=words.family_notice,
+            key=key,
         )
+        incident.take(session.connection, alarm_id, taken)
         card = cards.of_alarm(session.connection, alarm_id)
     return _json(_card(card))
 

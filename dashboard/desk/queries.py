@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from care.model import SelfCareLevel
 from dashboard import readings
@@ -11,7 +12,6 @@ from dashboard.residents import age_years
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
-from protocol.model import AlarmKind
 
 _sql = queries("dashboard.desk", "queries.sql")
 

@@ -16,9 +16,9 @@ WHERE %(site_id)s::integer IS NULL OR site_id = %(site_id)s;
 -- For the bell that every page carries.
 SELECT count(*) FILTER (WHERE state = 'open' AND priority = 'high') AS urgent,
     count(*) FILTER (WHERE state = 'open') AS open,
-    count(*) FILTER (WHERE state IN ('open', 'acknowledged', 'arrived')) AS active
+    count(*) FILTER (WHERE care.is_active(state)) AS active
 FROM care.alarm
-WHERE state IN ('open', 'acknowledged', 'arrived')
+WHERE care.is_active(state)
   AND (%(site_id)s::integer IS NULL OR site_id = %(site_id)s);
 
 -- name: ended_since
@@ -53,7 +53,7 @@ LEFT JOIN care.room ON room.id = bed.room_id
 LEFT JOIN scoped.resident_state AS state ON state.resident_id = resident.id
 LEFT JOIN LATERAL (
     SELECT id, priority, kind FROM care.alarm
-    WHERE alarm.resident_id = resident.id AND alarm.state IN ('open', 'acknowledged', 'arrived')
+    WHERE alarm.resident_id = resident.id AND care.is_active(alarm.state)
     ORDER BY priority DESC, opened_at LIMIT 1
 ) AS worst ON true
 WHERE resident.left_on IS NULL AND (%(site_id)s::integer IS NULL OR resident.site_id = %(site_id)s)

@@ -138,6 +138,7 @@ def _page(
         changes=policy.changes(session.connection),
         changes_max=policy.CHANGES_MAX,
         known=LIMITS,
+        first_problem=next((name for name in LIMITS if name in problems), None),
         told=told,
     )
 

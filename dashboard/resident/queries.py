@@ -2,13 +2,17 @@
 
 from datetime import UTC, datetime
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from dashboard import readings
 from dashboard.readings import Reading
 from database.connections import Connection
 from database.queries import queries
 from database.record import Record
-from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.model import (
+    DeviceKind,
+    PowerSource,
+)
 
 _sql = queries("dashboard.resident", "queries.sql")
 

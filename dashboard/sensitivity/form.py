@@ -12,7 +12,6 @@ from alarms.detector_settings import (
     USUAL,
     Part,
     Problem,
-    Rule,
     Setting,
     Values,
     Wish,
@@ -20,6 +19,7 @@ from alarms.detector_settings import (
     offered,
     problems_of,
 )
+from alarms.rules import Rule
 from dashboard.detectors import Row, State
 from database.errors import InvalidError
 

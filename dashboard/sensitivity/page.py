@@ -9,7 +9,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from alarms import detector_settings
-from alarms.detector_settings import Part, Problem, Watch, WishError, rules_of
+from alarms.detector_settings import Part, Problem, WishError, rules_of
+from alarms.rules import Watch
 from care.policy import effective
 from dashboard import detectors, residents
 from dashboard.context import Session, session_of
@@ -50,7 +51,7 @@ def watch_page(request: Request, resident_id: ResidentId) -> Response:
             known=set(Watch),
             figures=msgspec.structs.asdict(policy),
             # What a factor once came to is not known: the county may have changed the figure since.
-            rules={watch: rule._replace(limit_s=None) for watch, rule in rules.items()},
+            rules={watch: msgspec.structs.replace(rule, limit_s=None) for watch, rule in rules.items()},
             through_of=detector_settings.off_through,
             now=now,
         )

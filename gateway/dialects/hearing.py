@@ -12,10 +12,10 @@ from gateway.dialects.words import SIGN_WORDS, TURNS, NotUnderstoodError, Turn, 
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
@@ -223,14 +223,14 @@ class Hearing:
         """Whether `value` means that what is said is on; NotUnderstoodError where it means neither."""
         turn = TURNS[says]
         found: bool | None
-        if turn.on is AlarmKind.FALL and isinstance(value, str) and word(value) in SUSPICIONS:
+        if turn.on is SignalKind.FALL and isinstance(value, str) and word(value) in SUSPICIONS:
             if not self._suspicions:
                 raise NotUnderstoodError("a suspected fall, not confirmed by the device")
             return True
         if coded and on is None and off is None and number(value) is not None and not isinstance(value, bool):
             raise NotUnderstoodError(f"{says} is a code that nobody has explained")
         found = state(turn, value, on=on, off=off, inverted=inverted)
-        counts = counts or (turn.momentary and not isinstance(turn.on, AlarmKind))
+        counts = counts or (turn.momentary and not isinstance(turn.on, SignalKind))
         if found is None and counts and on is None and off is None:
             found = counted(value)
         if found is None:
@@ -255,7 +255,7 @@ class Hearing:
 
     def _turn(self, turn: Turn, name: str, on: bool, *, silently: bool) -> None:
         before = self.turned.get(name, self._last.get(name))
-        alarm = isinstance(turn.on, AlarmKind)
+        alarm = isinstance(turn.on, SignalKind)
         if before is on or (self._retained and on and alarm):
             return
         self.turned[name] = on
@@ -271,7 +271,7 @@ class Hearing:
         elif before and turn.off is not None:
             self._tell(turn.off)
 
-    def _others(self, lasts: ActivityEvent | AlarmKind, name: str, here: bool) -> list[str]:
+    def _others(self, lasts: ActivityEvent | SignalKind, name: str, here: bool) -> list[str]:
         """The other mappings by which it lasts as well; `name` is added to them, or taken from them."""
         place = f"by {lasts}"
         listed = self.turned.get(place, self._last.get(place))
@@ -288,11 +288,11 @@ class Hearing:
             self.turned[place] = now
         return others
 
-    def _tell(self, what: ActivityEvent | AlarmKind, state: SignalState = SignalState.RAISED) -> None:
+    def _tell(self, what: ActivityEvent | SignalKind, state: SignalState = SignalState.RAISED) -> None:
         if (what, state) in self._told:
             return
         self._told.add((what, state))
-        if isinstance(what, AlarmKind):
+        if isinstance(what, SignalKind):
             self._messages.append(
                 AlarmSignal(ts_ms=self._ts_ms, kind=what, state=state, signal_id=self._signal_id)
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gateway.dialects.words import TURNS, Turn, lasting, spelled
-from protocol.model import ActivityEvent, AlarmKind
+from protocol.model import ActivityEvent, SignalKind
 
 
 def number(value: Any) -> float | None:
@@ -63,7 +63,7 @@ _IN_BED_PLAINLY = spelled(
 )
 _BED = ActivityEvent.IN_BED
 _DOOR = ActivityEvent.DOOR_OPEN
-_STATE_WORDS: dict[ActivityEvent | AlarmKind, tuple[frozenset[str], frozenset[str]]] = {
+_STATE_WORDS: dict[ActivityEvent | SignalKind, tuple[frozenset[str], frozenset[str]]] = {
     ActivityEvent.PRESENCE: (_THERE | _MOVING | _STILL | _FALLEN | {"low_posture"}, _NOBODY),
     ActivityEvent.MOTION: (_MOVING, _STILL | _NOBODY | _THERE),
     _BED: (
@@ -80,39 +80,42 @@ _STATE_WORDS: dict[ActivityEvent | AlarmKind, tuple[frozenset[str], frozenset[st
         spelled("open opened opening ajar tilted 开 打开 开门 已打开"),
         spelled("close closed closing shut 关 关闭 关门 已关闭"),
     ),
-    AlarmKind.SOS: (_CRIES, spelled("no_sos")),
-    AlarmKind.FALL: (
+    SignalKind.SOS: (_CRIES, spelled("no_sos")),
+    SignalKind.FALL: (
         _FALLEN,
         _NOT_FALLEN | _THERE | _MOVING | _STILL | _NOBODY | _IN_BED_PLAINLY | {"low_posture"},
     ),
-    AlarmKind.SMOKE: (
+    SignalKind.SMOKE: (
         spelled("smoke fire smoke_detected smoke_alarm 烟雾 火警 火灾 烟雾报警"),
         spelled("no_smoke"),
     ),
-    AlarmKind.GAS: (
+    SignalKind.GAS: (
         spelled("gas leak leakage gas_leak gas_detected gas_alarm co_alarm high 泄漏 燃气泄漏"),
         spelled("no_gas no_leak"),
     ),
-    AlarmKind.WATER: (
+    SignalKind.WATER: (
         spelled(
             "wet leak leaking leakage flood flooded water water_leak water_detected water_leakage_yes "
             "leak_detected 漏水 浸水 水浸"
         ),
         spelled("dry no_leak no_leakage no_water water_leakage_no"),
     ),
-    AlarmKind.LOW_BATTERY: (
+    SignalKind.LOW_BATTERY: (
         spelled("low critical empty very_low battery_low low_battery replace 低 低电 低电量 欠压"),
         spelled("high middle medium mid full good charged charging usb 高 中 满"),
     ),
-    AlarmKind.TAMPER: (
+    SignalKind.TAMPER: (
         spelled("tamper tampered removed 被拆 拆除"),
         spelled("mounted installed secure 已安装"),
     ),
-    AlarmKind.FAULT: (
+    SignalKind.FAULT: (
         spelled("fault faulty error failure failed 故障 异常"),
         spelled("no_fault healthy good 健康"),
     ),
-    AlarmKind.BED_EXIT: (spelled("bed_exit out_of_bed off_bed left_bed 离床"), spelled("in_bed on_bed 在床")),
+    SignalKind.BED_EXIT: (
+        spelled("bed_exit out_of_bed off_bed left_bed 离床"),
+        spelled("in_bed on_bed 在床"),
+    ),
 }
 """Words for the state itself, by what lasts: those that mean it does, and those that mean it does not."""
 

@@ -6,7 +6,7 @@ They are those of a proposal's `says`, and of the settings file.
 from typing import NamedTuple
 
 from gateway.errors import GatewayError
-from protocol.model import ActivityEvent, AlarmKind
+from protocol.model import ActivityEvent, SignalKind
 from protocol.signs import SIGNS
 
 
@@ -22,7 +22,7 @@ class Turn(NamedTuple):
         momentary: There is no state, and each `on` is news: a press, not a switch.
     """
 
-    on: ActivityEvent | AlarmKind
+    on: ActivityEvent | SignalKind
     off: ActivityEvent | None = None
     momentary: bool = False
 
@@ -45,21 +45,6 @@ class Meaning(NamedTuple):
     coded: bool = False
 
 
-DEVICE_ALARMS = (
-    AlarmKind.SOS,
-    AlarmKind.FALL,
-    AlarmKind.SMOKE,
-    AlarmKind.GAS,
-    AlarmKind.WATER,
-    AlarmKind.BED_EXIT,
-    AlarmKind.WANDERING,
-    AlarmKind.WEAK_BREATHING,
-    AlarmKind.TAMPER,
-    AlarmKind.LOW_BATTERY,
-    AlarmKind.FAULT,
-)
-"""What a device can raise; the other kinds are analytics' own."""
-
 OPPOSITES = (
     (ActivityEvent.PRESENCE, ActivityEvent.ABSENCE),
     (ActivityEvent.IN_BED, ActivityEvent.OUT_OF_BED),
@@ -80,7 +65,7 @@ TURNS: dict[str, Turn] = {
             ActivityEvent.ROUND,
         )
     },
-    **{f"alarm.{kind}": Turn(kind, momentary=kind is AlarmKind.SOS) for kind in DEVICE_ALARMS},
+    **{f"alarm.{kind}": Turn(kind, momentary=kind is SignalKind.SOS) for kind in SignalKind},
 }
 """What turns on and off, by our word for `on`.
 
@@ -94,7 +79,7 @@ OUR_WORDS = frozenset({*TURNS, *SIGN_WORDS, *STATUS_WORDS})
 """All that a field can be said to say."""
 
 
-def lasting(turn: Turn) -> tuple[ActivityEvent | AlarmKind, bool]:
+def lasting(turn: Turn) -> tuple[ActivityEvent | SignalKind, bool]:
     """What lasts while `turn` is on, or while it is off (False): for absence, presence and False."""
     return next(((on, False) for on, off in OPPOSITES if off is turn.on), (turn.on, True))
 

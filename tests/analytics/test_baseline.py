@@ -5,7 +5,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority
 from analytics.baselines import HistoryBaselines
 from analytics.detectors import Assessment, Subject, SubjectKind
@@ -14,7 +15,7 @@ from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 DAYS = 34
@@ -133,14 +134,16 @@ def test_what_was_an_alarm_is_not_learnt_from(
     ill().plant()
     known = ill()
     subject = known.plant()
-    alarm = raise_alarm(
+    alarm = report(
         world.connection,
-        site_id=world.home.id,
-        kind=AlarmKind.HEALTH_CHANGE,
-        raised_at=NOW - timedelta(days=20),
-        actor=Actor("baseline"),
-        source="detector",
-        resident_id=known.resident_id,
+        Report(
+            site_id=world.home.id,
+            kind=AlarmKind.HEALTH_CHANGE,
+            happened_at=NOW - timedelta(days=20),
+            actor=Actor("baseline"),
+            source=AlarmSource.DETECTOR,
+            resident_id=known.resident_id,
+        ),
     ).alarm
     world.connection.execute(
         "UPDATE care.alarm SET state = 'cleared', ended_at = %s WHERE id = %s",

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.device import Battery, DeviceDrift, DeviceFault
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 DAY_S = 86_400
@@ -98,15 +99,17 @@ def test_a_button_that_fires_by_itself(
     found: bool,
 ) -> None:
     connection = worn.world.connection
-    alarm = raise_alarm(
+    alarm = report(
         connection,
-        site_id=worn.world.home.id,
-        kind=AlarmKind.SOS,
-        raised_at=NOW - timedelta(hours=5),
-        actor=Actor("button"),
-        source="device",
-        resident_id=worn.resident_id,
-        device_id=worn.button,
+        Report(
+            site_id=worn.world.home.id,
+            kind=AlarmKind.SOS,
+            happened_at=NOW - timedelta(hours=5),
+            actor=Actor("button"),
+            source=AlarmSource.DEVICE,
+            resident_id=worn.resident_id,
+            device_id=worn.button,
+        ),
     ).alarm
     for number in range(presses):
         connection.execute(

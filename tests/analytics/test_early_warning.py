@@ -5,13 +5,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.early_warning import EarlyWarning
 from analytics.history import History
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 WELL = {"hr": 72.0, "rr": 16.0, "spo2": 97.0}

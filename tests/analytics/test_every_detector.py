@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alarms.lifecycle import PRIORITY_OF, raise_alarm
-from analytics.detectors import Assessment, Detector
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import KIND_FOUND_BY, AlarmKind, AlarmPriority, AlarmSource
+from alarms.model import AlarmStep
+from analytics.detectors import Assessment, Detector, Finding, Subject, SubjectKind
 from analytics.history import History
-from analytics.judge import Amend, Clear, Ease, decide
+from analytics.judge import Amend, Over, decide
 from analytics.rounds import CADENCES, Rounds, carry_out, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from care.model import RoomKind, SiteKind
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 from tests.analytics.conftest import NOW, World
 from tests.analytics.walkers import Walker, calm_homes
@@ -108,15 +110,17 @@ class Misfortune:
         radar = self.world.device(site, DeviceKind.FALL_RADAR, room_id=room_id, **near)
         # In the bathroom for five hours: that is found as well.
         self.world.activity(radar, self.ago(300), ActivityEvent.PRESENCE, room_id=room_id)
-        raise_alarm(
+        report(
             self.world.connection,
-            site_id=site.id,
-            kind=AlarmKind.FALL,
-            raised_at=MIDNIGHT - timedelta(minutes=5),
-            actor=Actor("radar"),
-            source="device",
-            resident_id=resident_id,
-            device_id=radar,
+            Report(
+                site_id=site.id,
+                kind=AlarmKind.FALL,
+                happened_at=MIDNIGHT - timedelta(minutes=5),
+                actor=Actor("radar"),
+                source=AlarmSource.DEVICE,
+                resident_id=resident_id,
+                device_id=radar,
+            ),
         )
 
     def _devices(self) -> None:
@@ -167,7 +171,7 @@ def test_names_are_one_each_and_every_kind_has_a_policy(settings: AnalyticsSetti
     assert set(CADENCES) <= set(NAMES)
     for detector in detectors_of(settings):
         assert detector.kind in handling_of(settings)
-        assert detector.kind in PRIORITY_OF
+        assert KIND_FOUND_BY[detector.name] is detector.kind
 
 
 def test_nothing_is_found_in_an_empty_county(score: Score) -> None:
@@ -376,9 +380,31 @@ def test_the_cause_of_an_urgent_alarm_is_told_to_be_over(
 
 
 def test_what_is_too_late_changes_nothing(world: World, service: Connection) -> None:
+    resident_id = world.resident(world.home)
+    subject = Subject(SubjectKind.RESIDENT, resident_id)
+    found = Finding(
+        subject=subject,
+        site_id=world.home.id,
+        kind=AlarmKind.FALL,
+        priority=AlarmPriority.HIGH,
+        since=NOW,
+        evidence={"sentence": {"en": "x"}},
+        grade="likely",
+    )
+    told = Report(
+        site_id=world.home.id,
+        kind=AlarmKind.FALL,
+        happened_at=NOW,
+        actor=Actor("radar"),
+        source=AlarmSource.DEVICE,
+        resident_id=resident_id,
+    )
+    alarm_id = report(service, told).alarm.id
+    take(service, alarm_id, Step(step=AlarmStep.CANCELLED, actor=Actor("王芳"), note="误触"))
+    before = timeline(service, alarm_id)
     for proposal in (
-        Ease(detector="x", alarm_id=1, fine_since=NOW),
-        Clear(detector="x", alarm_id=1, fine_since=NOW),
+        Over(detector="x", alarm_id=alarm_id, fine_since=NOW),
+        Amend(detector="x", alarm_id=alarm_id, finding=found),
     ):
         assert carry_out(service, proposal) == "too_late"
-    assert Amend.__doc__ is not None
+    assert timeline(service, alarm_id) == before

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from alarms.lifecycle import raise_alarm, take_step, timeline
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmStep
 from analytics.detectors.fall import Fall
 from analytics.history import History
@@ -13,7 +14,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import RoomKind
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 
@@ -28,15 +29,17 @@ class Fallen:
         self.radar = world.device(world.household, DeviceKind.FALL_RADAR, room_id=self.bathroom)
         self.motion = world.device(world.household, DeviceKind.MOTION, room_id=self.hall)
         self.door = world.device(world.household, DeviceKind.DOOR_CONTACT, room_id=self.hall)
-        self.alarm_id = raise_alarm(
+        self.alarm_id = report(
             world.connection,
-            site_id=world.household.id,
-            kind=AlarmKind.FALL,
-            raised_at=NOW - timedelta(seconds=age_s),
-            actor=Actor("radar"),
-            source="device",
-            room_id=self.bathroom,
-            device_id=self.radar,
+            Report(
+                site_id=world.household.id,
+                kind=AlarmKind.FALL,
+                happened_at=NOW - timedelta(seconds=age_s),
+                actor=Actor("radar"),
+                source=AlarmSource.DEVICE,
+                room_id=self.bathroom,
+                device_id=self.radar,
+            ),
         ).alarm.id
 
 
@@ -111,5 +114,5 @@ def test_once_somebody_is_there_nothing_is_weighed(
     fallen = Fallen(world)
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED):
         with service.transaction():
-            take_step(service, fallen.alarm_id, step, Actor("王芳"))
+            take(service, fallen.alarm_id, Step(step=step, actor=Actor("王芳")))
     assert grades(service, settings) == []

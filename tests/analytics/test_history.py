@@ -6,12 +6,13 @@ import pandas as pd
 import pytest
 from psycopg import sql
 
+from alarms.kinds import AlarmKind
 from analytics import columns
 from analytics.columns import INTEGER, REAL, TIME
 from analytics.errors import FetchError
 from analytics.history import History, record_pulse
 from database.connections import Connection
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.analytics.conftest import NOW, World
 
 SHAPE = {"at": TIME, "n": INTEGER, "x": REAL}

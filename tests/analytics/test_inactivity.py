@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from alarms import lifecycle
+from alarms.incident import Report, Step, report, take
+from alarms.kinds import AlarmSource
 from alarms.model import AlarmPriority, AlarmStep
 from analytics.baselines import HistoryBaselines
 from analytics.detectors import Assessment, Subject, SubjectKind
@@ -332,23 +333,31 @@ def test_whom_staff_have_gone_to_see_is_asked_for_again_only_after_another_silen
     detector = Inactivity(settings, HistoryBaselines(settings))
     (first,) = detector.score(History(service, NOW)).findings
     with owner.transaction():
-        raised = lifecycle.raise_alarm(
+        raised = report(
             owner,
-            site_id=first.site_id,
-            kind=first.kind,
-            raised_at=first.since,
-            actor=Actor("inactivity"),
-            source="detector",
-            resident_id=home.resident_id,
-            detector="inactivity",
-            evidence=first.evidence,
-            known_at=NOW,
+            Report(
+                site_id=first.site_id,
+                kind=first.kind,
+                happened_at=first.since,
+                actor=Actor("inactivity"),
+                source=AlarmSource.DETECTOR,
+                resident_id=home.resident_id,
+                detector="inactivity",
+                evidence=first.evidence,
+                known_at=NOW,
+            ),
         )
     carer = Actor("wang")
-    lifecycle.take_step(owner, raised.alarm.id, AlarmStep.ACKNOWLEDGED, carer, at=NOW + timedelta(minutes=2))
+    take(
+        owner,
+        raised.alarm.id,
+        Step(step=AlarmStep.ACKNOWLEDGED, actor=carer, done_at=NOW + timedelta(minutes=2)),
+    )
     later = detector.score(History(service, NOW + timedelta(minutes=3)))
     assert len(later.findings) == 1, "to acknowledge is not to go"
-    lifecycle.take_step(owner, raised.alarm.id, AlarmStep.ARRIVED, carer, at=NOW + timedelta(minutes=10))
+    take(
+        owner, raised.alarm.id, Step(step=AlarmStep.ARRIVED, actor=carer, done_at=NOW + timedelta(minutes=10))
+    )
     later = detector.score(History(service, NOW + timedelta(minutes=11)))
     assert (later.findings, later.fine) == ((), {}), "that somebody is there does not end the alarm"
 
@@ -377,16 +386,20 @@ def test_of_whom_nothing_is_seen_for_days_though_staff_came_absence_tells(
     detector = Inactivity(settings, HistoryBaselines(settings))
     (first,) = detector.score(History(service, NOW)).findings
     with owner.transaction():
-        raised = lifecycle.raise_alarm(
+        raised = report(
             owner,
-            site_id=first.site_id,
-            kind=first.kind,
-            raised_at=first.since,
-            actor=Actor("inactivity"),
-            source="detector",
-            resident_id=home.resident_id,
-            known_at=NOW - timedelta(hours=13),
+            Report(
+                site_id=first.site_id,
+                kind=first.kind,
+                happened_at=first.since,
+                actor=Actor("inactivity"),
+                source=AlarmSource.DETECTOR,
+                resident_id=home.resident_id,
+                known_at=NOW - timedelta(hours=13),
+            ),
         )
     for step, hours in ((AlarmStep.ACKNOWLEDGED, 13), (AlarmStep.ARRIVED, 12)):
-        lifecycle.take_step(owner, raised.alarm.id, step, Actor("wang"), at=NOW - timedelta(hours=hours))
+        take(
+            owner, raised.alarm.id, Step(step=step, actor=Actor("wang"), done_at=NOW - timedelta(hours=hours))
+        )
     assert len(detector.score(History(service, NOW)).findings) == expected

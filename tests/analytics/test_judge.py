@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
-from analytics.judge import Amend, Clear, Ease, Handling, Raise, decide
-from protocol.model import AlarmKind
+from analytics.judge import Amend, Handling, Over, Raise, decide
 
 NOW = datetime(2025, 3, 3, 6, 0, tzinfo=UTC)
 MOTHER = Subject(SubjectKind.RESIDENT, 7)
@@ -78,9 +78,9 @@ def raises(assessment: Assessment, *rows: dict[str, Any]) -> bool:
     return any(isinstance(proposal, Raise) for proposal in proposals)
 
 
-def clears(assessment: Assessment, *rows: dict[str, Any]) -> bool:
+def ends(assessment: Assessment, *rows: dict[str, Any]) -> bool:
     proposals = decide(assessment, standing(*rows), HANDLING, NOW)
-    return any(isinstance(proposal, Clear) for proposal in proposals)
+    return any(isinstance(proposal, Over) for proposal in proposals)
 
 
 def test_a_finding_becomes_an_alarm() -> None:
@@ -132,31 +132,20 @@ def test_alarms_of_others_do_not_matter() -> None:
         (alarm(AlarmState.OPEN), 120, True),
         (alarm(AlarmState.OPEN), 119, False),
         (alarm(AlarmState.ACKNOWLEDGED), 120, True),
-        (alarm(AlarmState.ARRIVED), 120, False),
-        (alarm(AlarmState.OPEN, AlarmPriority.HIGH), 120, False),
+        (alarm(AlarmState.ARRIVED), 120, True),
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH), 120, True),
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH, over_s=60), 120, False),
+        (alarm(AlarmState.OPEN, AlarmPriority.HIGH, detector="another"), 120, False),
         (alarm(AlarmState.OPEN, detector=None), 120, False),
         (alarm(AlarmState.OPEN, detector="another"), 120, False),
         (alarm(AlarmState.OPEN), None, False),
         (alarm(AlarmState.CLEARED, ended_s=5), 120, False),
     ],
 )
-def test_clearing(row: dict[str, Any], fine_since_s: float | None, expected: bool) -> None:
-    assert clears(seen(fine_since_s=fine_since_s), row) == expected
-
-
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (alarm(AlarmState.OPEN, AlarmPriority.HIGH), True),
-        (alarm(AlarmState.ARRIVED), True),
-        (alarm(AlarmState.OPEN, AlarmPriority.HIGH, over_s=60), False),
-        (alarm(AlarmState.OPEN, AlarmPriority.HIGH, detector="another"), False),
-        (alarm(AlarmState.OPEN), False),
-    ],
-)
-def test_what_only_people_may_end_is_told_that_it_is_over(row: dict[str, Any], expected: bool) -> None:
-    proposals = decide(seen(fine_since_s=120), standing(row), HANDLING, NOW)
-    assert any(isinstance(proposal, Ease) for proposal in proposals) == expected
+def test_an_alarm_is_told_once_that_its_cause_is_over(
+    row: dict[str, Any], fine_since_s: float | None, expected: bool
+) -> None:
+    assert ends(seen(fine_since_s=fine_since_s), row) == expected
 
 
 def test_what_was_over_and_comes_back_is_raised_again_after_the_silence() -> None:

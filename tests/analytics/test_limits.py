@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.lifecycle import raise_alarm, take_step
+from alarms.incident import Report, Step, report, take
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority, AlarmStep
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.limits import OutOfLimits, by_sign, judged, limits_of
@@ -20,7 +21,7 @@ from analytics.rounds import Rounds, detectors_of, handling_of
 from analytics.settings import AnalyticsSettings
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 WELL = {"sbp": 132.0, "dbp": 78.0, "hr": 72.0}
@@ -261,16 +262,18 @@ class TestWhatTheEarlyWarningCalls:
         told: bool,
     ) -> None:
         connection = person.world.connection
-        alarm = raise_alarm(
+        alarm = report(
             connection,
-            site_id=person.world.home.id,
-            kind=AlarmKind.VITALS,
-            raised_at=NOW - timedelta(hours=raised_h),
-            actor=Actor("early_warning"),
-            source="detector",
-            resident_id=person.resident_id,
-            detector="early_warning",
-            known_at=NOW - timedelta(hours=raised_h),
+            Report(
+                site_id=person.world.home.id,
+                kind=AlarmKind.VITALS,
+                happened_at=NOW - timedelta(hours=raised_h),
+                actor=Actor("early_warning"),
+                source=AlarmSource.DETECTOR,
+                resident_id=person.resident_id,
+                detector="early_warning",
+                known_at=NOW - timedelta(hours=raised_h),
+            ),
         ).alarm
         if resolved_h is not None:
             connection.execute(
@@ -338,13 +341,10 @@ def test_what_was_dealt_with_is_quiet_unless_worse(day: Day) -> None:
     row = day.service.execute("SELECT id FROM care.alarm").fetchone()
     assert row is not None
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.RESOLVED):
-        take_step(
+        take(
             day.service,
             row["id"],
-            step,
-            Actor("nurse"),
-            note="医生知道",
-            at=NOW + timedelta(minutes=15),
+            Step(step=step, actor=Actor("nurse"), note="医生知道", done_at=NOW + timedelta(minutes=15)),
         )
     assert day.at(20) == [("out_of_limits", "low", "resolved")]
     assert day.at(30, **HIGH) == [("out_of_limits", "low", "resolved")]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority
 from analytics.detectors import Assessment, Subject, SubjectKind
 from analytics.detectors.offline import Offline
@@ -11,7 +12,7 @@ from analytics.settings import AnalyticsSettings
 from care.model import SiteKind
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 
 MAINS_S = 600
@@ -97,15 +98,17 @@ def test_a_retired_device_is_not_missed_and_its_alarm_may_end(
     forgotten, alarmed = (
         listened.device(listened.home, DeviceKind.SMART_MATTRESS, seen_s=DAY_S) for _ in range(2)
     )
-    raise_alarm(
+    report(
         listened.connection,
-        site_id=listened.home.id,
-        kind=AlarmKind.DEVICE_OFFLINE,
-        raised_at=NOW,
-        actor=Actor("offline"),
-        source="detector",
-        detector="offline",
-        device_id=alarmed,
+        Report(
+            site_id=listened.home.id,
+            kind=AlarmKind.DEVICE_OFFLINE,
+            happened_at=NOW,
+            actor=Actor("offline"),
+            source=AlarmSource.DETECTOR,
+            detector="offline",
+            device_id=alarmed,
+        ),
     )
     listened.connection.execute(
         "UPDATE care.device SET retired_at = %s WHERE kind = 'smart_mattress'", (NOW,)
@@ -169,13 +172,15 @@ def test_after_an_outage_of_the_site_its_devices_get_their_time_again(
     listened: World, service: Connection, settings: AnalyticsSettings
 ) -> None:
     gateway, *others = fill_home(listened, 3 * 3600)
-    raise_alarm(
+    report(
         listened.connection,
-        site_id=listened.home.id,
-        kind=AlarmKind.DEVICE_OFFLINE,
-        raised_at=NOW.replace(hour=3),
-        actor=Actor("offline"),
-        source="detector",
+        Report(
+            site_id=listened.home.id,
+            kind=AlarmKind.DEVICE_OFFLINE,
+            happened_at=NOW.replace(hour=3),
+            actor=Actor("offline"),
+            source=AlarmSource.DETECTOR,
+        ),
     )
 
     def ended(age_s: int) -> None:

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from alarms.lifecycle import take_step
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmStep
 from analytics.detectors import Assessment, Detector, Subject, SubjectKind
 from analytics.detectors.offline import Offline
@@ -23,7 +24,7 @@ from database.connections import Connection, connect
 from database.leases import DutyLock
 from identity.model import Actor
 from protocol.environment import SettingsError
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.analytics.conftest import NOW, World
 from tests.servers import Database
 
@@ -173,7 +174,7 @@ def test_after_an_alarm_was_dealt_with_there_is_silence(
     row = service.execute("SELECT id FROM care.alarm WHERE kind = 'vitals'").fetchone()
     assert row is not None
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(service, row["id"], step, Actor("王护理"))
+        take(service, row["id"], Step(step=step, actor=Actor("王护理")))
 
     def resolved(age: timedelta) -> None:
         owner.execute("UPDATE care.alarm SET resolved_at = %s WHERE id = %s", (NOW - age, row["id"]))

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.ensemble import IsolationForest
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from analytics import baselines, behaviour, comparison, features, learnt, training, versions
 from analytics.baselines import HistoryBaselines, VitalBaseline
 from analytics.comparison import Tally, Verdict
@@ -29,7 +30,6 @@ from analytics.settings import AnalyticsSettings
 from analytics.training import Candidate, Rivals
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind
 from tests.analytics.conftest import NOW, World
 from tests.analytics.county import MIDNIGHT, LivedCounty
 
@@ -65,15 +65,17 @@ def assert_same_baseline(one: VitalBaseline, other: VitalBaseline) -> None:
 def test_the_night_learns_what_the_day_would(
     county: LivedCounty, service: Connection, settings: AnalyticsSettings
 ) -> None:
-    raise_alarm(
+    report(
         county.world.connection,
-        site_id=county.world.household.id,
-        kind=AlarmKind.VITALS,
-        raised_at=NOW - timedelta(days=9),
-        actor=Actor("early_warning"),
-        source="detector",
-        resident_id=county.residents[0],
-        detector="early_warning",
+        Report(
+            site_id=county.world.household.id,
+            kind=AlarmKind.VITALS,
+            happened_at=NOW - timedelta(days=9),
+            actor=Actor("early_warning"),
+            source=AlarmSource.DETECTOR,
+            resident_id=county.residents[0],
+            detector="early_warning",
+        ),
     )
     by_day, history = HistoryBaselines(settings), History(service, NOW)
     (part,) = history.slices()

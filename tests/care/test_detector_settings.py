@@ -16,13 +16,13 @@ from alarms.detector_settings import (
     Part,
     Problem,
     Values,
-    Watch,
     Wish,
     WishError,
     problems_of,
     rules_of,
     span_of,
 )
+from alarms.rules import Watch
 from care.policy import Policy
 from database.connections import Connection, connect
 from database.errors import ConflictError, NotFoundError

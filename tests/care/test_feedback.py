@@ -12,14 +12,15 @@ from scipy.stats import binomtest
 
 from alarms import feedback
 from alarms.errors import UnfinishedError
-from alarms.feedback import Reason, Verdict, reasons
-from alarms.lifecycle import raise_alarm, take_step
+from alarms.feedback import Verdict, reasons
+from alarms.incident import Report, Step, report, take
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import Alarm, AlarmState, AlarmStep
+from alarms.reasons import Reason
 from database.connections import Connection, connect
 from database.errors import InvalidError, NotFoundError
 from identity.model import Actor
 from identity.sessions import actor_of, scope_of, sign_in
-from protocol.model import AlarmKind
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -44,23 +45,26 @@ def done(owner: Connection, county: County) -> RaiseDone:
         days_ago: float = 0,
         **subject: Any,
     ) -> Alarm:
-        alarm = raise_alarm(
-            owner,
+        told = Report(
             kind=kind,
-            raised_at=datetime.now(UTC),
+            happened_at=datetime.now(UTC),
             actor=Actor(detector or "device"),
-            source="detector" if detector else "device",
+            source=AlarmSource.DETECTOR if detector else AlarmSource.DEVICE,
             detector=detector,
             **{"site_id": county.home.id, "resident_id": county.mother.id, **subject},
-        ).alarm
+        )
+        alarm = report(owner, told).alarm
         ways = {
             AlarmState.RESOLVED: (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.RESOLVED),
             AlarmState.ARRIVED: (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED),
             AlarmState.CANCELLED: (AlarmStep.CANCELLED,),
-            AlarmState.CLEARED: (AlarmStep.CLEARED,),
+            AlarmState.CLEARED: (AlarmStep.CONDITION_ENDED,),
         }
         for step in ways[state]:
-            alarm = take_step(owner, alarm.id, step, actor_of(county.caregiver), note="x")
+            over = step is AlarmStep.CONDITION_ENDED
+            actor = Actor("early_warning") if over else actor_of(county.caregiver)
+            taken = Step(step=step, actor=actor, note="x", happened_at=datetime.now(UTC) if over else None)
+            alarm = take(owner, alarm.id, taken).alarm
         owner.execute(
             "UPDATE care.alarm SET opened_at = opened_at - %s WHERE id = %s",
             (timedelta(days=days_ago), alarm.id),
@@ -263,7 +267,7 @@ def counted(
 ) -> feedback.Precision:
     return feedback.Precision(
         days=days,
-        source="detector",
+        source=AlarmSource.DETECTOR,
         detector="early_warning",
         kind=AlarmKind.VITALS,
         raised=confirmed + refuted + unsure + silent,

@@ -1,4 +1,4 @@
-"""The watch on the real database: ladders, times planted in the past, kill and restart."""
+"""Escalation on the real database: ladders, times planted in the past, kill and restart."""
 
 import subprocess
 import sys
@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from alarms.escalation import Escalation, ladders
-from alarms.lifecycle import raise_alarm, take_step, timeline
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority, AlarmStep
 from alarms.settings import EscalationSettings
 from care.model import Site, SiteKind
@@ -18,7 +19,6 @@ from database import leases
 from database.connections import Connection, connect
 from database.leases import Duty, DutyLock
 from identity.model import Actor
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.servers import Database
 
@@ -41,7 +41,7 @@ def settings(database: Database) -> EscalationSettings:
 
 
 @pytest.fixture
-def watch(settings: EscalationSettings) -> Escalation:
+def escalation(settings: EscalationSettings) -> Escalation:
     return Escalation(settings)
 
 
@@ -56,14 +56,16 @@ def open_alarm(
     """An alarm of the whole site, opened `age_s` ago."""
     row = owner.execute("SELECT now() AS now").fetchone()
     assert row is not None
-    alarm = raise_alarm(
+    alarm = report(
         owner,
-        site_id=site.id,
-        kind=kind,
-        raised_at=row["now"] - timedelta(seconds=age_s),
-        actor=Actor("test"),
-        source="staff",
-        priority=priority,
+        Report(
+            site_id=site.id,
+            kind=kind,
+            happened_at=row["now"] - timedelta(seconds=age_s),
+            actor=Actor("test"),
+            source=AlarmSource.STAFF,
+            priority=priority,
+        ),
     ).alarm
     owner.execute(
         "UPDATE care.alarm SET opened_at = now() - make_interval(secs => %s) WHERE id = %s", (age_s, alarm.id)
@@ -71,18 +73,18 @@ def open_alarm(
     return alarm.id
 
 
-def told(connection: Connection, alarm_id: int) -> list[str]:
+def named(connection: Connection, alarm_id: int) -> list[str]:
     lines = timeline(connection, alarm_id)
-    return [str(line.detail["told"]) for line in lines if line.step is AlarmStep.ESCALATED]
+    return [str(line.detail["role"]) for line in lines if line.step is AlarmStep.ESCALATED]
 
 
 @pytest.mark.parametrize("which", ["home", "household"])
 @pytest.mark.parametrize("priority", [AlarmPriority.HIGH, AlarmPriority.MEDIUM])
-def test_each_level_is_told_at_its_time_and_not_before(
+def test_each_level_is_named_at_its_time_and_not_before(
     county: County,
     owner: Connection,
     service: Connection,
-    watch: Escalation,
+    escalation: Escalation,
     which: str,
     priority: AlarmPriority,
 ) -> None:
@@ -96,48 +98,52 @@ def test_each_level_is_told_at_its_time_and_not_before(
                 "UPDATE care.alarm SET opened_at = now() - make_interval(secs => %s) WHERE id = %s",
                 (age_s, alarm_id),
             )
-            watch.keep(service)
+            escalation.keep(service)
             known += [role] if due else []
-            assert told(service, alarm_id) == known
+            assert named(service, alarm_id) == known
 
 
 def test_low_priority_never_escalates(
-    county: County, owner: Connection, service: Connection, watch: Escalation
+    county: County, owner: Connection, service: Connection, escalation: Escalation
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=86_400, priority=AlarmPriority.LOW)
-    watch.keep(service)
-    assert told(service, alarm_id) == []
+    escalation.keep(service)
+    assert named(service, alarm_id) == []
 
 
-def test_after_a_long_absence_every_level_is_told_once_and_in_order(
-    county: County, owner: Connection, service: Connection, watch: Escalation, settings: EscalationSettings
+def test_after_a_long_absence_every_level_is_named_once_and_in_order(
+    county: County,
+    owner: Connection,
+    service: Connection,
+    escalation: Escalation,
+    settings: EscalationSettings,
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=3_600)
-    watch.keep(service)
+    escalation.keep(service)
     Escalation(settings).keep(service)
-    assert told(service, alarm_id) == [role for role, _ in HOME]
+    assert named(service, alarm_id) == [role for role, _ in HOME]
     row = service.execute("SELECT escalation_level FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
     assert row == {"escalation_level": len(HOME)}
 
 
 @pytest.mark.parametrize("step", [AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED])
 def test_who_answers_stops_the_ladder(
-    county: County, owner: Connection, service: Connection, watch: Escalation, step: AlarmStep
+    county: County, owner: Connection, service: Connection, escalation: Escalation, step: AlarmStep
 ) -> None:
     alarm_id = open_alarm(owner, county.home, age_s=100)
-    watch.keep(service)
-    take_step(service, alarm_id, step, Actor("王护理", county.caregiver.id))
+    escalation.keep(service)
+    take(service, alarm_id, Step(step=step, actor=Actor("王护理", county.caregiver.id)))
     owner.execute("UPDATE care.alarm SET opened_at = now() - interval '1 hour' WHERE id = %s", (alarm_id,))
-    watch.keep(service)
-    assert told(service, alarm_id) == ["shift_leader"]
+    escalation.keep(service)
+    assert named(service, alarm_id) == ["shift_leader"]
 
 
 def test_many_at_once_highest_priority_first(
-    county: County, owner: Connection, service: Connection, watch: Escalation
+    county: County, owner: Connection, service: Connection, escalation: Escalation
 ) -> None:
     medium = open_alarm(owner, county.home, age_s=3_600, priority=AlarmPriority.MEDIUM, kind=AlarmKind.WATER)
     high = open_alarm(owner, county.household, age_s=700)
-    watch.keep(service)
+    escalation.keep(service)
     rows = service.execute(
         "SELECT alarm_id FROM care.alarm_event WHERE step = 'escalated' ORDER BY id"
     ).fetchall()
@@ -247,21 +253,21 @@ def test_the_process_escalates_survives_kill_and_stops_on_sigterm(
     alarm_id = open_alarm(owner, county.home, age_s=200)
     first = subprocess.Popen([sys.executable, "-m", "alarms"], env=environment)
     try:
-        wait_until(lambda: told(owner, alarm_id) == ["shift_leader", "home_director"])
+        wait_until(lambda: named(owner, alarm_id) == ["shift_leader", "home_director"])
     finally:
         first.kill()
         first.wait()
     owner.execute("UPDATE care.alarm SET opened_at = now() - interval '700 s' WHERE id = %s", (alarm_id,))
     second = subprocess.Popen([sys.executable, "-m", "alarms"], env=environment)
     try:
-        wait_until(lambda: len(told(owner, alarm_id)) > 2)
+        wait_until(lambda: len(named(owner, alarm_id)) > 2)
         second.terminate()
         assert second.wait(WAIT_S) == 0
     finally:
         second.kill()
         second.wait()
     # The county has still time, by the setting.
-    assert told(owner, alarm_id) == ["shift_leader", "home_director", "operator_manager"]
+    assert named(owner, alarm_id) == ["shift_leader", "home_director", "operator_manager"]
 
 
 def test_a_wrong_setting_stops_the_start_and_says_which() -> None:

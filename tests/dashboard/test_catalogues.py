@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from alarms.feedback import Reason, Verdict
+from alarms.feedback import Verdict
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from alarms.reasons import Reason
 from care.model import Ability, CareCategory, SelfCareLevel, SiteKind
 from dashboard import ROOM, vocabulary
 from dashboard.alarm import words as alarm_words
@@ -21,7 +23,11 @@ from dashboard.languages import CODES, SOURCE_LANGUAGE, languages, preferred
 from dashboard.resident import words as resident_words
 from identity.model import ScopeKind, StaffRole
 from protocol.errors import DeadReason
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind, PowerSource
+from protocol.model import (
+    ActivityEvent,
+    DeviceKind,
+    PowerSource,
+)
 from protocol.signs import SIGNS
 
 TEMPLATES = sorted(ROOM.glob("**/templates/*.html"))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from alarms.kinds import AlarmKind
 from dashboard.curves import DAY_MS, HOUR_MS, POINTS_MAX
 from database.connections import Connection
-from protocol.model import AlarmKind
 from protocol.signs import SIGNS
 from tests.care.conftest import County
 from tests.dashboard.past import SILENT_DAYS, fill_past

@@ -7,7 +7,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import detector_settings
-from alarms.detector_settings import Part, Problem, Watch, rules_of
+from alarms.detector_settings import Part, Problem, rules_of
+from alarms.rules import Watch
 from care.policy import Policy
 from dashboard.languages import languages
 from dashboard.sensitivity.words import PROBLEM

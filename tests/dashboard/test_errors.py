@@ -4,14 +4,14 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from alarms.lifecycle import take_step
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmStep
 from dashboard.app import create_app
 from dashboard.security import HEADERS
 from dashboard.settings import Settings
 from database.connections import Connection
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.ward import Ward
 
@@ -34,7 +34,7 @@ def test_the_loser_is_told_who_and_when(
     caregiver: TestClient, owner: Connection, county: County, ward: Ward
 ) -> None:
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
-    take_step(owner, alarm.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
+    take(owner, alarm.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague)))
     answer = caregiver.post(f"/alarms/{alarm.id}/steps/acknowledged", headers=HTMX)
     assert answer.status_code == 409
     assert "刘护理 先您一步" in answer.text

@@ -6,13 +6,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from alarms import feedback
-from alarms.feedback import Reason, Verdict
-from alarms.lifecycle import end_condition, end_condition_of, take_step
+from alarms.feedback import Verdict
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import Alarm, AlarmStep
+from alarms.reasons import Reason
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.conftest import one_line, sign_in
 from tests.dashboard.ward import Ward
@@ -28,7 +29,7 @@ def done(owner: Connection, county: County, ward: Ward) -> Alarm:
         "UPDATE care.alarm SET source = 'detector', detector = 'early_warning' WHERE id = %s", (alarm.id,)
     )
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(owner, alarm.id, step, actor_of(county.colleague), note="x")
+        take(owner, alarm.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
     return alarm
 
 
@@ -135,7 +136,7 @@ def test_a_finder_that_is_mostly_wrong_is_told(
             "UPDATE care.alarm SET source = 'detector', detector = 'early_warning' WHERE id = %s", (alarm.id,)
         )
         for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-            take_step(owner, alarm.id, step, actor_of(county.colleague), note="x")
+            take(owner, alarm.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
         owner.execute(
             "UPDATE care.alarm SET opened_at = opened_at - make_interval(days => %s) WHERE id = %s",
             (days_ago, alarm.id),
@@ -223,18 +224,9 @@ def test_who_says_that_a_cause_has_ended(
 ) -> None:
     alarm = ward.alarm(owner, 0, AlarmKind.WEAK_BREATHING)
     at, device = datetime.now(UTC), ward.mattresses[0]
-    if by_device:
-        told = end_condition(
-            owner,
-            device_id=device.id,
-            kind=AlarmKind.WEAK_BREATHING,
-            cancelled=False,
-            at=at,
-            actor=Actor(device.name),
-        )
-    else:
-        told = end_condition_of(owner, alarm.id, at=at, actor=Actor("weak_breathing"))
-    assert told is not None
+    actor = Actor(device.name if by_device else "weak_breathing")
+    over = Step(step=AlarmStep.CONDITION_ENDED, actor=actor, happened_at=at, detail={"by_device": by_device})
+    assert take(owner, alarm.id, over).line is AlarmStep.CONDITION_ENDED
     page = one_line(caregiver.get(f"/alarms/{alarm.id}").text)
     assert f"</b> {line} <time" in page
     assert note in page

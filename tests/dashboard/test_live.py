@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
+from alarms.kinds import AlarmKind
 from dashboard.live import Hub, Message, Update, Watcher, messages
 from database.connections import Connection, connect
 from database.errors import DatabaseUnavailableError
 from identity.sessions import NoSessionError
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.dashboard.ward import Ward
 from tests.servers import Database

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from starlette.testclient import TestClient
 
-from alarms import lifecycle
-from alarms.lifecycle import raise_alarm, take_step
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority, AlarmStep
 from care import registry
 from care.model import CareCategory, RoomKind, SiteKind
@@ -14,7 +14,7 @@ from dashboard.steps import buttons
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from tests.care.conftest import SINCE, County
 from tests.dashboard.conftest import sign_in
 from tests.dashboard.ward import Ward
@@ -43,7 +43,7 @@ def test_the_most_urgent_and_unanswered_come_first(
 ) -> None:
     low = ward.alarm(owner, 0, AlarmKind.LOW_BATTERY, seconds_ago=900)
     answered = ward.alarm(owner, 1, AlarmKind.FALL, seconds_ago=600)
-    take_step(owner, answered.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
+    take(owner, answered.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague)))
     medium = ward.alarm(owner, 2, AlarmKind.VITALS, seconds_ago=500)
     young = ward.alarm(owner, 3, AlarmKind.SOS, seconds_ago=20)
     old = ward.alarm(owner, 4, AlarmKind.SOS, seconds_ago=100)
@@ -61,17 +61,49 @@ def test_the_whole_way_by_the_pages(
         AlarmStep.RESOLVED: {"note": "滑倒，无外伤"},
         AlarmStep.CLOSED: {"told_at": "10:42", "told_way": "phone", "told_person": "女儿李梅"},
     }
+    assert "马上赶过去" in caregiver.get(f"/alarms/{alarm.id}").text
     for step, data in words.items():
         answer = caregiver.post(f"/alarms/{alarm.id}/steps/{step}", headers=HTMX, data=data)
         assert (answer.status_code, answer.headers["HX-Trigger-After-Swap"]) == (200, "step-taken")
-    lines = lifecycle.timeline(owner, alarm.id)
+    lines = timeline(owner, alarm.id)
     assert [(line.step, line.actor) for line in lines[1:]] == [(step, "王护理") for step in words]
     assert lines[3].note == "滑倒，无外伤"
     assert lines[4].detail["family_notice"] == "10:42，电话，女儿李梅"
     page = caregiver.get(f"/alarms/{alarm.id}").text
+    assert "马上赶过去" not in page, "what to do first is for who has not been there"
     for text in ("滑倒，无外伤", "10:42，电话，女儿李梅", "已结案"):
         assert text in page
     assert f"alarm-{alarm.id}" not in caregiver.get("/desk/alarms").text
+
+
+@pytest.mark.parametrize("as_field", [True, False])
+def test_a_press_that_is_sent_again_is_taken_once(
+    caregiver: TestClient, owner: Connection, ward: Ward, *, as_field: bool
+) -> None:
+    alarm = ward.alarm(owner, 3, AlarmKind.SOS)
+
+    def send(key: str, step: str = "steps/acknowledged", **data: str) -> tuple[int, str]:
+        field, header = ({"key": key}, {}) if as_field else ({}, {"Idempotency-Key": key})
+        answer = caregiver.post(
+            f"/alarms/{alarm.id}/{step}", headers={**HTMX, **header}, data={**data, **field}
+        )
+        return answer.status_code, answer.text
+
+    assert send("a1")[0] == 200
+    assert send("a1")[0] == 200
+    assert send("n1", "notes", note="门锁着")[0] == 200
+    assert send("n1", "notes", note="门锁着")[0] == 200
+    assert len(timeline(owner, alarm.id)) == 3
+    status, text = send("a1", "notes", note="门锁着")
+    assert status == 422
+    assert "另一次操作" in text
+    assert send("x" * 65)[0] == 422
+    for _ in range(2):
+        program = caregiver.post(
+            f"/api/alarms/{alarm.id}/steps/arrived", json={}, headers={"Idempotency-Key": "p1"}
+        )
+        assert (program.status_code, program.json()["state"]) == (200, "arrived")
+    assert send("a2")[0] == 409, "another press is another step"
 
 
 def test_a_note_is_written(caregiver: TestClient, owner: Connection, ward: Ward) -> None:
@@ -123,7 +155,7 @@ def test_nothing_of_another_home_is_shown(visitor: TestClient, owner: Connection
         text = outsider.get(path).text
         for secret in (resident.name, home.name, "smart-mattress", "紧急呼救"):
             assert secret not in text, (path, secret)
-    assert lifecycle.timeline(owner, alarm.id)[-1].step is AlarmStep.RAISED
+    assert timeline(owner, alarm.id)[-1].step is AlarmStep.RAISED
 
 
 def test_values_show_their_age_and_grey_out(caregiver: TestClient, owner: Connection, ward: Ward) -> None:
@@ -148,13 +180,15 @@ def test_a_household_shows_its_address(visitor: TestClient, owner: Connection, c
         address="柳树村 3 组 12 号",
         phone="555 0199",
     )
-    raise_alarm(
+    report(
         owner,
-        site_id=site.id,
-        kind=AlarmKind.SMOKE,
-        raised_at=datetime.now(UTC),
-        actor=Actor("smoke-0009"),
-        source="device",
+        Report(
+            site_id=site.id,
+            kind=AlarmKind.SMOKE,
+            happened_at=datetime.now(UTC),
+            actor=Actor("smoke-0009"),
+            source=AlarmSource.DEVICE,
+        ),
     )
     page = sign_in(visitor, "town").get("/desk").text
     assert "柳树村 3 组 12 号" in page
@@ -322,7 +356,7 @@ def test_intake_that_does_not_work_is_told_to_everybody(
     report_health(owner, "settle", connected=False)
     page = visitor.get("/county/devices").text
     assert "接收正常" not in page
-    assert "报警: 没有响应" in page
+    assert "报警：没有响应" in page
     assert "设备报警无法送达" in page
     assert "体征和活动数据：延迟过大" in page
     assert "与消息服务器断开" in page

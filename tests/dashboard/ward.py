@@ -6,13 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from alarms.lifecycle import raise_alarm
-from alarms.model import Alarm, AlarmPriority
+from alarms.incident import Report, report
+from alarms.kinds import KINDS, AlarmKind, AlarmPriority, AlarmSource
+from alarms.model import Alarm
 from care import registry
 from care.model import Ability, CareCategory, Resident
 from database.connections import Connection
 from identity.model import Actor
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import (
+    DeviceKind,
+)
 from tests.care.conftest import COUNTY, SINCE, County
 from tests.servers import Population
 
@@ -144,17 +147,20 @@ class Ward:
         """Raise an alarm for a resident, as if it had come in some seconds ago."""
         at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
         resident, device = self.residents[number], self.mattresses[number]
-        alarm = raise_alarm(
+        source = AlarmSource.DEVICE if AlarmSource.DEVICE in KINDS[kind].raised_by else AlarmSource.DETECTOR
+        alarm = report(
             connection,
-            site_id=resident.site_id,
-            kind=kind,
-            raised_at=at,
-            actor=Actor(device.name),
-            source="device",
-            resident_id=resident.id,
-            device_id=device.id,
-            priority=priority,
-            evidence=evidence,
+            Report(
+                site_id=resident.site_id,
+                kind=kind,
+                happened_at=at,
+                actor=Actor(device.name),
+                source=source,
+                resident_id=resident.id,
+                device_id=device.id,
+                priority=priority,
+                evidence=evidence or {},
+            ),
         ).alarm
         if seconds_ago:
             connection.execute("UPDATE care.alarm SET opened_at = %s WHERE id = %s", (at, alarm.id))

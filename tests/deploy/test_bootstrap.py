@@ -12,11 +12,13 @@ from deploy.local import bootstrap
 from deploy.local.bootstrap import Environment
 
 CHECKOUT = Path(__file__).parents[2]
+MADE_FROM = ("requirements.lock", "pyproject.toml", "deploy/centre/pyproject.toml")
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in MADE_FROM:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((CHECKOUT / name).read_bytes())
     binaries = tmp_path / ".venv/bin"
     binaries.mkdir(parents=True)
@@ -32,7 +34,7 @@ def test_what_is_current_is_not_touched(environment: Environment) -> None:
     assert environment.is_current
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml"])
+@pytest.mark.parametrize("name", MADE_FROM)
 def test_a_change_makes_it_out_of_date(environment: Environment, name: str) -> None:
     with (environment.checkout / name).open("a") as file:
         file.write("\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -48,6 +50,16 @@ def test_the_files_of_this_checkout_are_complete() -> None:
     assert symbols((files.folder / "icons.svg").read_text()) == [f"tabler-{name}" for name in listed]
 
 
+def test_the_tools_of_this_checkout_are_those_that_are_locked() -> None:
+    files = frontend.of_this_checkout()
+    assert files.has_tools, "run: make setup-dev"
+    wanted = json.loads((CHECKOUT / "package.json").read_text())["devDependencies"]
+    found = {
+        name: json.loads((files.packages / name / "package.json").read_text())["version"] for name in wanted
+    }
+    assert found == wanted
+
+
 def test_a_changed_lock_makes_them_out_of_date(tmp_path: Path) -> None:
     for source in frontend.SOURCES:
         (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +69,10 @@ def test_a_changed_lock_makes_them_out_of_date(tmp_path: Path) -> None:
     made_from = frontend.of_this_checkout().folder / "made-from.json"
     (vendor / "made-from.json").write_bytes(made_from.read_bytes())
     files = frontend.Frontend(checkout=tmp_path)
-    assert files.is_current
+    assert (files.is_current, files.has_tools) == (True, False), "who only runs it has no tools"
+    files.packages.mkdir()
+    shutil.copy(frontend.of_this_checkout().packages / frontend.STAMP, files.packages)
+    assert (files.is_current, files.has_tools) == (True, True)
     with (tmp_path / "package-lock.json").open("a") as lock:
         lock.write("\n")
-    assert not files.is_current
+    assert (files.is_current, files.has_tools) == (False, False)

@@ -36,24 +36,30 @@ def test_developers_run_what_users_run() -> None:
 
 
 def test_what_the_project_asks_for_is_locked() -> None:
-    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-    extras = project["project"]["optional-dependencies"]
-    groups = project["dependency-groups"]
-    asked = [
-        *project["project"]["dependencies"],
-        *(requirement for extra in extras.values() for requirement in extra),
-        *(requirement for group in groups.values() for requirement in group),
-    ]
-    names = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in asked} - {"anshou"}
+    asked = list[str]()
+    for name in ("pyproject.toml", "deploy/centre/pyproject.toml"):
+        project = tomllib.loads((CHECKOUT / name).read_text())
+        asked += project["project"]["dependencies"]
+        for part in (project["project"]["optional-dependencies"], project.get("dependency-groups", {})):
+            asked += (requirement for requirements in part.values() for requirement in requirements)
+    names = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in asked}
+    names -= {"anshou", "anshou-centre"}
     assert names <= set(pinned("requirements-dev.lock")), "run: make lock"
 
 
 def test_front_end_packages_are_locked_by_hash_without_an_address() -> None:
-    asked = json.loads((CHECKOUT / "package.json").read_text())["dependencies"]
+    project = json.loads((CHECKOUT / "package.json").read_text())
     packages = json.loads((CHECKOUT / "package-lock.json").read_text())["packages"]
-    assert packages[""]["dependencies"] == asked, "run: make lock"
+    asked = project["dependencies"] | project["devDependencies"]
+    locked = packages[""]["dependencies"] | packages[""]["devDependencies"]
+    assert locked == asked, "run: make lock"
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in asked.values()), "one version each"
     installed = {name: package for name, package in packages.items() if name}
     assert len(installed) >= len(asked)
     for name, package in installed.items():
         assert "resolved" not in package, name
         assert package["integrity"].startswith("sha512-"), name
+    needed = {f"node_modules/{name}" for name in project["dependencies"]}
+    assert needed <= {name for name, package in installed.items() if not package.get("dev")}
+    tools = {f"node_modules/{name}" for name in project["devDependencies"]}
+    assert tools <= {name for name, package in installed.items() if package.get("dev")}, "not for users"

@@ -12,7 +12,7 @@ from care import registry
 from care.model import CareCategory, SiteKind
 from database.connections import connect
 from deploy.simulate import say_incident, simulate
-from protocol.model import AlarmKind, AlarmSignal, DeviceKind
+from protocol.model import AlarmSignal, DeviceKind, SignalKind
 from simulator.errors import IncidentNotPossibleError
 from simulator.publish import client_for
 from tests.servers import Broker, Database
@@ -59,7 +59,7 @@ def environ(database: Database, broker: Broker) -> dict[str, str]:
     }
 
 
-def said_about(database: Database, kind: AlarmKind) -> list[str]:
+def said_about(database: Database, kind: SignalKind) -> list[str]:
     with connect(database.owner_url) as connection:
         person = registry.find_resident(connection, "张三")
         sayings = say_incident(connection, person, kind)
@@ -69,14 +69,14 @@ def said_about(database: Database, kind: AlarmKind) -> list[str]:
 
 
 def test_the_nearest_device_that_can_tell_it_speaks(database: Database, site: str) -> None:
-    assert said_about(database, AlarmKind.SOS) == [f"{site}/{site}-button"]
-    assert said_about(database, AlarmKind.FALL) == [f"{site}/{site}-radar"]
-    assert said_about(database, AlarmKind.BED_EXIT) == [f"{site}/{site}-mattress"] * 2
+    assert said_about(database, SignalKind.SOS) == [f"{site}/{site}-button"]
+    assert said_about(database, SignalKind.FALL) == [f"{site}/{site}-radar"]
+    assert said_about(database, SignalKind.BED_EXIT) == [f"{site}/{site}-mattress"] * 2
 
 
 def test_what_cannot_be_told_names_what_can(database: Database, site: str) -> None:
     with pytest.raises(IncidentNotPossibleError, match=r"张三.*can say smoke.*sos, fall, bed_exit"):
-        said_about(database, AlarmKind.SMOKE)
+        said_about(database, SignalKind.SMOKE)
 
 
 def test_an_incident_reaches_the_broker(site: str, broker: Broker, environ: dict[str, str]) -> None:

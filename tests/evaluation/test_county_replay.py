@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from analytics.history import History
 from database.connections import connect
 from evaluation import replay
@@ -60,7 +61,7 @@ def test_all_that_is_received_is_stored_and_each_signal_is_an_alarm_in_its_time(
     said = [message for _, _, message in events.messages(came[events.is_said(came, Said.ALARM)])]
     raised = [one for one in said if isinstance(one, AlarmSignal) and one.state is SignalState.RAISED]
     heard = [alarm for alarm in lived.alarms if alarm.detector is None]
-    assert sorted(one.kind for one in raised) == sorted(alarm.kind for alarm in heard)
+    assert sorted(AlarmKind(one.kind) for one in raised) == sorted(alarm.kind for alarm in heard)
     assert raised
     assert all(lived.begin_ms <= alarm.known_ms <= lived.end_ms for alarm in lived.alarms)
 

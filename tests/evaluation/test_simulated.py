@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from alarms.kinds import AlarmKind
 from alarms.model import AlarmPriority
 from evaluation import report, simulated
 from evaluation.simulated import Lived, SeenAlarm
-from protocol.model import AlarmKind, DeviceKind
+from protocol.model import DeviceKind
 from simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from simulator.county import county_of
 from simulator.labels import Label, LabelKind

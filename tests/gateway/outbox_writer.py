@@ -10,13 +10,13 @@ from pathlib import Path
 
 from gateway.clock import BUILT_MS, Clock
 from gateway.outbox import Entry, Outbox
-from protocol.model import AlarmKind, AlarmSignal, Message, VitalSigns
+from protocol.model import AlarmSignal, Message, SignalKind, VitalSigns
 
 
 def message(number: int) -> Message:
     """The same for the same number, and told apart by its time."""
     if number % 10 == 9:
-        return AlarmSignal(kind=AlarmKind.SOS, ts_ms=BUILT_MS + number, signal_id=str(number))
+        return AlarmSignal(kind=SignalKind.SOS, ts_ms=BUILT_MS + number, signal_id=str(number))
     return VitalSigns(hr=60 + number % 40, ts_ms=BUILT_MS + number)
 
 

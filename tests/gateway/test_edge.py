@@ -14,11 +14,11 @@ from protocol.model import (
     Activity,
     ActivityEvent,
     Adoption,
-    AlarmKind,
     AlarmSignal,
     DeviceKind,
     DeviceStatus,
     GatewayConfig,
+    SignalKind,
     SignalState,
     VitalSigns,
 )
@@ -62,7 +62,7 @@ Z2M_SMOKE: dict[str, Any] = {
 
 
 def sos(number: int, **fields: Any) -> AlarmSignal:
-    return AlarmSignal(kind=AlarmKind.SOS, signal_id=f"press-{number}", **fields)
+    return AlarmSignal(kind=SignalKind.SOS, signal_id=f"press-{number}", **fields)
 
 
 def siren_orders(house: House, device: str | None = None) -> list[str]:
@@ -202,7 +202,9 @@ def test_garbage_is_counted_and_stops_nothing(house: House) -> None:
         house.lan.say(topic, payload)
     house.say("band-1", VitalSigns(hr=72))
     eventually(house.centre.batches)
-    assert sum(running.gateway.edge.health().ignored.values()) == 6
+    health = running.gateway.edge.health()
+    assert sum(health.ignored.values()) == 6
+    assert sum(field.count for fields in health.unheard.values() for field in fields.values()) == 6
 
 
 def test_what_was_retained_before_raises_no_alarm(house: House) -> None:
@@ -232,7 +234,7 @@ def test_a_full_disk_stops_no_sos(house: House, monkeypatch: pytest.MonkeyPatch)
     eventually(lambda: running.gateway.uplink.connected)
     with monkeypatch.context() as disk:
         disk.setattr(outbox.Outbox, "keep", refuse)
-        house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
         alarms = house.centre.topic(Leaf.ALARM, "button-1")
         eventually(lambda: house.centre.of(alarms))
         eventually(lambda: running.gateway.edge._disk != "sound")
@@ -251,7 +253,7 @@ def test_an_sos_does_not_wait_behind_what_the_full_disk_did_not_take(
         disk.setattr(outbox.Outbox, "keep", refuse)
         house.say("band-1", VitalSigns(hr=72))
         eventually(lambda: running.gateway.edge._pending)
-        house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
         eventually(lambda: house.centre.of(alarms))
         house.say("band-1", VitalSigns(hr=73))
     batches = eventually(house.centre.batches)
@@ -277,7 +279,7 @@ def test_an_alarm_heard_before_its_device_is_adopted_goes_when_it_is_though_the_
         eventually(lambda: running.gateway.edge._pending)
         house.centre.adopt(config)
         eventually(lambda: house.centre.of(alarms))
-        house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
         eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
         assert running.gateway.edge._outbox.config() == GatewayConfig()
     eventually(lambda: running.gateway.edge._outbox.config() == config)
@@ -300,7 +302,7 @@ def test_a_flood_on_a_full_disk_is_bounded_and_an_sos_in_it_is_heard(
             if number == 4:
                 eventually(lambda: running.gateway.edge._pending)
         button = str(Topic(house.site, "button-1", Leaf.ALARM))
-        house.lan.say(button, wire.encode(AlarmSignal(kind=AlarmKind.SOS)), qos=0)
+        house.lan.say(button, wire.encode(AlarmSignal(kind=SignalKind.SOS)), qos=0)
         eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
     eventually(lambda: sum(len(batch.items) for batch in house.centre.batches()) == 20)
     eventually(lambda: running.gateway.edge.health().dropped == 10)

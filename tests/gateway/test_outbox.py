@@ -22,13 +22,13 @@ from gateway.outbox import DAY_MS, Entry, Outbox
 from protocol import wire
 from protocol.model import (
     Adoption,
-    AlarmKind,
     AlarmSignal,
     DeviceKind,
     DeviceProposal,
     DeviceStatus,
     GatewayConfig,
     Message,
+    SignalKind,
     VitalSigns,
 )
 from tests.gateway import outbox_writer
@@ -79,7 +79,7 @@ def heart(number: int, ts_ms: int | None = START_MS) -> VitalSigns:
 
 
 def sos(number: int, ts_ms: int | None = START_MS) -> AlarmSignal:
-    return AlarmSignal(kind=AlarmKind.SOS, ts_ms=ts_ms, signal_id=f"press-{number}")
+    return AlarmSignal(kind=SignalKind.SOS, ts_ms=ts_ms, signal_id=f"press-{number}")
 
 
 def keep(

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.siren import CONFIRM_S_MAX, REPEAT_S, SOUND_S_MAX, URGENT, Siren
-from protocol.model import AlarmKind, AlarmSignal, SignalState
+from protocol.model import AlarmSignal, SignalKind, SignalState
 
 
-def signal(kind: AlarmKind = AlarmKind.SOS, state: SignalState = SignalState.RAISED) -> AlarmSignal:
+def signal(kind: SignalKind = SignalKind.SOS, state: SignalState = SignalState.RAISED) -> AlarmSignal:
     return AlarmSignal(kind=kind, state=state)
 
 
@@ -51,10 +51,10 @@ def test_it_is_silenced_by_whoever_answers(end: str) -> None:
 def test_one_answer_does_not_silence_another_alarm() -> None:
     siren = Siren()
     siren.heard(1, "button", signal(), 0.0)
-    siren.heard(2, "kitchen", signal(AlarmKind.SMOKE), 0.0)
+    siren.heard(2, "kitchen", signal(SignalKind.SMOKE), 0.0)
     assert siren.order(CONFIRM_S_MAX) is True
     siren.heard(3, "button", signal(state=SignalState.CANCELLED), 6.0)
-    siren.heard(4, "kitchen", signal(AlarmKind.SOS, SignalState.CLEARED), 6.0)
+    siren.heard(4, "kitchen", signal(SignalKind.SOS, SignalState.CLEARED), 6.0)
     assert siren.order(6.0) is None
     assert siren.sounding
 
@@ -67,8 +67,8 @@ def test_nobody_answers_and_it_ends_after_all() -> None:
     assert siren.order(CONFIRM_S_MAX + 9 * SOUND_S_MAX) is None
 
 
-@pytest.mark.parametrize("kind", sorted(set(AlarmKind) - URGENT))
-def test_what_can_wait_is_not_sounded(kind: AlarmKind) -> None:
+@pytest.mark.parametrize("kind", sorted(set(SignalKind) - URGENT))
+def test_what_can_wait_is_not_sounded(kind: SignalKind) -> None:
     siren = Siren()
     siren.heard(1, "sensor", signal(kind), 0.0)
     assert siren.order(1e6) is None
@@ -94,7 +94,7 @@ def test_an_alarm_that_a_crash_kept_from_it_is_followed_and_a_cancelled_one_is_n
     siren.cancelled()
     again = Siren()
     again.recall(siren.remembered(), 0.0)
-    again.reconcile([(1, "button", signal()), (2, "radar", signal(AlarmKind.FALL))], 0.0)
+    again.reconcile([(1, "button", signal()), (2, "radar", signal(SignalKind.FALL))], 0.0)
     assert again.order(CONFIRM_S_MAX) is True
     again.confirmed(2)
     assert again.order(CONFIRM_S_MAX) is False

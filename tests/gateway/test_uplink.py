@@ -9,7 +9,7 @@ from gateway import uplink
 from gateway.clock import Clock
 from gateway.outbox import Entry, Outbox
 from protocol import wire
-from protocol.model import AlarmKind, AlarmSignal, DeviceStatus, SignalState, VitalSigns
+from protocol.model import AlarmSignal, DeviceStatus, SignalKind, SignalState, VitalSigns
 from protocol.wire import Leaf
 from tests.gateway.conftest import Centre, House, eventually
 from tests.proxy import proxies
@@ -50,7 +50,7 @@ def test_an_alarm_does_not_wait_behind_the_backlog(house: House) -> None:
     fill(house.folder, 5_000)
     house.start(backlog_per_s_max=200)
     eventually(house.centre.batches)
-    house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+    house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
     house.say("band-2", VitalSigns(hr=99))
     eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
     eventually(lambda: any(i.device == "band-2" for b in house.centre.batches() for i in b.items))
@@ -93,7 +93,7 @@ def test_a_batch_that_is_never_receipted_stops_nothing_and_is_not_sent_without_e
     house.start()
     eventually(lambda: queued(house) <= 400, timeout_s=40)
     before = len(house.centre.batches())
-    house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+    house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
     eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))
     time.sleep(2)
     assert len(house.centre.batches()) <= before + 6, "set aside"
@@ -116,7 +116,7 @@ def test_one_id_for_several_signals_and_none_is_lost(house: House) -> None:
         for state in (SignalState.RAISED, SignalState.CLEARED):
             house.say(
                 device,
-                AlarmSignal(kind=AlarmKind.SOS, ts_ms=int(time.time() * 1000), state=state, signal_id="1"),
+                AlarmSignal(kind=SignalKind.SOS, ts_ms=int(time.time() * 1000), state=state, signal_id="1"),
             )
     said = {device: _states_of(house, device) for device in ("button-1", "button-2")}
     eventually(lambda: queued(house) == 0)
@@ -146,7 +146,7 @@ def test_a_connection_that_swallows_everything_is_given_up(
         running = house.start(uplink_port=way.port)
         eventually(lambda: running.gateway.uplink.connected)
         way.half_open()
-        house.say("button-1", AlarmSignal(kind=AlarmKind.SOS))
+        house.say("button-1", AlarmSignal(kind=SignalKind.SOS))
         eventually(lambda: not running.gateway.uplink.connected)
         way.restore()
         eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "button-1")))

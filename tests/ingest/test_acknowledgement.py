@@ -8,7 +8,7 @@ from database.connections import connect
 from ingest.alarms import AlarmIngest
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
-from protocol.model import AlarmKind, AlarmSignal, VitalSigns
+from protocol.model import AlarmSignal, SignalKind, VitalSigns
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 from tests.servers import Database
 
@@ -20,7 +20,7 @@ def test_what_is_said_while_ingest_is_down_is_stored_once_it_is_up(
         Running(process).stop()
     for n in range(20):
         home.say(home.wristband, VitalSigns(ts_ms=now_ms() + n, hr=70))
-    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
     assert home.rows("SELECT 1 FROM readings.vitals") == []
     running = [Running(SharedReadings(settings_of("ingest"))), Running(AlarmIngest(settings_of("alarms")))]
     eventually(lambda: home.rows("SELECT count(*) FROM readings.vitals")[0]["count"] == 20)
@@ -40,7 +40,7 @@ def test_nothing_is_acknowledged_while_the_database_cannot_commit(
     with connect(database.owner_url) as locker:
         locker.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         home.say(home.wristband, VitalSigns(ts_ms=now_ms(), hr=70))
-        home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
+        home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
         eventually(
             lambda: home.rows(
                 "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'anshou_ingest'"

@@ -14,11 +14,11 @@ from protocol import wire
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
     DeviceKind,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
     from_epoch_ms,
@@ -158,7 +158,7 @@ def test_a_batch_is_stored_once_and_receipted_each_time(home: Home) -> None:
         [
             (home.wristband.device.name, VitalSigns(hr=72)),
             (home.motion.device.name, Activity(ts_ms=now_ms(), event=ActivityEvent.MOTION)),
-            (home.button.device.name, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS, signal_id="s-1")),
+            (home.button.device.name, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS, signal_id="s-1")),
             ("nobody", VitalSigns(ts_ms=now_ms(), hr=72)),
         ],
     )
@@ -218,9 +218,9 @@ class Listener:
 
 def test_an_sos_opens_an_alarm_and_a_second_adds_to_it(home: Home) -> None:
     ts_ms = now_ms()
-    home.say(home.button, AlarmSignal(ts_ms=ts_ms, kind=AlarmKind.SOS))
-    home.say(home.button, AlarmSignal(ts_ms=ts_ms, kind=AlarmKind.SOS))
-    home.say(home.button, AlarmSignal(ts_ms=ts_ms + 4_000, kind=AlarmKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=ts_ms, kind=SignalKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=ts_ms, kind=SignalKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=ts_ms + 4_000, kind=SignalKind.SOS))
     eventually(lambda: len(home.rows("SELECT 1 FROM care.alarm_signal")) == 2)
     alarms = home.rows("SELECT kind, priority, resident_id, signal_count, raised_at FROM care.alarm")
     assert alarms == [
@@ -236,18 +236,18 @@ def test_an_sos_opens_an_alarm_and_a_second_adds_to_it(home: Home) -> None:
 
 
 def test_a_button_that_always_sends_the_same_id_or_no_time_is_heard_each_time(home: Home) -> None:
-    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS, signal_id="1"))
-    home.say(home.button, AlarmSignal(ts_ms=now_ms() + 1, kind=AlarmKind.SOS, signal_id="1"))
-    home.say(home.button, AlarmSignal(kind=AlarmKind.SOS, signal_id="1"))
-    home.say(home.button, AlarmSignal(kind=AlarmKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS, signal_id="1"))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms() + 1, kind=SignalKind.SOS, signal_id="1"))
+    home.say(home.button, AlarmSignal(kind=SignalKind.SOS, signal_id="1"))
+    home.say(home.button, AlarmSignal(kind=SignalKind.SOS))
     eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE signal_count = 4"))
 
 
 def test_a_cleared_smoke_alarm_stays_for_people_to_end(home: Home) -> None:
     smoke = home.add(DeviceKind.SMOKE, room_id=home.room_id)
     ts_ms = now_ms()
-    home.say(smoke, AlarmSignal(ts_ms=ts_ms, kind=AlarmKind.SMOKE))
-    home.say(smoke, AlarmSignal(ts_ms=ts_ms + 9_000, kind=AlarmKind.SMOKE, state=SignalState.CLEARED))
+    home.say(smoke, AlarmSignal(ts_ms=ts_ms, kind=SignalKind.SMOKE))
+    home.say(smoke, AlarmSignal(ts_ms=ts_ms + 9_000, kind=SignalKind.SMOKE, state=SignalState.CLEARED))
     eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE condition_ended_at IS NOT NULL"))
     assert home.rows("SELECT state FROM care.alarm") == [{"state": "open"}]
 
@@ -291,7 +291,7 @@ def test_connections_that_break_come_back(home: Home, owner: Connection, databas
             " WHERE datname = current_database() AND usename = 'anshou_ingest'"
         )
         home.say(home.wristband, VitalSigns(ts_ms=now_ms() + n, hr=70 + n))
-        home.say(home.button, AlarmSignal(ts_ms=now_ms() + n, kind=AlarmKind.SOS))
+        home.say(home.button, AlarmSignal(ts_ms=now_ms() + n, kind=SignalKind.SOS))
     eventually(lambda: home.rows("SELECT count(*) FROM readings.vitals")[0]["count"] == 3)
     eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE signal_count = 3"))
 
@@ -311,10 +311,28 @@ def test_a_signal_that_the_database_refuses_is_kept_and_the_next_is_heard(
         CREATE TRIGGER refuse BEFORE INSERT ON care.alarm FOR EACH ROW EXECUTE FUNCTION refuse_falls();
         """
     )
-    home.say(home.wristband, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.FALL))
-    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
+    home.say(home.wristband, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.FALL))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
     eventually(lambda: home.rows("SELECT 1 FROM care.alarm WHERE kind = 'sos'"))
     letters = dead_letters(home)
     assert [letter["reason"] for letter in letters] == ["refused_by_database"]
     assert "no falls today" in str(letters[0]["detail"])
+    assert home.rows("SELECT kind FROM care.alarm_signal") == [{"kind": "sos"}]
+
+
+def test_what_only_analysis_can_find_no_device_can_say(home: Home) -> None:
+    """In a message of its own, and among others in a batch, where it costs no neighbour."""
+    said = json.dumps({"ts": now_ms(), "alarm": "outbreak"}).encode()
+    home.publish(home.button, home.topic(home.button, Leaf.ALARM), said)
+    items = [
+        {"leaf": "alarm", "device": home.button.device.name, "ts": now_ms(), "alarm": kind}
+        for kind in ("vitals", "sos", "device_offline")
+    ]
+    batch = json.dumps({"id": "b1", "items": items}).encode()
+    home.publish(home.gateway, home.topic(home.gateway, Leaf.BATCH), batch)
+    letters = eventually(lambda: len(found := dead_letters(home)) == 3 and found)
+    assert {letter["reason"] for letter in letters} == {"invalid"}
+    assert all("Invalid enum value" in str(letter["detail"]) for letter in letters)
+    eventually(lambda: home.rows("SELECT 1 FROM care.alarm"))
+    assert home.rows("SELECT kind FROM care.alarm") == [{"kind": "sos"}]
     assert home.rows("SELECT kind FROM care.alarm_signal") == [{"kind": "sos"}]

@@ -19,7 +19,7 @@ from ingest.settings import Settings
 from ingest.settling import Settling
 from ingest.shares import SharedReadings
 from protocol import wire
-from protocol.model import Activity, ActivityEvent, AlarmKind, AlarmSignal, VitalSigns
+from protocol.model import Activity, ActivityEvent, AlarmSignal, SignalKind, VitalSigns
 from protocol.wire import Leaf
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 
@@ -75,7 +75,7 @@ def test_what_is_stored_and_what_is_not_is_counted(home: Home, processes: Watche
 
 
 def test_an_alarm_is_counted_on_its_own_way(home: Home, processes: Watched) -> None:
-    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
     eventually(lambda: processes.alarms.totals().stored == 1)
     assert processes.alarms.totals().lags.sum() == 1
     assert processes.readings.totals().stored == 0

@@ -10,12 +10,12 @@ import pytest
 
 from ingest.alarms import AlarmIngest
 from ingest.settings import Settings
-from protocol.model import AlarmKind, AlarmSignal
+from protocol.model import AlarmSignal, SignalKind
 from tests.ingest.conftest import Home, Running, eventually, now_ms
 
 
 def press(home: Home, number: int) -> None:
-    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=AlarmKind.SOS, signal_id=f"press-{number}"))
+    home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS, signal_id=f"press-{number}"))
 
 
 def signals(home: Home) -> int:

@@ -11,10 +11,10 @@ from protocol.errors import DeadReason, WireError
 from protocol.model import (
     Activity,
     ActivityEvent,
-    AlarmKind,
     AlarmSignal,
     DeviceStatus,
     Message,
+    SignalKind,
     SignalState,
     VitalSigns,
     from_epoch_ms,
@@ -36,7 +36,7 @@ activities = st.builds(Activity, ts_ms=times, event=st.sampled_from(ActivityEven
 signals = st.builds(
     AlarmSignal,
     ts_ms=times,
-    kind=st.sampled_from(AlarmKind),
+    kind=st.sampled_from(SignalKind),
     state=st.sampled_from(SignalState),
     signal_id=st.none() | identifiers,
 )

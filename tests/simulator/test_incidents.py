@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from protocol import wire
-from protocol.model import Activity, ActivityEvent, AlarmKind, AlarmSignal, DeviceKind, SignalState
+from protocol.model import Activity, ActivityEvent, AlarmSignal, DeviceKind, SignalKind, SignalState
 from simulator import events, incidents
 from simulator.clock import MINUTE_MS
 from simulator.errors import IncidentNotPossibleError
@@ -16,7 +16,7 @@ NOW_MS = 1_795_000_000_000
 
 
 @pytest.mark.parametrize("kind", incidents.SPEAKERS)
-def test_each_incident_can_be_made_to_happen(kind: AlarmKind) -> None:
+def test_each_incident_can_be_made_to_happen(kind: SignalKind) -> None:
     at_hand = [(f"d-{device_kind}", device_kind) for device_kind in DeviceKind]
     name, rows = incidents.happening_now(kind, at_hand, NOW_MS)
     said = [message for _, _, message in events.messages(rows)]
@@ -31,7 +31,7 @@ def test_each_incident_can_be_made_to_happen(kind: AlarmKind) -> None:
 
 def test_a_mattress_sees_them_leave_before_it_alarms() -> None:
     at_hand = [("m", DeviceKind.SMART_MATTRESS)]
-    _, rows = incidents.happening_now(AlarmKind.BED_EXIT, at_hand, NOW_MS)
+    _, rows = incidents.happening_now(SignalKind.BED_EXIT, at_hand, NOW_MS)
     first, second = (message for _, _, message in events.messages(rows))
     assert first == Activity(ts_ms=NOW_MS - 1000, event=ActivityEvent.OUT_OF_BED)
     assert isinstance(second, AlarmSignal)
@@ -40,15 +40,15 @@ def test_a_mattress_sees_them_leave_before_it_alarms() -> None:
 def test_what_no_device_can_say_is_refused_with_what_they_can() -> None:
     at_hand = [("button", DeviceKind.SOS_BUTTON), ("mattress", DeviceKind.SMART_MATTRESS)]
     with pytest.raises(IncidentNotPossibleError, match=r"can say fall;.*sos.*bed_exit"):
-        incidents.happening_now(AlarmKind.FALL, at_hand, NOW_MS)
+        incidents.happening_now(SignalKind.FALL, at_hand, NOW_MS)
     with pytest.raises(IncidentNotPossibleError, match="none at all"):
-        incidents.happening_now(AlarmKind.FALL, [], NOW_MS)
+        incidents.happening_now(SignalKind.FALL, [], NOW_MS)
 
 
 def test_incidents_are_few_and_of_many_kinds(county: County) -> None:
     """At twice life's rate a county of this size has a few dozen a day, and all kinds in some weeks."""
     story = Story(county, incident_rate=2)
-    counted: Counter[AlarmKind] = Counter()
+    counted: Counter[SignalKind] = Counter()
     days = 14
     for day in range(DAY, DAY + days):
         rows = story.day(day)
@@ -58,8 +58,8 @@ def test_incidents_are_few_and_of_many_kinds(county: County) -> None:
                 counted[said.message.kind] += 1
     per_person_day = counted.total() / days / len(county.subjects)
     assert 0.05 < per_person_day < 0.4
-    assert set(counted) >= set(incidents.SPEAKERS) - {AlarmKind.WEAK_BREATHING, AlarmKind.GAS}
-    assert counted[AlarmKind.SOS] > counted[AlarmKind.FALL]
+    assert set(counted) >= set(incidents.SPEAKERS) - {SignalKind.WEAK_BREATHING, SignalKind.GAS}
+    assert counted[SignalKind.SOS] > counted[SignalKind.FALL]
 
 
 def test_who_has_fallen_does_not_stir_till_found(county: County) -> None:
@@ -68,7 +68,7 @@ def test_who_has_fallen_does_not_stir_till_found(county: County) -> None:
     falls = 0
     for day in range(DAY, DAY + 10):
         rows = story.day(day)
-        fallen = rows[events.is_alarm(rows, AlarmKind.FALL)]
+        fallen = rows[events.is_alarm(rows, SignalKind.FALL)]
         for raised_ms, device in zip(fallen["ts_ms"], fallen["device"], strict=True):
             site = county.devices[int(device)].site
             if county.sites[site].sort != "household":

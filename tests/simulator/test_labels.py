@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from protocol.model import ActivityEvent, AlarmKind, AlarmSignal, DeviceKind, DeviceStatus
+from protocol.model import ActivityEvent, AlarmSignal, DeviceKind, DeviceStatus, SignalKind
 from simulator import events, incidents
 from simulator.clock import DAY_MS, day_of, day_start_ms
 from simulator.contagion import outbreaks_on
@@ -97,7 +97,7 @@ def test_whoever_lies_on_the_floor_moves_no_sensor(
             for one in events.messages(during(told, lie.begin_ms, lie.begin_ms + 1))
             if isinstance(one.message, AlarmSignal) and one.device == lie.device
         ]
-        assert [signal.kind for signal in raised] == ([AlarmKind.FALL] if lie.told else [])
+        assert [signal.kind for signal in raised] == ([SignalKind.FALL] if lie.told else [])
     assert any(lie.told for lie in lies)
 
 
@@ -115,8 +115,8 @@ def test_who_is_not_there_leaves_no_trace(
         rows = during(told, begin_ms, label.end_ms)
         said = rows[np.isin(rows["device"], own)]
         repeated = said["leaf"] != Said.STATUS
-        assert not (repeated & ~events.is_alarm(said, AlarmKind.SOS)
-                    & ~events.is_alarm(said, AlarmKind.LOW_BATTERY)).any()  # fmt: skip
+        assert not (repeated & ~events.is_alarm(said, SignalKind.SOS)
+                    & ~events.is_alarm(said, SignalKind.LOW_BATTERY)).any()  # fmt: skip
 
 
 def test_an_outbreak_is_people_of_one_home_falling_ill_in_turn(county: County, hard_times: Story) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from protocol import wire
 from protocol.environment import SettingsError
-from protocol.model import AlarmKind, AlarmSignal
+from protocol.model import AlarmSignal, SignalKind
 from simulator import events
 from simulator.county import plan_county
 from simulator.errors import SimulatorError
@@ -216,7 +216,7 @@ def test_a_broken_line_loses_nothing(broker: Broker, county: County) -> None:
 
 
 def test_a_few_messages_are_sent_and_done(broker: Broker) -> None:
-    signal = AlarmSignal(ts_ms=1_795_000_000_000, kind=AlarmKind.SOS, signal_id="one")
+    signal = AlarmSignal(ts_ms=1_795_000_000_000, kind=SignalKind.SOS, signal_id="one")
 
     async def send() -> None:
         await publish_all(broker.url("simulator"), [Saying(f"{broker.site}-h", "button", signal)])
@@ -226,7 +226,7 @@ def test_a_few_messages_are_sent_and_done(broker: Broker) -> None:
 
 
 def test_who_is_refused_is_told_so(broker: Broker) -> None:
-    signal = AlarmSignal(kind=AlarmKind.SOS)
+    signal = AlarmSignal(kind=SignalKind.SOS)
     with pytest.raises(SimulatorError, match="did not take"):
         asyncio.run(publish_all(broker.url_with("simulator", "wrong"), [Saying("s", "d", signal)]))
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
-from alarms import feedback, lifecycle
-from alarms.lifecycle import take_step
+from alarms import feedback
+from alarms.incident import Step, take
+from alarms.kinds import AlarmKind
 from alarms.model import Alarm, AlarmStep
 from database.connections import Connection
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import County
 from tests.conftest import PHONE_SIZE
 from tests.dashboard.past import fill_past
@@ -139,7 +139,7 @@ def test_the_evidence_is_drawn_and_stays(
     expect(page.locator(".why")).to_contain_text("脉搏三天来高于平时。")
     expect(page.locator(".why")).to_contain_text("62–90 次/分")
     page.locator("#evidence-chart canvas").evaluate("e => { e.mark = 'kept'; }")
-    lifecycle.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+    take(owner, found.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我去看看"))
     expect(page.locator(".timeline")).to_contain_text("我去看看")
     assert page.locator("#evidence-chart canvas").evaluate("e => e.mark") == "kept", "not drawn anew"
     assert complaints.found == []
@@ -150,7 +150,7 @@ def test_one_tap_says_whether_it_was_right(
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+        take(owner, found.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
     complaints = enter(page, dashboard, path=f"/alarms/{found.id}")
     page.get_by_role("button", name="是，报得对").click()
     expect(page.get_by_role("button", name="是，报得对")).to_have_attribute("aria-pressed", "true")
@@ -163,7 +163,7 @@ def test_one_tap_says_whether_it_was_right(
     expect(page.get_by_text("刘护理 · ")).to_be_visible()
     expect(page.get_by_label("自己写几句")).to_have_value("低烧")
     page.locator("#dialog .choice", has_text="不是，误报").click()
-    page.get_by_role("button", name="保存").click()
+    page.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator("#dialog")).to_be_hidden()
     expect(page.locator(".feedback")).to_contain_text("低烧")
     expect(page.locator(".feedback")).to_contain_text("此前 3 次评价")
@@ -177,7 +177,7 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+        take(owner, found.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
     enter(page, dashboard, path=f"/alarms/{found.id}")
     held: list[tuple[Route, APIResponse]] = []
 
@@ -188,6 +188,7 @@ def test_what_is_tapped_while_the_page_fetches_itself_anew_is_shown(
             held.append((route, route.fetch()))
 
     page.route(f"**/alarms/{found.id}", hold_the_first)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     page.evaluate("document.body.dispatchEvent(new Event('step-taken'))")
     for _ in range(500):
         if held:
@@ -208,7 +209,7 @@ def test_a_tap_before_the_scripts_are_there_is_not_lost(
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+        take(owner, found.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
     enter(page, dashboard)
     held: list[Route] = []
 
@@ -233,7 +234,7 @@ def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
 ) -> None:
     page = browser_page
     for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.RESOLVED):
-        take_step(owner, found.id, step, actor_of(county.colleague), note="x")
+        take(owner, found.id, Step(step=step, actor=actor_of(county.colleague), note="x"))
     complaints = enter(page, dashboard, path=f"/alarms/{found.id}")
     right = page.get_by_role("button", name="是，报得对")
     right.evaluate("e => { e.mark = 'kept'; }")
@@ -244,7 +245,7 @@ def test_the_page_is_not_replaced_when_nothing_changed_nor_under_a_finger(
     right.hover()
     page.mouse.down()
     with page.expect_response(f"**/alarms/{found.id}"):
-        lifecycle.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+        take(owner, found.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我去看看"))
     page.wait_for_timeout(300)
     assert right.evaluate("e => e.mark") == "kept", "a finger is on it"
     page.mouse.up()
@@ -260,7 +261,7 @@ def test_a_note_half_written_stays_when_the_page_changes(
     enter(page, dashboard, path=f"/alarms/{found.id}")
     field = page.get_by_label("添加备注")
     field.press_sequentially("量了体温")
-    lifecycle.add_note(owner, found.id, actor_of(county.colleague), "我去看看")
+    take(owner, found.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我去看看"))
     expect(page.locator(".timeline")).to_contain_text("我去看看")
     expect(field).to_have_value("量了体温")
     expect(field).to_be_focused()
@@ -273,7 +274,7 @@ def test_steps_that_ask_for_words_work_on_the_alarm_s_page_too(
     browser_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm
 ) -> None:
     page = browser_page
-    take_step(owner, found.id, AlarmStep.ACKNOWLEDGED, actor_of(county.caregiver))
+    take(owner, found.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.caregiver)))
     enter(page, dashboard, path=f"/alarms/{found.id}")
     page.get_by_role("button", name="处理好了").click()
     page.get_by_label("简单记录").fill("已量体温")
@@ -288,7 +289,7 @@ def test_dealing_with_it_on_a_phone_asks_too(
     phone_page: Page, dashboard: Server, owner: Connection, county: County, found: Alarm, language: str
 ) -> None:
     page = phone_page
-    take_step(owner, found.id, AlarmStep.ACKNOWLEDGED, actor_of(county.caregiver))
+    take(owner, found.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.caregiver)))
     owner.execute("UPDATE care.staff SET language = %s", (language,))
     complaints = enter(page, dashboard)
     page.locator(f"#alarm-{found.id} [data-step=resolved]").click()

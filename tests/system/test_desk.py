@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
-from alarms import lifecycle
-from alarms.lifecycle import take_step
+from alarms.incident import Report, Step, report, take, timeline
+from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmStep
 from database.connections import Connection
 from identity.model import Actor
 from identity.sessions import actor_of
-from protocol.model import AlarmKind
 from tests.care.conftest import COUNTY, PASSWORD, County
 from tests.dashboard.running import Dashboard, Server, running, serving
 from tests.dashboard.ward import WARD, Ward
@@ -132,7 +131,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     expect(page.get_by_text("一切平安")).to_be_visible()
 
     assert page.evaluate("window.neverReloaded"), "all of it happened in place"
-    steps = [line.step for line in lifecycle.timeline(owner, alarm.id)]
+    steps = [line.step for line in timeline(owner, alarm.id)]
     assert steps == ["raised", "acknowledged", "arrived", "resolved", "closed"]
     assert complaints.found == []
 
@@ -160,7 +159,7 @@ def test_of_two_who_press_at_once_one_is_told(
     on_the_way[0].continue_()
     expect(second.get_by_text(re.compile("王护理 先您一步：.*正赶去"))).to_be_visible()
     expect(second.locator(f"#alarm-{alarm.id}")).to_contain_text("王护理 正赶去")
-    steps = [line.step for line in lifecycle.timeline(owner, alarm.id)]
+    steps = [line.step for line in timeline(owner, alarm.id)]
     assert steps == ["raised", "acknowledged"]
 
 
@@ -189,8 +188,8 @@ def test_a_killed_server_costs_no_alarm(
     expect(page.locator("#connection")).to_have_attribute("data-state", "lost")
     stays = ward.alarm(owner, 1, AlarmKind.FALL)
     gone = ward.alarm(owner, 2, AlarmKind.SOS)
-    take_step(owner, gone.id, AlarmStep.CANCELLED, actor_of(county.colleague), note="误触")
-    take_step(owner, before.id, AlarmStep.ACKNOWLEDGED, actor_of(county.colleague))
+    take(owner, gone.id, Step(step=AlarmStep.CANCELLED, actor=actor_of(county.colleague), note="误触"))
+    take(owner, before.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague)))
 
     process.start()
     expect(page.locator(f"#alarm-{stays.id}")).to_be_visible()
@@ -214,7 +213,7 @@ def test_typing_survives_what_happens_meanwhile(
     expect(page.get_by_label("原因")).to_have_value("护工陪同")
     page.get_by_role("button", name="确认误报").click()
     expect(page.locator(f"#alarm-{alarm.id}")).to_have_count(0)
-    assert lifecycle.timeline(owner, alarm.id)[-1].note == "护工陪同"
+    assert timeline(owner, alarm.id)[-1].note == "护工陪同"
 
 
 def test_an_unchanged_card_is_left_alone(
@@ -269,14 +268,16 @@ def test_a_forged_or_foreign_address_shows_nothing(
     page = browser_page
     enter(page, dashboard, "zhao")
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
-    own = lifecycle.raise_alarm(
+    own = report(
         owner,
-        site_id=ward.county.other_home.id,
-        kind=AlarmKind.SOS,
-        raised_at=ward.now,
-        actor=Actor("sos-button-0009"),
-        source="device",
-        resident_id=ward.county.stranger.id,
+        Report(
+            site_id=ward.county.other_home.id,
+            kind=AlarmKind.SOS,
+            happened_at=ward.now,
+            actor=Actor("sos-button-0009"),
+            source=AlarmSource.DEVICE,
+            resident_id=ward.county.stranger.id,
+        ),
     ).alarm
     expect(page.locator(f"#alarm-{own.id}")).to_be_visible()
     expect(page.locator(f"#alarm-{alarm.id}")).to_have_count(0)
@@ -331,12 +332,42 @@ def test_the_alarm_s_page_follows(
     expect(page.locator("[data-drawn]")).to_be_visible()
     page.get_by_role("button", name="我去").click()
     expect(page.locator(".timeline")).to_contain_text("王护理 正赶去")
-    lifecycle.add_note(owner, alarm.id, actor_of(county.colleague), "我带轮椅来")
+    take(owner, alarm.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我带轮椅来"))
     expect(page.locator(".timeline")).to_contain_text("我带轮椅来")
     page.get_by_label("添加备注").fill("门锁着")
-    page.get_by_role("button", name="写入").click()
+    page.get_by_role("button", name="保存备注").click()
     expect(page.locator(".timeline")).to_contain_text("门锁着")
     assert complaints.found == []
+
+
+def test_a_press_whose_answer_was_lost_is_sent_again_and_taken_once(
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    enter(page, dashboard, path=f"/alarms/{alarm.id}")
+    keys: list[str | None] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        keys.append(route.request.headers.get("idempotency-key"))
+        if len(keys) > 1:
+            route.continue_()
+            return
+        assert route.fetch().status == 200
+        route.abort()
+
+    page.route(f"**/alarms/{alarm.id}/notes", lose_the_first_answer)
+    page.get_by_label("添加备注").fill("门锁着")
+    with page.expect_event("requestfailed"):
+        page.get_by_role("button", name="保存备注").click()
+    for written in ("门锁着", "门开了"):
+        page.get_by_label("添加备注").fill(written)
+        page.get_by_role("button", name="保存备注").click()
+        expect(page.get_by_label("添加备注")).to_have_value("")
+    lines = timeline(owner, alarm.id)
+    assert [line.note for line in lines[1:]] == ["门锁着", "门开了"]
+    assert keys[0] == keys[1] == lines[1].key
+    assert keys[2] == lines[2].key != keys[0]
 
 
 def test_the_county_s_table_sorts(browser_page: Page, dashboard: Server) -> None:

@@ -31,7 +31,7 @@ from ingest.provision import Provisioner
 from ingest.settings import Settings
 from ingest.shares import SharedReadings
 from protocol.broker import BrokerAddress
-from protocol.model import AlarmKind, AlarmSignal, GatewayConfig
+from protocol.model import AlarmSignal, GatewayConfig, SignalKind
 from protocol.wire import Leaf, Topic
 from simulator.county import plan_county
 from simulator.pour import pour
@@ -171,7 +171,7 @@ def pair_gateway(scene: Scene) -> None:
 
 
 def publish(scene: Scene) -> None:
-    signal = AlarmSignal(kind=AlarmKind.SOS)
+    signal = AlarmSignal(kind=SignalKind.SOS)
     asyncio.run(publish_all(scene.url("simulator"), [Saying(scene.broker.site, "button", signal)]))
 
 

@@ -11,7 +11,8 @@ from playwright.sync_api import BrowserContext, expect
 from psycopg import sql
 from starlette.testclient import TestClient
 
-from alarms.lifecycle import raise_alarm
+from alarms.incident import Report, report
+from alarms.kinds import AlarmKind, AlarmSource
 from analytics.detectors import Detector
 from analytics.detectors.absence import Absence
 from analytics.detectors.device import Battery
@@ -28,7 +29,7 @@ from dashboard.settings import Settings
 from database.connections import Connection, connect
 from identity.model import Actor, StaffRole
 from protocol.calendar import HOME_TIME
-from protocol.model import ActivityEvent, AlarmKind, DeviceKind
+from protocol.model import ActivityEvent, DeviceKind
 from tests.care.conftest import COUNTY, PASSWORD, SINCE, County
 from tests.conftest import DESK_SIZE, PHONE_SIZE
 from tests.dashboard.conftest import one_line, sign_in
@@ -146,14 +147,16 @@ class Home:
     def alarm(self, **after: timedelta) -> None:
         """An urgent alarm of yesterday that was acknowledged, and whose carer arrived, after so long."""
         with self.connection.transaction():
-            alarm = raise_alarm(
+            alarm = report(
                 self.connection,
-                site_id=self.site.id,
-                kind=AlarmKind.SOS,
-                raised_at=self.at,
-                actor=Actor("button"),
-                source="device",
-                resident_id=self.elder.id,
+                Report(
+                    site_id=self.site.id,
+                    kind=AlarmKind.SOS,
+                    happened_at=self.at,
+                    actor=Actor("button"),
+                    source=AlarmSource.DEVICE,
+                    resident_id=self.elder.id,
+                ),
             ).alarm
         opened_at = self.at - DAY
         times: dict[str, Any] = {"opened_at": opened_at}
@@ -263,7 +266,7 @@ CASES = (
     Case("device_silence_mains_s", 20, silent(DeviceKind.SMART_MATTRESS, 15 * MINUTE), Offline, None,
          (["low"], []), DEVICES, NAME, ""),
     Case("device_silence_mains_s", 20, silent(DeviceKind.SMART_MATTRESS, 15 * MINUTE), None, None,
-         ([], []), ELDER, 'title="无信号"', 'title="正常"'),
+         ([], []), ELDER, 'title="离线"', 'title="正常"'),
     Case("device_silence_mains_s", 20, silent(DeviceKind.GATEWAY, 15 * MINUTE), Offline, None,
          (["low"], []), DEVICES, "连接中断。数据由网关保存", ""),
     Case("device_silence_battery_s", 48, silent(DeviceKind.SOS_BUTTON, 26 * HOUR), Offline, None,
@@ -278,11 +281,11 @@ CASES = (
     Case("night_to_h", 6, through_the_door(12), Wandering, TODAY + 5 * HOUR,
          ([], ["medium"]), WATCH, "22 点到 4 点", "22 点到 6 点"),
     Case("bed_exit_s", 12, out_of_bed(20), BedExit, TODAY + 2 * HOUR,
-         ([], ["medium"]), f"{WATCH}/bed_exit", ">45分钟<", ">24分钟<"),
+         ([], ["medium"]), f"{WATCH}/bed_exit", ">45 分钟<", ">24 分钟<"),
     Case("wandering_s", 5, through_the_door(8), Wandering, TODAY + 2 * HOUR,
-         ([], ["medium"]), f"{WATCH}/wandering", ">20分钟<", ">7分钟 30秒<"),
+         ([], ["medium"]), f"{WATCH}/wandering", ">20 分钟<", ">7 分钟 30 秒<"),
     Case("no_turning_s", 120, lies_still, Turning, TODAY + 2 * HOUR,
-         ([], ["low"]), f"{WATCH}/turning", ">4小时 30分钟<", ">2小时 30分钟<"),
+         ([], ["low"]), f"{WATCH}/turning", ">4 小时 30 分钟<", ">2 小时 30 分钟<"),
     Case("absence_days", 2, not_seen(2.5), absence, None,
          ([], ["low"]), WATCH, "3 天没有生活迹象", "2 天没有生活迹象"),
     Case("absence_red_days", 8, not_seen(10), absence, None,
@@ -290,9 +293,9 @@ CASES = (
     Case("bed_unused_nights", 4, empty_bed, absence, None,
          ([], ["low"]), WATCH, "7 夜没有人睡", "4 夜没有人睡"),
     Case("answer_within_s", 120, answered, None, None,
-         ([], []), COUNTY_PAGE, "1分钟内接警</small> <b>0%", "2分钟内接警</small> <b>100%"),
+         ([], []), COUNTY_PAGE, "1 分钟内接警</small> <b>0%", "2 分钟内接警</small> <b>100%"),
     Case("arrive_within_s", 30, answered, None, None,
-         ([], []), COUNTY_PAGE, "15分钟内到场</small> <b>0%", "30分钟内到场</small> <b>100%"),
+         ([], []), COUNTY_PAGE, "15 分钟内到场</small> <b>0%", "30 分钟内到场</small> <b>100%"),
 )  # fmt: skip
 
 
@@ -394,14 +397,15 @@ def test_set_in_a_browser(
     field = page.get_by_label("夜间离床未回：多久后报警")
     field.fill("2")
     page.get_by_label("夜间开始").fill("9")
-    page.get_by_role("button", name="保存").click()
+    page.get_by_role("button", name="保存", exact=True).click()
     expect(page.get_by_text("不能小于 5。")).to_be_visible()
     expect(page.get_by_text("夜间须为 2 至 14 小时")).to_be_visible()
     expect(field).to_have_value("2")
+    expect(page.get_by_label("夜间结束")).to_be_focused()
     picture("problems")
     field.fill("20")
     page.get_by_label("夜间开始").fill("21")
-    page.get_by_role("button", name="保存").click()
+    page.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator(".policy-record")).to_contain_text("夜间离床未回：多久后报警 20 分钟")
     expect(page.locator(".policy-record li")).to_have_count(2)
     expect(page.locator(".field-problem")).to_have_count(0)

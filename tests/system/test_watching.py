@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from playwright.sync_api import BrowserContext, expect
 from starlette.testclient import TestClient
 
-from alarms.detector_settings import Values, Watch, rules_of
+from alarms.detector_settings import Values, rules_of
+from alarms.kinds import KIND_FOUND_BY
 from alarms.model import AlarmPriority
+from alarms.rules import Watch
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.detectors.night import BedExit
 from analytics.history import History
@@ -146,10 +148,8 @@ def test_back_to_the_usual_and_it_watches_again(
 
 def test_the_rules_speak_of_the_detectors_there_are(settings: AnalyticsSettings) -> None:
     detectors = {detector.name: detector for detector in detectors_of(settings)}
-    others = {"fall", "offline", "outbreak", "device_fault", "device_drift", "battery"}
-    assert set(Watch) == set(detectors) - others
+    assert {name: detector.kind for name, detector in detectors.items()} == KIND_FOUND_BY
     for watch, rule in rules_of(Policy()).items():
-        assert rule.kind is detectors[watch].kind
         heeds = "history.tolerance(" in inspect.getsource(type(detectors[watch]))
         assert bool(rule.tolerances) is heeds, watch
         assert not (rule.has_hours and watch in CADENCES), "what is due once a day needs all hours"
@@ -181,7 +181,7 @@ def test_quiet_is_the_same_for_the_page_and_the_judge(
             "active_to_h": [to_h],
         }
     )
-    kind = rules_of(Policy())[Watch.TURNING].kind
+    kind = KIND_FOUND_BY[Watch.TURNING]
     finding = Finding(
         subject=Subject(SubjectKind.RESIDENT, 7),
         site_id=1,
@@ -258,18 +258,18 @@ def test_switched_off_and_on_again_in_a_browser(
     picture("form")
     form.get_by_text("停用几天").click()
     expect(form.get_by_text("更灵敏").first).to_be_hidden()
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form.get_by_text("请选停用的最后一天")).to_be_visible()
     picture("problems")
     day = (datetime.now(HOME_TIME) + timedelta(days=3)).date().isoformat()
     form.get_by_label("停用到哪一天").fill(day)
     form.get_by_label("原因").fill("回女儿家过节，女儿照看")
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form.get_by_text("请先勾选")).to_be_visible()
     expect(form.get_by_label("原因")).to_have_value("回女儿家过节，女儿照看")
     picture("unconfirmed")
     form.get_by_text("这一项关系到生命安全").click()
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(form).to_be_hidden()
     row = page.locator("#watch-inactivity")
     expect(row).to_contain_text("已停用")
@@ -283,7 +283,7 @@ def test_switched_off_and_on_again_in_a_browser(
     form.locator("[name=to_h]").select_option("5")
     form.get_by_label("原因").fill("习惯看电视到很晚")
     picture("hours")
-    form.get_by_role("button", name="保存").click()
+    form.get_by_role("button", name="保存", exact=True).click()
     expect(page.locator("#watch-bed_exit")).to_contain_text("只在 23:00 至 05:00 报警")
     picture("changed", whole=True)
     page.goto(dashboard.url(f"/residents/{resident.id}"))

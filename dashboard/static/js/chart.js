@@ -42,17 +42,18 @@ function start(element) {
     element.dataset.drawn = element.dataset.range ?? "yes";
   }
 
-  for (const link of ranges) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      element.dataset.range = link.dataset.range;
-      for (const each of ranges) each.removeAttribute("aria-current");
-      link.setAttribute("aria-current", "true");
-      history.replaceState(null, "", link.href);
-      data = null;
-      load();
-    });
+  function choose(event) {
+    const link = event.currentTarget;
+    event.preventDefault();
+    element.dataset.range = link.dataset.range;
+    for (const each of ranges) each.removeAttribute("aria-current");
+    link.setAttribute("aria-current", "true");
+    history.replaceState(null, "", link.href);
+    data = null;
+    load();
   }
+
+  for (const link of ranges) link.addEventListener("click", choose);
   document.addEventListener("theme-changed", paint);
   new ResizeObserver(() => chart?.resize()).observe(element);
   if (!mark) setInterval(() => document.hidden || load(), FRESH_MS);

@@ -2,6 +2,7 @@
 const dialog = document.getElementById("dialog");
 const body = document.getElementById("dialog-body");
 const notices = document.getElementById("notices");
+let beganOutside = false;
 
 export function startDialogs() {
   document.addEventListener("htmx:afterSwap", (event) => {
@@ -12,8 +13,12 @@ export function startDialogs() {
     }
     body.querySelector("[aria-invalid=true], [autofocus]")?.focus();
   });
+  dialog.addEventListener("pointerdown", (event) => {
+    beganOutside = isOutside(event);
+  });
   dialog.addEventListener("click", (event) => {
-    if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
+    // A press that only ends outside, such as while text is marked, must not throw away what was written.
+    if ((beganOutside && isOutside(event)) || event.target.closest("[data-close]")) dialog.close();
   });
   dialog.addEventListener("close", () => {
     body.replaceChildren();
@@ -29,4 +34,11 @@ export function startDialogs() {
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.submit();
   });
+}
+
+// Whether something was pressed beside the sheet: the browser calls that the dialog itself, as it does its edge.
+function isOutside({ target, clientX, clientY }) {
+  const sheet = dialog.getBoundingClientRect();
+  const isInside = clientX >= sheet.left && clientX <= sheet.right && clientY >= sheet.top && clientY <= sheet.bottom;
+  return target === dialog && !isInside;
 }

@@ -28,12 +28,20 @@ export function announce(html, seen) {
 
 function arrived(node) {
   if (node.dataset?.notice === "success") setTimeout(() => node.remove(), GONE_AFTER_MS);
-  while (box.children.length > NOTICES_MAX) box.firstElementChild.remove();
+  while (box.children.length > NOTICES_MAX) leastNeeded().remove();
+}
+
+// The oldest good news, else the oldest; never the newest.
+function leastNeeded() {
+  const older = [...box.children].slice(0, -1);
+  return older.find((notice) => notice.dataset.notice === "success") ?? older[0];
 }
 
 // The request never arrived: say so, in the words that the page came with.
 function sendFailed(event) {
-  if (event.detail.requestConfig?.verb === "get") return;
+  // What a page fetches by itself is not a matter for people; what somebody has pressed is.
+  const { verb, triggeringEvent } = event.detail.requestConfig ?? {};
+  if (verb === "get" && triggeringEvent?.type !== "click") return;
   const template = document.getElementById("not-sent");
   if (template) box.append(template.content.cloneNode(true));
 }

@@ -3,6 +3,7 @@ import { startClocks } from "./clock.js";
 import { startDialogs } from "./dialog.js";
 import { adopt, startLive } from "./live.js";
 import { startNotices } from "./notices.js";
+import { startPresses } from "./presses.js";
 import { startSound } from "./sound.js";
 import { adoptSteady, startSteady } from "./steady.js";
 import { startTables } from "./table.js";
@@ -13,6 +14,7 @@ startClocks();
 startNotices();
 startSteady();
 startDialogs();
+startPresses();
 startTables();
 if (document.body.dataset.signedIn === "yes") {
   startSound();

@@ -10,6 +10,7 @@ const ONLY_ROW_PX = 170;
 const STRIP_PX = 60;
 const TEXT_PX = 13;
 const NAME_PX = 14;
+const TOP_PX = 26;
 const FOOT_PX = 40;
 const LEFT_PX = 52;
 const RIGHT_PX = 14;
@@ -39,8 +40,8 @@ const longDay = format({ year: "numeric", month: "short", day: "numeric", weekda
 const month = format({ month: "short" });
 const yearMonth = format({ year: "numeric", month: "short" });
 
-function format(options) {
-  const made = new Intl.DateTimeFormat(language, { ...options, timeZone: "UTC" });
+function format(fields) {
+  const made = new Intl.DateTimeFormat(language, { ...fields, timeZone: "UTC" });
   return (homeMs) => made.format(homeMs);
 }
 
@@ -57,9 +58,10 @@ export function height(data) {
 // words: labels and units by sign, events by name; look: ink and line colours; mark: when the alarm was.
 export function options(data, words, look, mark) {
   const rows = rowsOf(data);
-  const row = rowPx(data);
-  const grids = rows.map((_, index) => ({ top: 26 + index * row, height: row - 40, left: LEFT_PX, right: RIGHT_PX }));
-  if (hasStrip(data)) grids.push({ top: 26 + rows.length * row, height: STRIP_PX - 26, left: LEFT_PX, right: RIGHT_PX });
+  const each = rowPx(data);
+  const sides = { left: LEFT_PX, right: RIGHT_PX };
+  const grids = rows.map((_, index) => ({ top: TOP_PX + index * each, height: each - 40, ...sides }));
+  if (hasStrip(data)) grids.push({ top: TOP_PX + rows.length * each, height: STRIP_PX - TOP_PX, ...sides });
   const series = rows.flatMap((row, index) => rowSeries(row, index, data, words));
   const yAxis = rows.map((row, index) => valueAxis(row, index, data, words, look));
   if (hasStrip(data)) {
@@ -73,7 +75,10 @@ export function options(data, words, look, mark) {
     textStyle: { fontFamily: look.font, color: look.ink },
     axisPointer: { link: [{ xAxisIndex: "all" }] },
     // Drawn into the canvas: the content policy allows no styles in generated HTML.
-    tooltip: { trigger: "axis", textStyle: { fontSize: NAME_PX, fontFamily: look.font }, renderMode: "richText", confine: true, formatter: (points) => tooltip(points, data, words) },
+    tooltip: {
+      trigger: "axis", renderMode: "richText", confine: true, textStyle: { fontSize: NAME_PX, fontFamily: look.font },
+      formatter: (points) => tooltip(points, data, words),
+    },
   };
 }
 
@@ -93,24 +98,33 @@ function hasStrip(data) {
 function rowSeries(row, index, data, words) {
   return row.series.flatMap(([name, color], at) => {
     const curve = data.signs[name] ?? [];
-    const middle = data.width_ms / 2;
-    const measured = curve.filter(([, value]) => value !== null).length;
+    const measured = curve.filter((point) => !isNull(point)).length;
     // A few readings a day are points; a wristband's many are a line.
-    const dots = row.dots && measured <= DOTS_MAX;
+    const look = row.dots && measured <= DOTS_MAX ? dotted(color) : solid(color, measured);
     const line = {
       type: "line", name: words.labels[name], xAxisIndex: index, yAxisIndex: index, connectNulls: false,
-      data: curve.map((point, number) => {
-        const value = [home(point[0]) + middle, ...point.slice(1)];
-        // Between two gaps there is no line, yet something was measured.
-        const alone = point[1] !== null && isNull(curve[number - 1]) && isNull(curve[number + 1]);
-        return alone && !dots ? { value, symbol: "circle", symbolSize: 5 } : value;
-      }),
-      symbol: dots ? "circle" : "none", symbolSize: dots ? 7 : 4,
-      lineStyle: { width: dots || measured > THIN_FROM ? 1 : 1.5, color, type: dots ? "dotted" : "solid" }, itemStyle: { color },
+      data: curve.map((point, number) => linePoint(curve, number, data.width_ms, look)), ...look,
     };
     if (at === 0 && data.sign === name) Object.assign(line, expected(data));
     return data.width_ms ? [band(curve, color, index, data.width_ms), line] : [line];
   });
+}
+
+function dotted(color) {
+  return { symbol: "circle", symbolSize: 7, lineStyle: { width: 1, color, type: "dotted" }, itemStyle: { color } };
+}
+
+function solid(color, measured) {
+  const width = measured > THIN_FROM ? 1 : 1.5;
+  return { symbol: "none", symbolSize: 4, lineStyle: { width, color, type: "solid" }, itemStyle: { color } };
+}
+
+function linePoint(curve, number, widthMs, look) {
+  const point = curve[number];
+  const value = [home(point[0]) + widthMs / 2, ...point.slice(1)];
+  // Between two gaps there is no line, yet something was measured.
+  const isAlone = !isNull(point) && isNull(curve[number - 1]) && isNull(curve[number + 1]);
+  return isAlone && look.symbol === "none" ? { value, symbol: "circle", symbolSize: 5 } : value;
 }
 
 function isNull(point) {
@@ -127,7 +141,9 @@ function band(curve, color, index, widthMs) {
   });
   return {
     type: "custom", silent: true, clip: true, xAxisIndex: index, yAxisIndex: index, z: 1,
-    data: stretches.map((points) => [points[0][0], Math.min(...points.map((p) => p[1])), Math.max(...points.map((p) => p[2]))]),
+    data: stretches.map((points) => [
+      points[0][0], Math.min(...points.map((point) => point[1])), Math.max(...points.map((point) => point[2])),
+    ]),
     encode: { x: 0, y: [1, 2] },
     renderItem: (params, api) => {
       const points = stretches[params.dataIndex];
@@ -136,21 +152,31 @@ function band(curve, color, index, widthMs) {
         ? [0, widthMs].map((ms) => [points[0][0] + ms, points[0][1], points[0][2]])
         : points.map(([at, low, high]) => [at + widthMs / 2, low, high]);
       const edge = (column) => corners.map((corner) => api.coord([corner[0], corner[column]]));
-      return { type: "polygon", shape: { points: [...edge(2), ...edge(1).reverse()] }, style: { fill: color, opacity: BAND_OPACITY } };
+      return {
+        type: "polygon", shape: { points: [...edge(2), ...edge(1).reverse()] },
+        style: { fill: color, opacity: BAND_OPACITY },
+      };
     },
   };
 }
 
 // What was expected: an area where both bounds are known, a line where one is.
 function expected(data) {
-  const { low, high } = data;
-  if (low !== null && high !== null) {
-    return { markArea: { silent: true, itemStyle: { color: EXPECTED_COLOUR, opacity: 0.16 }, data: [[{ yAxis: low }, { yAxis: high }]] } };
+  const bounds = boundsOf(data);
+  if (bounds.length === 2) {
+    const [low, high] = bounds;
+    const itemStyle = { color: EXPECTED_COLOUR, opacity: 0.16 };
+    return { markArea: { silent: true, itemStyle, data: [[{ yAxis: low }, { yAxis: high }]] } };
   }
-  const bound = low ?? high;
-  if (bound === null || bound === undefined) return {};
-  return { markLine: { silent: true, symbol: "none", label: { show: false },
-    lineStyle: { color: EXPECTED_COLOUR, width: 2, type: "dashed" }, data: [{ yAxis: bound }] } };
+  if (!bounds.length) return {};
+  const lineStyle = { color: EXPECTED_COLOUR, width: 2, type: "dashed" };
+  return {
+    markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle, data: [{ yAxis: bounds[0] }] },
+  };
+}
+
+function boundsOf(data) {
+  return [data.low, data.high].filter((bound) => typeof bound === "number");
 }
 
 function markAlarm(series, mark, data, words) {
@@ -158,50 +184,78 @@ function markAlarm(series, mark, data, words) {
   const first = series.find((one) => one.type !== "custom");
   for (const one of series) {
     if (one.type === "custom") continue;
-    const line = { xAxis: home(mark), lineStyle: { color: ALARM_COLOUR, width: 2, type: "solid" },
-      label: { show: one === first, formatter: words.labels.alarm, align: isLate ? "right" : "center", fontSize: NAME_PX, color: ALARM_COLOUR } };
-    one.markLine = { silent: true, symbol: "none", label: { show: false }, ...one.markLine,
-      data: [...(one.markLine?.data ?? []), line] };
+    const line = {
+      xAxis: home(mark), lineStyle: { color: ALARM_COLOUR, width: 2, type: "solid" },
+      label: {
+        show: one === first, formatter: words.labels.alarm, align: isLate ? "right" : "center",
+        fontSize: NAME_PX, color: ALARM_COLOUR,
+      },
+    };
+    const lines = [...(one.markLine?.data ?? []), line];
+    one.markLine = { silent: true, symbol: "none", label: { show: false }, ...one.markLine, data: lines };
   }
 }
 
 function timeAxis(index, isLast, data, look) {
-  const span = data.to - data.from;
-  const label = span <= 3 * DAY_MS
-    ? (ms) => (ms % DAY_MS === 0 ? day(ms) : clock(ms))
-    : span <= 200 * DAY_MS ? day : (ms) => (new Date(ms).getUTCMonth() === 0 ? yearMonth(ms) : month(ms));
+  const { minInterval, formatter } = timeTicks(data.to - data.from);
   return {
-    type: "time", gridIndex: index, min: home(data.from), max: home(data.to),
-    minInterval: span > 200 * DAY_MS ? 28 * DAY_MS : span > 30 * DAY_MS ? 7 * DAY_MS : span > 3 * DAY_MS ? DAY_MS : MINUTE_MS,
-    axisLabel: { show: isLast, color: look.ink, fontSize: TEXT_PX, hideOverlap: true, formatter: label },
+    type: "time", gridIndex: index, min: home(data.from), max: home(data.to), minInterval,
+    axisLabel: { show: isLast, color: look.ink, fontSize: TEXT_PX, hideOverlap: true, formatter },
     axisTick: { show: isLast }, axisLine: { lineStyle: { color: look.line } },
     splitLine: { show: true, lineStyle: { color: look.line } },
   };
 }
 
+// How close the marks of a time axis may be, and what stands at them.
+function timeTicks(spanMs) {
+  if (spanMs <= 3 * DAY_MS) return { minInterval: MINUTE_MS, formatter: clockOrDay };
+  if (spanMs <= 30 * DAY_MS) return { minInterval: DAY_MS, formatter: day };
+  if (spanMs <= 200 * DAY_MS) return { minInterval: 7 * DAY_MS, formatter: day };
+  return { minInterval: 28 * DAY_MS, formatter: monthOrYear };
+}
+
+function clockOrDay(homeMs) {
+  return homeMs % DAY_MS === 0 ? day(homeMs) : clock(homeMs);
+}
+
+function monthOrYear(homeMs) {
+  return new Date(homeMs).getUTCMonth() === 0 ? yearMonth(homeMs) : month(homeMs);
+}
+
 function valueAxis(row, index, data, words, look) {
-  const bounds = [data.low, data.high].filter((bound) => typeof bound === "number");
+  const bounds = boundsOf(data);
+  const most = row.max ?? Infinity;
   return {
     type: "value", gridIndex: index, scale: true, splitNumber: 2, minInterval: row.dots ? 0.1 : 1,
     // What was expected is in sight, however far off the readings are.
     min: bounds.length ? ({ min }) => Math.floor(Math.min(min, ...bounds)) : null,
-    max: bounds.length ? ({ max }) => Math.min(row.max ?? Infinity, Math.ceil(Math.max(max, ...bounds))) : row.max ?? null,
-    name: `${words.labels[row.key]}  ${words.units[row.key]}`,
-    nameTextStyle: { color: look.ink, fontSize: NAME_PX, align: "left", fontWeight: 600, padding: [0, 0, 0, 12 - LEFT_PX] }, nameGap: 8,
-    axisLabel: { color: look.ink, fontSize: TEXT_PX, showMinLabel: true }, splitLine: { lineStyle: { color: look.line } },
+    max: bounds.length ? ({ max }) => Math.min(most, Math.ceil(Math.max(max, ...bounds))) : row.max ?? null,
+    name: `${words.labels[row.key]}  ${words.units[row.key]}`, ...axisName(look),
+    axisLabel: { color: look.ink, fontSize: TEXT_PX, showMinLabel: true },
+    splitLine: { lineStyle: { color: look.line } },
   };
 }
 
+function axisName(look) {
+  const padding = [0, 0, 0, 12 - LEFT_PX];
+  return { nameGap: 8, nameTextStyle: { color: look.ink, fontSize: NAME_PX, align: "left", fontWeight: 600, padding } };
+}
+
 function stripAxis(index, data, words, look) {
-  const isLate = data.events_from && data.events_from > data.from;
-  const name = data.days?.length
-    ? words.labels.active_days
-    : `${words.labels.in_bed} / ${words.labels.activity}` + (isLate ? ` (${words.labels.only_from} ${clock(home(data.events_from))})` : "");
+  const hasDays = Boolean(data.days?.length);
   return {
-    type: "value", gridIndex: index, min: 0, max: data.days?.length ? null : 1, splitNumber: 1, name,
-    nameTextStyle: { color: look.ink, fontSize: NAME_PX, align: "left", fontWeight: 600, padding: [0, 0, 0, 12 - LEFT_PX] }, nameGap: 8,
-    axisLabel: { show: Boolean(data.days?.length), color: look.ink, fontSize: TEXT_PX }, splitLine: { show: false }, axisLine: { show: false },
+    type: "value", gridIndex: index, min: 0, max: hasDays ? null : 1, splitNumber: 1,
+    name: hasDays ? words.labels.active_days : stripName(data, words.labels), ...axisName(look),
+    axisLabel: { show: hasDays, color: look.ink, fontSize: TEXT_PX },
+    splitLine: { show: false }, axisLine: { show: false },
   };
+}
+
+// Where there were too many events to read, those before some time are missing.
+function stripName(data, labels) {
+  const name = `${labels.in_bed} / ${labels.activity}`;
+  if (!data.events_from || data.events_from <= data.from) return name;
+  return `${name} (${labels.only_from} ${clock(home(data.events_from))})`;
 }
 
 function strip(index, data, words) {
@@ -224,7 +278,8 @@ function tooltip(points, data, words) {
     const [, value, low, high] = point.value;
     if (point.seriesType === "scatter") return `${words.events[low] ?? low} ${high ?? ""}`;
     if (value === null) return `${point.seriesName}  –`;
-    return `${point.seriesName}  ${value}` + (data.width_ms && low !== undefined && low !== high ? `  (${low}–${high})` : "");
+    const range = data.width_ms && low !== undefined && low !== high ? `  (${low}–${high})` : "";
+    return `${point.seriesName}  ${value}${range}`;
   });
   return [bucket(list[0].axisValue, data.width_ms), ...lines].join("\n");
 }

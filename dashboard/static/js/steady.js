@@ -35,10 +35,10 @@ function press() {
   pressTimer = setTimeout(release, PRESS_MS_MAX);
 }
 
-// After the click that belongs to it has been heard.
+// After the click that belongs to it has been heard, unless the next press has begun by then.
 function release() {
   clearTimeout(pressTimer);
-  setTimeout(() => {
+  pressTimer = setTimeout(() => {
     pressed = false;
     fetchLate();
   });

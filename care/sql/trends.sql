@@ -1,4 +1,4 @@
--- Queries of care/history.py. `{readings}` is the schema that the connection may read: `scoped` in a session's
+-- Queries of care/trends.py. `{readings}` is the schema that the connection may read: `scoped` in a session's
 -- transaction, `readings` for our own services. Hypertables are asked by the leading columns of their keys and with
 -- times that are constants: the planner then looks at the chunks of that time only, and finds the rows by index.
 

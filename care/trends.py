@@ -14,7 +14,7 @@ from psycopg.rows import DictRow
 from database.connections import Connection
 from database.queries import queries
 
-_sql = queries("care", "sql/history.sql")
+_sql = queries("care", "sql/trends.sql")
 
 RAW_ROWS_MAX = 20_000
 """Raw rows that one question returns at most: a day of a reading every five seconds."""
@@ -30,7 +30,7 @@ class Through(StrEnum):
 
 
 def statement(name: str, through: Through) -> sql.Composed:
-    """The named query of sql/history.sql for that schema. KeyError for another name."""
+    """The named query of sql/trends.sql for that schema. KeyError for another name."""
     return _sql[name].format(readings=sql.Identifier(through))
 
 

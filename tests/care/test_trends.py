@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from care import history, registry
-from care.history import Through
+from care import registry, trends
+from care.trends import Through
 from database.connections import Connection, connect
 from identity.sessions import scope_of, sign_in
 from protocol.model import DeviceKind
@@ -105,10 +105,10 @@ def caregiver(database: Database, county: County) -> Iterator[Connection]:
 
 def test_each_question_gets_its_rows(caregiver: Connection, county: County, filled: tuple[int, int]) -> None:
     mother = county.mother.id
-    raw = history.vitals(caregiver, mother, YESTERDAY, UNTIL)
+    raw = trends.vitals(caregiver, mother, YESTERDAY, UNTIL)
     assert len(raw) == 144
     assert (raw[0]["time"], raw[0]["hr"], raw[-1]["hr"]) == (YESTERDAY, 60.0, 83.0)
-    hours = history.hours(caregiver, mother, UNTIL - timedelta(days=90), UNTIL)
+    hours = trends.hours(caregiver, mother, UNTIL - timedelta(days=90), UNTIL)
     assert len(hours) == 90 * 24
     assert (hours[5]["hr"], hours[5]["hr_min"], hours[5]["hr_max"], hours[5]["rr"]) == (
         65.0,
@@ -116,10 +116,10 @@ def test_each_question_gets_its_rows(caregiver: Connection, county: County, fill
         65.0,
         None,
     )
-    days = history.days(caregiver, mother, (UNTIL - timedelta(days=365)).date(), UNTIL.date())
+    days = trends.days(caregiver, mother, (UNTIL - timedelta(days=365)).date(), UNTIL.date())
     assert len(days) == DAYS  # the first and the last day in Shanghai are partial
     assert (days[1]["hr"], days[1]["hr_min"], days[1]["hr_max"]) == (71.5, 60.0, 83.0)
-    latest = history.site_latest(caregiver, county.home.id)
+    latest = trends.site_latest(caregiver, county.home.id)
     assert [(row["resident_id"], row["hr"]) for row in latest] == [(mother, 71.0)]
 
 
@@ -127,9 +127,9 @@ def test_sensors_of_a_room_are_counted_when_asked_for(
     caregiver: Connection, county: County, filled: tuple[int, int]
 ) -> None:
     mother = county.mother.id
-    assert history.activity(caregiver, mother, YESTERDAY, UNTIL) == []
-    assert len(history.activity(caregiver, mother, YESTERDAY, UNTIL, with_rooms=True)) == 24
-    counted = history.activity_days(caregiver, mother, YESTERDAY, UNTIL, with_rooms=True)
+    assert trends.activity(caregiver, mother, YESTERDAY, UNTIL) == []
+    assert len(trends.activity(caregiver, mother, YESTERDAY, UNTIL, with_rooms=True)) == 24
+    counted = trends.activity_days(caregiver, mother, YESTERDAY, UNTIL, with_rooms=True)
     assert [(row["day"].isoformat(), row["event_count"]) for row in counted] == [
         ("2026-04-30", 16),
         ("2026-05-01", 8),
@@ -140,25 +140,25 @@ def test_who_is_out_of_scope_is_not_answered_for(
     caregiver: Connection, county: County, filled: tuple[int, int]
 ) -> None:
     stranger, since = county.stranger.id, UNTIL - timedelta(days=90)
-    assert history.vitals(caregiver, stranger, since, UNTIL) == []
-    assert history.hours(caregiver, stranger, since, UNTIL) == []
-    assert history.days(caregiver, stranger, since.date(), UNTIL.date()) == []
-    assert history.site_latest(caregiver, county.other_home.id) == []
+    assert trends.vitals(caregiver, stranger, since, UNTIL) == []
+    assert trends.hours(caregiver, stranger, since, UNTIL) == []
+    assert trends.days(caregiver, stranger, since.date(), UNTIL.date()) == []
+    assert trends.site_latest(caregiver, county.other_home.id) == []
     params = {"resident_id": stranger, "device_ids": list(filled), "since": since, "until": UNTIL, "limit": 9}
-    assert caregiver.execute(history.statement("vitals", Through.SCOPE), params).fetchall() == []
+    assert caregiver.execute(trends.statement("vitals", Through.SCOPE), params).fetchall() == []
 
 
 def test_services_ask_without_a_session(database: Database, county: County, filled: tuple[int, int]) -> None:
     with connect(database.service_url) as service:
         for resident in (county.mother, county.stranger):
-            assert len(history.vitals(service, resident.id, YESTERDAY, UNTIL, through=Through.SERVICE)) == 144
+            assert len(trends.vitals(service, resident.id, YESTERDAY, UNTIL, through=Through.SERVICE)) == 144
 
 
 def scans_of(
     connection: Connection, name: str, through: Through, params: Mapping[str, object]
 ) -> list[dict[str, Any]]:
     """The nodes of the plan that read a table; not those that only gather its chunks."""
-    statement = sql.SQL("EXPLAIN (FORMAT JSON) {}").format(history.statement(name, through))
+    statement = sql.SQL("EXPLAIN (FORMAT JSON) {}").format(trends.statement(name, through))
     row = connection.execute(statement, params, prepare=False).fetchone()
     assert row is not None
     found: list[dict[str, Any]] = []

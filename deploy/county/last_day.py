@@ -71,5 +71,5 @@ def write(
         signals += batch.singles.signals
         batch.singles.signals = []
         store.store(connection, store.prepare(batch), heard)
-        step("history", min(begin + ROWS_PER_STEP, rows.size), rows.size)
+        step("last_day", min(begin + ROWS_PER_STEP, rows.size), rows.size)
     return signals

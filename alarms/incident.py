@@ -1,0 +1,332 @@
+"""What happens to alarms, one after another: reports open or join them, steps move them. Their only writer.
+
+Every change is one row in the append-only timeline, written in the same transaction. The functions do not
+commit; the caller does.
+
+Three times are told apart. `happened_at` is when it happened, by the clock of the device or the window of the
+detector. `known_at` is when the centre knew of a report, `done_at` when a step was taken; both are the
+present unless something is recorded afterwards.
+
+One rule for evidence: whoever has evidence replaces all that was there, and who has none leaves it. A repeat
+and the grade of another detector are alike in this: each looks at the whole.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from msgspec import Struct, field, structs
+from psycopg.types.json import Jsonb
+
+from alarms.errors import AlreadyTakenError, IllegalStepError, KeyReusedError, UnfinishedError
+from alarms.kinds import KINDS, AlarmKind, AlarmPriority, AlarmSource
+from alarms.lifecycle import BY_PEOPLE, state_after
+from alarms.model import Alarm, AlarmEvent, AlarmState, AlarmStep
+from database.connections import Connection
+from database.errors import InvalidError, NotFoundError
+from database.queries import queries
+from identity.model import Actor
+
+_sql = queries("alarms", "sql/incident.sql")
+
+NOTE_LENGTH_MAX = 2_000
+KEY_LENGTH_MAX = 64
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Something that somebody should look at.
+
+    The subject is the resident if one is named, else the room, the device or the site.
+
+    Attributes:
+        site_id: Where.
+        kind: What it is about.
+        happened_at: When it happened.
+        actor: Who says so.
+        source: What sort of actor; it must be one that may raise this kind.
+        resident_id: Whom it is about.
+        room_id: Which room it is about.
+        device_id: Which device it is about, or has seen it.
+        priority: None: the usual one of the kind.
+        detector: Its name, where one says so.
+        evidence: Why (`alarms.evidence`).
+        known_at: When the centre knew; None: now.
+    """
+
+    site_id: int
+    kind: AlarmKind
+    happened_at: datetime
+    actor: Actor
+    source: AlarmSource
+    resident_id: int | None = None
+    room_id: int | None = None
+    device_id: int | None = None
+    priority: AlarmPriority | None = None
+    detector: str | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    known_at: datetime | None = None
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """Something that is done about an alarm, or becomes known of it.
+
+    Attributes:
+        step: Which; one that `alarms.lifecycle.MOVES` knows.
+        actor: Who takes it. People only move alarms and write notes.
+        note: What was found or done.
+        family_notice: How the family was told (when, how, who); needed to close high priority.
+        level: Of an escalation: the level that is named, 1 or more.
+        evidence: Of a note: what a detector knows more about an active alarm, whoever raised it.
+        happened_at: Of a condition's end: since when the cause is over; needed there.
+        taken_back: Of a condition's end: the person who raised it took it back, at the device.
+        detail: More facts for the timeline.
+        done_at: When it was done; None: now.
+        key: Chosen by who takes the step, once for each press: the same step with the same key, sent again,
+            is not taken again.
+    """
+
+    step: AlarmStep
+    actor: Actor
+    note: str | None = None
+    family_notice: str | None = None
+    level: int | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    happened_at: datetime | None = None
+    taken_back: bool = False
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    done_at: datetime | None = None
+    key: str | None = None
+
+
+class Reported(NamedTuple):
+    """The alarm that a report opened, or joined."""
+
+    alarm: Alarm
+    joined: bool
+
+
+class Taken(NamedTuple):
+    """The alarm as it stands after a step, and the line of its timeline that tells of it.
+
+    None: the step does nothing there; nothing was written.
+    """
+
+    alarm: Alarm
+    line: AlarmStep | None
+
+
+def report(connection: Connection, told: Report) -> Reported:
+    """Open an alarm, or add to the active one of the same subject and kind, and notify the desks.
+
+    A repeat never lowers the priority, and says that the cause is not over. InvalidError where the source may
+    not raise this kind.
+    """
+    usual = KINDS[told.kind]
+    if told.source not in usual.raised_by:
+        raise InvalidError(f"an alarm of kind {told.kind} is not for a {told.source} to raise")
+    row = connection.execute(
+        _sql["report"],
+        {
+            "site_id": told.site_id,
+            "resident_id": told.resident_id,
+            "room_id": told.room_id,
+            "device_id": told.device_id,
+            "kind": told.kind,
+            "priority": told.priority or usual.priority,
+            "source": told.source,
+            "detector": told.detector,
+            "evidence": Jsonb(told.evidence),
+            "happened_at": told.happened_at,
+            "known_at": told.known_at,
+        },
+    ).fetchone()
+    assert row is not None, "INSERT … RETURNING gives a row"
+    alarm = Alarm.from_row(row)
+    line = AlarmStep.REPEATED if row["joined"] else AlarmStep.RAISED
+    detail = {"raised_at": told.happened_at.isoformat()}
+    _write(connection, alarm, line, Step(step=line, actor=told.actor, detail=detail, done_at=told.known_at))
+    return Reported(alarm, joined=row["joined"])
+
+
+def take(connection: Connection, alarm_id: int, step: Step) -> Taken:
+    """Take a step; the row is locked, so that of two at once one wins.
+
+    Steps of `BY_PEOPLE` are refused where they are not possible. The others do nothing there: the cause of an
+    alarm that is dealt with may end unheard. The cause ends once; after that only a repeat begins it anew.
+
+    Raises:
+        NotFoundError: No such alarm in the connection's scope.
+        AlreadyTakenError: Somebody else has taken this very step; tells who and when.
+        UnfinishedError: Something must come first: arrival, or the family's notice.
+        IllegalStepError: The present state, or the actor, does not allow it.
+        KeyReusedError: The key was given with another step of this alarm.
+        InvalidError: The key is not one.
+    """
+    alarm = _lock(connection, alarm_id)
+    if step.key is not None and (before := _taken_before(connection, alarm, step.key)) is not None:
+        if not _is_same(before, step):
+            raise KeyReusedError(f"this key was given with another step of alarm {alarm_id}", key=step.key)
+        return Taken(alarm, before.step)
+    if step.actor.staff_id is not None and step.step not in BY_PEOPLE | {AlarmStep.NOTED}:
+        raise IllegalStepError(f"{step.step} is not for people to take", state=alarm.state, step=step.step)
+    after = state_after(step.step, alarm.state, alarm.priority)
+    if step.step in BY_PEOPLE:
+        if after is None:
+            raise _refusal(connection, alarm, step.step)
+        if after is AlarmState.CLOSED and alarm.priority is AlarmPriority.HIGH and not step.family_notice:
+            raise UnfinishedError(
+                f"alarm {alarm_id} has high priority: say how the family was told before closing it",
+                missing="family_notice",
+            )
+        return _move(connection, alarm, step, after)
+    if after is None:
+        return Taken(alarm, None)
+    match step.step:
+        case AlarmStep.CONDITION_ENDED:
+            return _end_condition(connection, alarm, step, after)
+        case AlarmStep.ESCALATED:
+            return _escalate(connection, alarm, step)
+        case _:
+            return _note(connection, alarm, step)
+
+
+def active_of(connection: Connection, device_id: int, kind: AlarmKind) -> int | None:
+    """The active alarm of this kind that a device raised or joined; it is locked. None: there is none."""
+    row = connection.execute(_sql["active_of"], {"kind": kind, "device_id": device_id}).fetchone()
+    return None if row is None else int(row["id"])
+
+
+def timeline(connection: Connection, alarm_id: int) -> list[AlarmEvent]:
+    """Everything that happened to an alarm, oldest first."""
+    rows = connection.execute(_sql["timeline"], {"alarm_id": alarm_id}).fetchall()
+    return [AlarmEvent.from_row(row) for row in rows]
+
+
+def _lock(connection: Connection, alarm_id: int) -> Alarm:
+    row = connection.execute(_sql["lock"], {"alarm_id": alarm_id}).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no alarm {alarm_id} here", alarm_id=alarm_id)
+    return Alarm.from_row(row)
+
+
+def _taken_before(connection: Connection, alarm: Alarm, key: str) -> AlarmEvent | None:
+    if not (0 < len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable() and " " not in key):
+        raise InvalidError(f"a key has 1 to {KEY_LENGTH_MAX} visible ASCII characters")
+    row = connection.execute(_sql["taken_before"], {"alarm_id": alarm.id, "key": key}).fetchone()
+    return None if row is None else AlarmEvent.from_row(row)
+
+
+def _is_same(before: AlarmEvent, step: Step) -> bool:
+    """Whether the step that left this line was the same; the end of a cause may have left several."""
+    lines = {step.step}
+    if step.step is AlarmStep.CONDITION_ENDED:
+        lines |= {AlarmStep.CLEARED, AlarmStep.CANCELLED}
+    return (
+        before.step in lines
+        and (before.actor, before.staff_id) == (step.actor.name, step.actor.staff_id)
+        and before.note == _note_of(step)
+        and before.detail.get("family_notice") == step.family_notice
+    )
+
+
+def _move(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
+    row = connection.execute(
+        _sql["move"],
+        {
+            "alarm_id": alarm.id,
+            "state": after,
+            "staff_id": step.actor.staff_id,
+            "family_notice": step.family_notice if after is AlarmState.CLOSED else None,
+            "done_at": step.done_at,
+        },
+    ).fetchone()
+    return _written(connection, row, AlarmStep(after), step)
+
+
+def _end_condition(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
+    assert step.happened_at is not None, "the end of a cause has its time"
+    facts = {"at": step.happened_at.isoformat(), **step.detail}
+    if after is not alarm.state:
+        ended = AlarmState.CANCELLED if step.taken_back else after
+        return _move(connection, alarm, _with(step, facts), ended)
+    if alarm.condition_ended_at is not None and not step.taken_back:
+        return Taken(alarm, None)
+    params = {"alarm_id": alarm.id, "happened_at": step.happened_at}
+    row = connection.execute(_sql["end_condition"], params).fetchone()
+    facts["cancelled"] = step.taken_back
+    return _written(connection, row, AlarmStep.CONDITION_ENDED, _with(step, facts))
+
+
+def _escalate(connection: Connection, alarm: Alarm, step: Step) -> Taken:
+    assert step.level is not None, "an escalation has its level"
+    if step.level <= alarm.escalation_level:
+        return Taken(alarm, None)
+    params = {"alarm_id": alarm.id, "level": step.level}
+    row = connection.execute(_sql["escalate"], params).fetchone()
+    return _written(connection, row, AlarmStep.ESCALATED, _with(step, {**step.detail, "level": step.level}))
+
+
+def _note(connection: Connection, alarm: Alarm, step: Step) -> Taken:
+    if not step.evidence:
+        _write(connection, alarm, AlarmStep.NOTED, step)
+        return Taken(alarm, AlarmStep.NOTED)
+    if not alarm.state.is_active:
+        return Taken(alarm, None)
+    params = {"alarm_id": alarm.id, "evidence": Jsonb(step.evidence)}
+    row = connection.execute(_sql["amend"], params).fetchone()
+    return _written(connection, row, AlarmStep.NOTED, step)
+
+
+def _with(step: Step, detail: Mapping[str, Any]) -> Step:
+    return structs.replace(step, detail=detail)
+
+
+def _written(connection: Connection, row: Mapping[str, Any] | None, line: AlarmStep, step: Step) -> Taken:
+    assert row is not None, "the row is locked by this transaction"
+    alarm = Alarm.from_row(row)
+    _write(connection, alarm, line, step)
+    return Taken(alarm, line)
+
+
+def _write(connection: Connection, alarm: Alarm, line: AlarmStep, step: Step) -> None:
+    notice = {"family_notice": step.family_notice} if step.family_notice else {}
+    connection.execute(
+        _sql["write"],
+        {
+            "alarm_id": alarm.id,
+            "site_id": alarm.site_id,
+            "step": line,
+            "state_after": alarm.state,
+            "staff_id": step.actor.staff_id,
+            "actor": step.actor.name,
+            "note": _note_of(step),
+            "detail": Jsonb({**step.detail, **notice}),
+            "done_at": step.done_at,
+            "key": step.key,
+        },
+    )
+
+
+def _note_of(step: Step) -> str | None:
+    return step.note[:NOTE_LENGTH_MAX] if step.note else None
+
+
+def _refusal(connection: Connection, alarm: Alarm, step: AlarmStep) -> IllegalStepError:
+    row = connection.execute(_sql["taken_by"], {"alarm_id": alarm.id, "state": AlarmState(step)}).fetchone()
+    if row is not None:
+        return AlreadyTakenError(
+            f"{row['actor']} has already {step} this alarm, at {row['at']:%H:%M:%S} UTC",
+            actor=row["actor"],
+            at=row["at"],
+            step=step,
+        )
+    if step is AlarmStep.RESOLVED and alarm.state is AlarmState.ACKNOWLEDGED:
+        return UnfinishedError(
+            f"alarm {alarm.id} has high priority: somebody must arrive before it is resolved",
+            missing="arrival",
+        )
+    return IllegalStepError(
+        f"alarm {alarm.id} is {alarm.state}; it cannot be {step} from there",
+        state=alarm.state,
+        step=step,
+    )

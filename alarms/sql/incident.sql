@@ -1,0 +1,69 @@
+-- Queries of alarms/incident.py, the only writer of alarms.
+
+-- name: report
+-- Opens an alarm, or adds to the one that somebody is still on the way for. `joined` tells which.
+INSERT INTO care.alarm (site_id, resident_id, room_id, device_id, kind, priority, source, detector,
+    evidence, raised_at, last_signal_at, opened_at)
+VALUES (%(site_id)s, %(resident_id)s, %(room_id)s, %(device_id)s, %(kind)s, %(priority)s, %(source)s,
+    %(detector)s, %(evidence)s, %(happened_at)s, %(happened_at)s,
+    coalesce(%(known_at)s::timestamptz, clock_timestamp()))
+ON CONFLICT (subject, kind) WHERE care.is_active(state) DO UPDATE SET
+    signal_count = alarm.signal_count + 1,
+    last_signal_at = greatest(alarm.last_signal_at, excluded.last_signal_at),
+    raised_at = least(alarm.raised_at, excluded.raised_at),
+    priority = greatest(alarm.priority, excluded.priority),
+    evidence = CASE WHEN excluded.evidence = '{}' THEN alarm.evidence ELSE excluded.evidence END,
+    condition_ended_at = NULL
+RETURNING *, xmax <> 0 AS joined;
+
+-- name: lock
+SELECT * FROM care.alarm WHERE id = %(alarm_id)s FOR NO KEY UPDATE;
+
+-- name: active_of
+-- The alarm that a device speaks of which says that the cause is over.
+SELECT id FROM care.alarm
+WHERE kind = %(kind)s AND care.is_active(state)
+  AND (device_id = %(device_id)s OR id IN (
+      SELECT alarm_id FROM care.alarm_signal WHERE device_id = %(device_id)s AND kind = %(kind)s))
+ORDER BY opened_at DESC LIMIT 1
+FOR NO KEY UPDATE;
+
+-- name: move
+UPDATE care.alarm SET
+    state = moved.state,
+    acknowledged_at = CASE moved.state WHEN 'acknowledged' THEN moved.at ELSE acknowledged_at END,
+    acknowledged_by = CASE moved.state WHEN 'acknowledged' THEN %(staff_id)s ELSE acknowledged_by END,
+    arrived_at = CASE moved.state WHEN 'arrived' THEN moved.at ELSE arrived_at END,
+    resolved_at = CASE moved.state WHEN 'resolved' THEN moved.at ELSE resolved_at END,
+    ended_at = CASE WHEN care.is_ended(moved.state) THEN moved.at ELSE ended_at END,
+    family_notice = coalesce(%(family_notice)s, family_notice)
+FROM (SELECT %(state)s::care.alarm_state AS state,
+    coalesce(%(done_at)s::timestamptz, clock_timestamp()) AS at) AS moved
+WHERE alarm.id = %(alarm_id)s
+RETURNING alarm.*;
+
+-- name: end_condition
+UPDATE care.alarm SET condition_ended_at = %(happened_at)s WHERE id = %(alarm_id)s RETURNING *;
+
+-- name: amend
+UPDATE care.alarm SET evidence = %(evidence)s WHERE id = %(alarm_id)s RETURNING *;
+
+-- name: escalate
+UPDATE care.alarm SET escalation_level = %(level)s WHERE id = %(alarm_id)s RETURNING *;
+
+-- name: write
+INSERT INTO care.alarm_event (alarm_id, site_id, at, step, state_after, staff_id, actor, note, detail, key)
+VALUES (%(alarm_id)s, %(site_id)s, coalesce(%(done_at)s::timestamptz, clock_timestamp()), %(step)s, %(state_after)s,
+    %(staff_id)s, %(actor)s, %(note)s, %(detail)s, %(key)s);
+
+-- name: taken_before
+-- What was written for the step that came with this key.
+SELECT * FROM care.alarm_event WHERE alarm_id = %(alarm_id)s AND key = %(key)s;
+
+-- name: taken_by
+-- Who took the step that is in the way.
+SELECT actor, at FROM care.alarm_event
+WHERE alarm_id = %(alarm_id)s AND state_after = %(state)s ORDER BY id LIMIT 1;
+
+-- name: timeline
+SELECT * FROM care.alarm_event WHERE alarm_id = %(alarm_id)s ORDER BY id;
