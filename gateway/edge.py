@@ -1,57 +1,40 @@
-"""The edge: what is said on the LAN broker, through a dialect, into the outbox; and the siren of the house.
+"""The edge: what is said on the LAN broker, through the interpreter, into the outbox; and the house's siren.
 
 A message is acknowledged to the LAN broker once it is on our disk. Everything here happens in one thread,
 so that what the siren knows and what the outbox keeps cannot part; the uplink has a thread of its own.
 """
 
-import hashlib
 import logging
 import time
-from collections import ChainMap, Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import msgspec
-from paho.mqtt.client import topic_matches_sub
 
-from gateway.clock import Clock, Stamp
-from gateway.dialects import Dialect, Heard, Ignored, Order, Told
-from gateway.dialects.anshou import name_of
-from gateway.dialects.unheard import Unheard, UnheardLog
+from gateway import interpreter
+from gateway.clock import Clock
+from gateway.dialects import Dialect, Order
+from gateway.dialects.unheard import Unheard
 from gateway.errors import OutboxError
+from gateway.interpreter import RECENT_MAX, Interpreter, Taken
 from gateway.link import Incoming, Link, Manner, Will
 from gateway.outbox import Entry, Outbox
 from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
 from protocol.broker import BrokerAddress
-from protocol.model import (
-    AlarmSignal,
-    DeviceKind,
-    DeviceProposal,
-    DeviceStatus,
-    GatewayConfig,
-    Message,
-    SignalKind,
-)
+from protocol.model import AlarmSignal, DeviceKind, DeviceStatus, GatewayConfig, SignalKind
 from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
 log = logging.getLogger(__name__)
 
-LAN_RECEIVE_MAX = 100
-"""Messages that the LAN broker lets wait for our acknowledgement; it keeps the others."""
 HEALTH_EVERY_S = 10.0
 LOG_EVERY_S = 86_400.0
 EXPIRE_EVERY_S = 60.0
 RETRY_DISK_S = 1.0
 TURN_S_MAX = 1.0
-UNACKNOWLEDGED_MAX = 2_000
-"""Messages at QoS 0 in hand while the disk takes nothing; more are dropped, and counted …"""
-UNACKNOWLEDGED_ALARMS_MAX = 1_000
-"""… but for so many alarms."""
 INBOX_MAX = 1_000
 UNHEARD_SHOWN_MAX = 20
 """Devices whose unheard fields the health on the LAN broker shows."""
-IGNORED_REASONS_MAX = 50
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,17 +53,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """By device and field what nobody understood, with the last example; without secrets."""
     siren: bool
     disk: str
-
-
-class _Taken(NamedTuple):
-    """What one turn brought, ready to be kept."""
-
-    entries: list[Entry]
-    proposals: dict[str, DeviceProposal]
-    learnt: dict[str, dict[str, Any]]
-    received: list[Incoming]
-    cried: dict[int, int]
-    """What was sent from memory meanwhile: its number there, by its place among the entries."""
 
 
 class Edge:
@@ -117,24 +89,14 @@ class Edge:
         self._alarm_kept = alarm_kept
         self._cry = cry
         self._uplink_state = uplink_state
-        self._dialects = {dialect.name: dialect for dialect in dialects}
-        self._config = outbox.config()
         self._config_is_kept = True
-        self._known = {dialect: outbox.knowledge(dialect) for dialect in self._dialects}
-        self._filters = self._wanted()
+        self._interpreter = Interpreter(outbox, clock, dialects, outbox.config())
         self._siren = Siren(confirm_s_max)
         self._recall_siren()
-        self._recent = _recall_recent(outbox.state("recent"))
         self._received: list[Incoming] = []
-        self._pending: _Taken | None = None
+        self._pending: Taken | None = None
         self._inbox: deque[Callable[[], bool]] = deque(maxlen=INBOX_MAX)
         self._cried_count = 0
-        self._stamped_ms: dict[str, int] = {}
-        self._ignored: Counter[str] = Counter()
-        self._unheard = UnheardLog()
-        self._proposed: set[str] = set()
-        self._heard_count = 0
-        self._overflowed = 0
         self._disk = "sound"
         self._retry_s = self._config_retry_s = 0.0
         self._health_due_s = self._log_due_s = self._expire_due_s = 0.0
@@ -146,9 +108,9 @@ class Edge:
             Manner(
                 name="LAN broker",
                 client_id=f"anshou-edge-{name}",
-                filters=sorted({topic for topic, _ in self._filters}),
+                filters=sorted(self._interpreter.topics),
                 persistent=True,
-                receive_max=LAN_RECEIVE_MAX,
+                receive_max=RECENT_MAX,
                 backoff_s_max=5.0,
                 connect_s_max=2.0,
             ),
@@ -258,8 +220,8 @@ class Edge:
         if not self._received:
             return
         received, self._received[:] = list(self._received), []
-        taken = self._pending or _Taken([], {}, {}, [], {})
-        self._understand(received, taken)
+        taken = self._pending or Taken([], {}, {}, [], {})
+        self._interpreter.understand(received, taken)
         if self._pending is None:
             self._keep(taken, now_s)
         else:
@@ -269,115 +231,15 @@ class Edge:
 
     def _receive(self, incoming: Incoming) -> None:
         """Take what the broker sends; the disk's troubles bound what came at QoS 1, this bounds the rest."""
-        if incoming.mid or len(self._received) < UNACKNOWLEDGED_MAX + UNACKNOWLEDGED_ALARMS_MAX:
+        count_max = interpreter.UNACKNOWLEDGED_MAX + interpreter.UNACKNOWLEDGED_ALARMS_MAX
+        if incoming.mid or len(self._received) < count_max:
             self._received.append(incoming)
         else:
-            self._overflowed += 1
+            self._interpreter.overflowed += 1
 
-    def _understand(self, received: list[Incoming], taken: _Taken) -> None:
-        """Add what was received to what is to be kept."""
-        in_hand = set(self._recent) | {
-            (before.mid, _digest(before)) for before in taken.received if before.mid
-        }
-        for incoming in received:
-            is_full = not incoming.mid and len(taken.received) >= UNACKNOWLEDGED_MAX
-            if not is_full:
-                taken.received.append(incoming)
-            if incoming.repeated and (incoming.mid, _digest(incoming)) in in_hand:
-                continue  # kept already, or about to be; only our acknowledgement was lost
-            stamp = self._clock.now()
-            for dialect in self._speakers(incoming.topic):
-                told = self._told(dialect, incoming, taken)
-                if told.learnt:
-                    taken.learnt.setdefault(dialect.name, {}).update(told.learnt)
-                for proposal in told.proposed:
-                    self._propose(taken, proposal)
-                for heard in told.heard:
-                    if is_full and not _has_room_for(taken, heard.message):
-                        self._overflowed += 1
-                    else:
-                        self._take(taken, heard, stamp)
-                for ignored in told.ignored:
-                    self._ignore(ignored.reason)
-                    self._unheard.take(ignored, stamp.ms)
-
-    def _told(self, dialect: Dialect, incoming: Incoming, taken: _Taken) -> Told:
-        known = ChainMap(taken.learnt.get(dialect.name, {}), self._known[dialect.name])
-        try:
-            return dialect.understand(
-                incoming.topic, incoming.payload, retained=incoming.retained, known=known
-            )
-        except Exception:
-            # A mistake of ours in one dialect must not let one message stop all others for ever.
-            log.exception("the dialect %s cannot take what came on %s", dialect.name, incoming.topic)
-            return Told(ignored=[Ignored(None, f"{dialect.name} failed")])
-
-    def _wanted(self) -> list[tuple[str, Dialect]]:
-        """Each topic filter, and the dialect that wants it."""
-        return [
-            (topic, dialect)
-            for dialect in self._dialects.values()
-            for topic in dialect.filters(self._known[dialect.name])
-        ]
-
-    def _learn(self, learnt: Mapping[str, Mapping[str, Any]]) -> None:
-        """Lay it over what is known, None being forgotten; and hear the topics that it tells of."""
-        for dialect, entries in learnt.items():
-            known = self._known[dialect]
-            known.update(entries)
-            for key in [key for key, value in entries.items() if value is None]:
-                del known[key]
-        if learnt:
-            self._filters = self._wanted()
-            self._link.listen({topic for topic, _ in self._filters})
-
-    def _speakers(self, topic: str) -> list[Dialect]:
-        """The dialects that want a topic, each once."""
-        found = {
-            dialect.name: dialect for wanted, dialect in self._filters if topic_matches_sub(wanted, topic)
-        }
-        return list(found.values())
-
-    def _take(self, taken: _Taken, heard: Heard, stamp: Stamp) -> None:
-        if heard.key in self._config.refused:
-            self._ignore("device refused")
-            return
-        name = self._name_of(heard.key)
-        if heard.key not in self._config.devices and not self._outbox.knows_room_for(heard.key):
-            self._ignore("too many unknown devices")
-            self._overflowed += 1
-            return
-        if heard.message.ts_ms is None:
-            stamp = self._distinct(heard.key, stamp)
-        if name is None and heard.key not in taken.proposals and not self._was_proposed(heard.key):
-            self._propose(taken, DeviceProposal(key=heard.key, says=(_word_for(heard.message),)))
-        self._heard_count += 1
-        taken.entries.append(Entry(heard.key, name, heard.message, stamp))
-
-    def _distinct(self, key: str, stamp: Stamp) -> Stamp:
-        """No two stamps of one device are the same: the centre takes equal times for one and the same."""
-        ahead_ms = max(0, self._stamped_ms.get(key, -1) + 1 - stamp.boot_ms)
-        self._stamped_ms[key] = stamp.boot_ms + ahead_ms
-        ms = None if stamp.ms is None else stamp.ms + ahead_ms
-        return Stamp(ms, stamp.boot_ms + ahead_ms, stamp.sure)
-
-    def _name_of(self, key: str) -> str | None:
-        adopted = self._config.devices.get(key)
-        return name_of(key) if adopted is None else adopted.name
-
-    def _propose(self, taken: _Taken, proposal: DeviceProposal) -> None:
-        if proposal.key not in self._config.devices and proposal.key not in self._config.refused:
-            taken.proposals[proposal.key] = proposal
-            self._proposed.add(proposal.key)
-
-    def _was_proposed(self, key: str) -> bool:
-        if key not in self._proposed and self._outbox.is_proposed(key):
-            self._proposed.add(key)
-        return key in self._proposed
-
-    def _keep(self, taken: _Taken, now_s: float) -> None:
+    def _keep(self, taken: Taken, now_s: float) -> None:
         """To the disk, then acknowledged; when the disk fails, again a second later."""
-        recent = _recalled_with(self._recent, taken.received)
+        recent = self._interpreter.remembering(taken.received)
         state = {"recent": msgspec.json.encode(list(recent))}
         try:
             numbers = self._outbox.keep(
@@ -385,15 +247,18 @@ class Edge:
                 proposals=taken.proposals.values(),
                 learnt=taken.learnt,
                 state=state,
-                dropped=self._overflowed,
+                dropped=self._interpreter.overflowed,
             )
         except OutboxError as error:
             self._trouble(error)
             self._cry_out(taken, now_s)
             self._pending, self._retry_s = taken, now_s + RETRY_DISK_S
             return
-        self._pending, self._disk, self._overflowed, self._recent = None, "sound", 0, recent
-        self._learn(taken.learnt)
+        self._pending, self._disk, self._interpreter.overflowed = None, "sound", 0
+        self._interpreter.remember(recent)
+        if taken.learnt:
+            self._interpreter.learn(taken.learnt)
+            self._link.listen(self._interpreter.topics)
         for incoming in taken.received:
             self._link.acknowledge(incoming)
         changed = self._confirm(list(taken.cried.values()))
@@ -405,7 +270,7 @@ class Edge:
         if changed:
             self._inbox.append(lambda: True)  # the siren's state is kept at the end of the turn
 
-    def _cry_out(self, taken: _Taken, now_s: float) -> None:
+    def _cry_out(self, taken: Taken, now_s: float) -> None:
         """What cannot wait for the disk goes to the centre from memory, under the id that it will keep."""
         for place, entry in enumerate(taken.entries):
             message = entry.message
@@ -429,22 +294,18 @@ class Edge:
             log.error("%s", error)
         self._disk = str(error)
 
-    def _ignore(self, reason: str) -> None:
-        if reason not in self._ignored and len(self._ignored) >= IGNORED_REASONS_MAX:
-            reason = "other"
-        self._ignored[reason] += 1
-
     # From the centre.
 
     def _configure(self, config: GatewayConfig) -> bool:
-        if config == self._config:
+        if config == self._interpreter.config:
             return False
-        self._config, self._config_is_kept, self._config_retry_s = config, False, 0.0
+        self._interpreter.config, self._config_is_kept, self._config_retry_s = config, False, 0.0
         log.info("%d devices are adopted, %d refused", len(config.devices), len(config.refused))
         if self._pending is not None:
             entries = self._pending.entries
             entries[:] = [
-                entry if entry.name else entry._replace(name=self._name_of(entry.key)) for entry in entries
+                entry if entry.name else entry._replace(name=self._interpreter.name_of(entry.key))
+                for entry in entries
             ]
             self._cry_out(self._pending, time.monotonic())
         return False
@@ -452,7 +313,7 @@ class Edge:
     def _keep_config(self, now_s: float) -> None:
         """What the centre said last, to the disk; when the disk fails, again a second later."""
         try:
-            self._outbox.configure(self._config)
+            self._outbox.configure(self._interpreter.config)
         except OutboxError as error:
             self._trouble(error)
             self._config_retry_s = now_s + RETRY_DISK_S
@@ -480,14 +341,14 @@ class Edge:
         if only is None:
             orders.append(Order(str(Topic(self._site, self._name, Leaf.COMMAND)), wire.encode(command)))
         named = False
-        for key, adoption in self._config.devices.items():
+        for key, adoption in self._interpreter.config.devices.items():
             if adoption.name != only and (only is not None or adoption.kind is not DeviceKind.SIREN):
                 continue
             named = True
             orders.append(Order(str(Topic(self._site, adoption.name, Leaf.COMMAND)), wire.encode(command)))
-            dialect = self._dialects.get(key.partition(":")[0])
+            dialect = self._interpreter.dialects.get(key.partition(":")[0])
             if dialect is not None:
-                order = dialect.order_siren(key, adoption.kind, on, self._known[dialect.name])
+                order = dialect.order_siren(key, adoption.kind, on, self._interpreter.known[dialect.name])
                 if order is not None and order.topic != orders[-1].topic:
                     orders.append(order)
         if only is not None and not named:
@@ -510,9 +371,9 @@ class Edge:
             waiting=totals.waiting,
             dropped=totals.dropped,
             broken=totals.broken,
-            heard=self._heard_count,
-            ignored=dict(self._ignored),
-            unheard=self._unheard.told(UNHEARD_SHOWN_MAX),
+            heard=self._interpreter.heard_count,
+            ignored=dict(self._interpreter.ignored),
+            unheard=self._interpreter.unheard(UNHEARD_SHOWN_MAX),
             siren=self._siren.sounding,
             disk=self._disk,
         )
@@ -536,35 +397,3 @@ class Edge:
     def _on_connected(self) -> None:
         self._health_due_s = 0.0
         self._siren.unheard()
-
-
-def _has_room_for(taken: _Taken, message: Message) -> bool:
-    """Whether there is still room for this when there is none for readings: there is for some alarms."""
-    count_max = UNACKNOWLEDGED_MAX + UNACKNOWLEDGED_ALARMS_MAX
-    return isinstance(message, AlarmSignal) and len(taken.entries) < count_max
-
-
-def _word_for(message: Message) -> str:
-    """The model's word for what a message says, as a proposal lists them."""
-    if isinstance(message, AlarmSignal):
-        return f"alarm.{message.kind}"
-    return str(wire.leaf_of(message))
-
-
-def _digest(incoming: Incoming) -> str:
-    return hashlib.blake2b(incoming.topic.encode() + b"\0" + incoming.payload, digest_size=6).hexdigest()
-
-
-def _recall_recent(kept: bytes | None) -> dict[tuple[int, str], None]:
-    pairs = msgspec.json.decode(kept or b"[]", type=list[tuple[int, str]])
-    return dict.fromkeys(pairs)
-
-
-def _recalled_with(
-    recent: Mapping[tuple[int, str], None], received: Sequence[Incoming]
-) -> dict[tuple[int, str], None]:
-    """What was kept last, as much as can be unacknowledged: what comes again of it is no new message."""
-    fresh = {(incoming.mid, _digest(incoming)): None for incoming in received if incoming.mid}
-    older = {pair: None for pair in recent if pair not in fresh}
-    pairs = list({**older, **fresh})
-    return dict.fromkeys(pairs[-LAN_RECEIVE_MAX:])

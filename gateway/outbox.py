@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from gateway import eviction
 from gateway.clock import Clock, Stamp
 from gateway.durable import PAGE_BYTES, DurableFile, opened
 from protocol import wire
@@ -31,16 +32,11 @@ HEADROOM = 0.97
 """When this share of the size is used, the oldest readings make room …"""
 ROOM_SHARE = 200
 """… and each time one part in so many of the size is freed."""
-WAITING_MAX = 50_000
-"""Messages of devices that nobody has adopted, all together …"""
-WAITING_OF_ONE_MAX = 10_000
-"""… and of one of them."""
 DEVICES_MAX = 4_000
 BATCH_BYTES_MAX = 200_000
 """Payload of one batch."""
 ITEM_BYTES = 100
 """What an item needs beside its own payload: the device's name, its leaf."""
-EXPIRED_AT_ONCE = 5_000
 DAY_MS = 86_400_000
 BEGINS = "SELECT id, begins_ms FROM boot"
 """When each boot began, where that is known."""
@@ -160,7 +156,8 @@ class Outbox:
             for name, value in (state or {}).items():
                 _set_state(connection, name, value)
             if added["waiting"]:
-                added["dropped"] += self._bound_waiting(connection, added)
+                gone = eviction.bound_waiting(connection, _counted(connection, "waiting") + added["waiting"])
+                added.update(waiting=-gone, dropped=gone)
             added["dropped"] += dropped
             _count(connection, added)
             return numbers
@@ -350,21 +347,9 @@ class Outbox:
         before_ms = stamp.ms - self._age_ms_max
 
         def work(connection: sqlite3.Connection) -> None:
-            counted: Counter[str] = Counter()
-            for table, total in (("message", "queued"), ("waiting", "waiting")):
-                gone = connection.execute(
-                    f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM (SELECT seq, heard_ms FROM {table}"  # noqa: S608 - ours
-                    f" ORDER BY seq LIMIT {EXPIRED_AT_ONCE}) WHERE heard_ms < ?)",
-                    (before_ms,),
-                ).rowcount
-                counted[total] -= gone
-                counted["dropped"] += gone
-            for (count,) in connection.execute(
-                "DELETE FROM batch WHERE sealed_ms < ? RETURNING message_count", (before_ms,)
-            ).fetchall():
-                counted["queued"] -= count
-                counted["dropped"] += count
-            _count(connection, counted)
+            gone = eviction.drop_expired(connection, before_ms)
+            left = {total: -count for total, count in gone.items()}
+            _count(connection, {**left, "dropped": sum(gone.values())})
 
         self._file.transaction(work)
 
@@ -452,27 +437,6 @@ class Outbox:
         """Whether the device is known, or there is room for one more."""
         return key in self._ids or len(self._ids) < DEVICES_MAX
 
-    def _bound_waiting(self, connection: sqlite3.Connection, added: Counter[str]) -> int:
-        """Keep what waits for adoption bounded: the oldest readings go first, then the oldest alarms."""
-        (waiting,) = connection.execute(
-            "SELECT coalesce(sum(value), 0) FROM counter WHERE name = 'waiting'"
-        ).fetchone()
-        gone = 0
-        over = [
-            (f"device = {device}", count - WAITING_OF_ONE_MAX)
-            for device, count in connection.execute(
-                "SELECT device, count(*) FROM waiting GROUP BY device HAVING count(*) > ?",
-                (WAITING_OF_ONE_MAX,),
-            ).fetchall()
-        ]
-        for condition, excess in over:
-            gone += _drop_waiting(connection, condition, excess)
-        excess = waiting + added["waiting"] - gone - WAITING_MAX
-        if excess > 0:
-            gone += _drop_waiting(connection, "true", excess)
-        added["waiting"] -= gone
-        return gone
-
     def _make_room(self) -> None:
         """Drop the oldest readings, then the oldest statuses, while nearly all of the size is used."""
         if self._file.used_pages() < self._file.pages_max * HEADROOM:
@@ -480,16 +444,7 @@ class Outbox:
         count = max(200, self._file.pages_max * PAGE_BYTES // ROOM_SHARE // 100)
 
         def work(connection: sqlite3.Connection) -> int:
-            gone = connection.execute(
-                "DELETE FROM message WHERE seq IN"
-                " (SELECT seq FROM message WHERE leaf != 'status' ORDER BY seq LIMIT ?)",
-                (count,),
-            ).rowcount
-            if not gone:
-                gone = connection.execute(
-                    "DELETE FROM message WHERE seq IN (SELECT seq FROM message ORDER BY seq LIMIT ?)",
-                    (count,),
-                ).rowcount
+            gone = eviction.drop_oldest(connection, count)
             _count(connection, {"queued": -gone, "dropped": gone})
             return gone
 
@@ -540,20 +495,12 @@ def _count(connection: sqlite3.Connection, added: Mapping[str, int]) -> None:
 
 def _next_number(connection: sqlite3.Connection) -> int:
     _count(connection, {"batches": 1})
-    (number,) = connection.execute("SELECT value FROM counter WHERE name = 'batches'").fetchone()
-    return int(number)
+    return _counted(connection, "batches")
 
 
-def _drop_waiting(connection: sqlite3.Connection, condition: str, excess: int) -> int:
-    gone = 0
-    for sort in ("leaf != 'alarm'", "true"):
-        if gone < excess:
-            gone += connection.execute(
-                f"DELETE FROM waiting WHERE seq IN (SELECT seq FROM waiting WHERE {condition} AND {sort}"  # noqa: S608 - ours
-                " ORDER BY seq LIMIT ?)",
-                (excess - gone,),
-            ).rowcount
-    return gone
+def _counted(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _salvaged(damaged: sqlite3.Connection, fresh: sqlite3.Connection) -> dict[str, int]:

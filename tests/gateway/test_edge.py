@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import edge, outbox
+from gateway import interpreter, outbox
 from gateway.errors import OutboxError
 from gateway.link import Link
 from protocol import wire
@@ -292,7 +292,7 @@ def test_an_alarm_heard_before_its_device_is_adopted_goes_when_it_is_though_the_
 def test_a_flood_on_a_full_disk_is_bounded_and_an_sos_in_it_is_heard(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge, "UNACKNOWLEDGED_MAX", 20)
+    monkeypatch.setattr(interpreter, "UNACKNOWLEDGED_MAX", 20)
     running = house.start()
     eventually(lambda: running.gateway.uplink.connected)
     with monkeypatch.context() as disk:

@@ -17,7 +17,8 @@ import pytest
 from gateway.clock import BUILT_MS, Clock
 from gateway.durable import PAGE_BYTES
 from gateway.errors import OutboxError
-from gateway.outbox import DAY_MS, WAITING_OF_ONE_MAX, Entry, Outbox
+from gateway.eviction import WAITING_OF_ONE_MAX
+from gateway.outbox import DAY_MS, Entry, Outbox
 from protocol import wire
 from protocol.model import (
     Adoption,
