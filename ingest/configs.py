@@ -5,8 +5,9 @@ connection; a new connection publishes all, because a broker that was restarted 
 """
 
 import logging
+import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -26,11 +27,16 @@ CLEARED = b""
 
 
 class ConfigPublisher:
-    """A connection of its own to the broker, on a thread of paho's."""
+    """A connection of its own to the broker on a thread of paho's, and a thread that decides what to publish.
+
+    paho holds its own locks while it calls us back, and takes them when it is called. So the callbacks only
+    leave word, and one thread, which holds nothing, acts on it in order. It alone touches what is kept here.
+    """
 
     def __init__(self, broker: BrokerAddress, client_id: str) -> None:
         self._broker = broker
-        self._lock = threading.Lock()
+        self._word: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._act, name="configurations", daemon=True)
         self._wanted: Mapping[str, bytes] = {}
         self._confirmed: dict[str, bytes] = {}
         self._in_flight: dict[int, tuple[str, bytes]] = {}
@@ -44,11 +50,14 @@ class ConfigPublisher:
 
     def start(self) -> None:
         """Connect, and stay connected, in the background."""
+        self._thread.start()
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE_S)
         self._client.loop_start()
 
     def stop(self) -> None:
         """Leave."""
+        self._word.put(None)
+        self._thread.join()
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -58,9 +67,44 @@ class ConfigPublisher:
             str(Topic(site, gateway, Leaf.CONFIG)): CLEARED if config is None else wire.encode(config)
             for (site, gateway), config in configs.items()
         }
-        with self._lock:
-            self._wanted = wanted
+        self._word.put(lambda: self._want(wanted))
+
+    # On paho's thread.
+
+    def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            log.warning("the broker refuses to take gateways' configurations: %s", reason)
+            return
+        self._word.put(self._begin_anew)
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
+        self._word.put(lambda: self._answered(mid, reason))
+
+    # On our own thread.
+
+    def _act(self) -> None:
+        while (word := self._word.get()) is not None:
+            word()
+
+    def _want(self, wanted: Mapping[str, bytes]) -> None:
+        self._wanted = wanted
+        self._publish_differences()
+
+    def _begin_anew(self) -> None:
+        self._confirmed.clear()
+        self._in_flight.clear()
+        self._publish_differences()
+
+    def _answered(self, mid: int, reason: Any) -> None:
+        topic, payload = self._in_flight.pop(mid, (None, CLEARED))
+        if topic is None:
+            # From before a reconnect, sent again by paho: it may have overtaken something newer.
+            self._confirmed.clear()
             self._publish_differences()
+        elif reason.is_failure:
+            log.warning("the broker refuses the configuration on %s: %s", topic, reason)
+        else:
+            self._confirmed[topic] = payload
 
     def _publish_differences(self) -> None:
         if not self._client.is_connected():
@@ -72,25 +116,3 @@ class ConfigPublisher:
             sent = self._client.publish(topic, payload, qos=1, retain=True)
             if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._in_flight[sent.mid] = (topic, payload)
-
-    def _on_connect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            log.warning("the broker refuses to take gateways' configurations: %s", reason)
-            return
-        with self._lock:
-            self._confirmed.clear()
-            self._in_flight.clear()
-            self._publish_differences()
-
-    def _on_publish(self, _client: Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        with self._lock:
-            topic, payload = self._in_flight.pop(mid, (None, CLEARED))
-            if topic is None:
-                # From before a reconnect, sent again by paho: it may have overtaken something newer.
-                self._confirmed.clear()
-                self._publish_differences()
-                return
-            if reason.is_failure:
-                log.warning("the broker refuses the configuration on %s: %s", topic, reason)
-                return
-            self._confirmed[topic] = payload

@@ -1,18 +1,24 @@
 """Each gateway's configuration stands at the broker, follows the record, and comes back after a loss."""
 
 import queue
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from care import proposals, registry
 from care.registry import NewDevice
+from ingest.configs import ConfigPublisher
 from ingest.gateway_ingest import GatewayIngest
 from ingest.settings import Settings
 from protocol import wire
+from protocol.broker import BrokerAddress
 from protocol.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig
 from protocol.wire import Leaf
 from tests.ingest.conftest import EVENTUALLY_S, Home, Running
@@ -98,3 +104,40 @@ def test_a_retired_gateway_leaves_nothing_behind(home: Home, gateways: Running) 
         assert next_config(heard) == GatewayConfig()
         registry.retire_device(home.connection, home.gateway.device.id)
         assert heard.get(timeout=EVENTUALLY_S) == b""
+
+
+def test_a_change_and_an_answer_never_wait_for_each_other(home: Home) -> None:
+    """paho calls back while it holds the lock that publishing takes: played here step by step."""
+    topic = (home.site.code, home.gateway.device.name)
+    publisher = ConfigPublisher(
+        BrokerAddress.parse(home.broker.url("gateways")), f"{home.broker.site}-configs"
+    )
+    client = publisher._client
+    publishing, answered = threading.Event(), threading.Event()
+    publish = client.publish
+    acknowledged: Any = client.on_publish
+
+    def publish_and_tell(*arguments: Any, **options: Any) -> mqtt.MQTTMessageInfo:
+        publishing.set()
+        return publish(*arguments, **options)
+
+    def answer() -> None:
+        with client._out_message_mutex:
+            change.start()
+            assert publishing.wait(EVENTUALLY_S)
+            acknowledged(client, None, 0, ReasonCode(PacketTypes.PUBACK), None)
+        answered.set()
+
+    change = threading.Thread(
+        target=publisher.set, args=({topic: GatewayConfig(refused=("zigbee2mqtt:0x2",))},), daemon=True
+    )
+    with listening(home, home.gateway) as heard:
+        publisher.start()
+        publisher.set({topic: GatewayConfig()})
+        next_config(heard)
+        client.publish = publish_and_tell  # type: ignore[method-assign]
+        threading.Thread(target=answer, daemon=True).start()
+        assert answered.wait(EVENTUALLY_S), "they wait for each other"
+        while next_config(heard) != GatewayConfig(refused=("zigbee2mqtt:0x2",)):
+            pass
+        publisher.stop()
