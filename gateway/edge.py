@@ -220,7 +220,7 @@ class Edge:
         if not self._received:
             return
         received, self._received[:] = list(self._received), []
-        taken = self._pending or Taken([], {}, {}, [], {})
+        taken = self._pending or Taken([], {}, {}, [], {}, [])
         self._interpreter.understand(received, taken)
         if self._pending is None:
             self._keep(taken, now_s)
@@ -261,6 +261,8 @@ class Edge:
             self._link.listen(self._interpreter.topics)
         for incoming in taken.received:
             self._link.acknowledge(incoming)
+        for answer in taken.answers:
+            self._link.publish(answer.topic, answer.payload)
         changed = self._confirm(list(taken.cried.values()))
         for entry, number in zip(taken.entries, numbers, strict=True):
             if number and entry.name is not None and isinstance(entry.message, AlarmSignal):
