@@ -81,7 +81,7 @@ test("alarms are shown, announced and handed to htmx", async (t) => {
   Stream.last.send("alarms", summary(3, 2) + card(2) + card(3, "medium") + card(1, "low"), "9");
   assert.deepEqual(keys(), ["summary", "2", "3", "1"]);
   assert.deepEqual(processed, ["summary", "2", "3"]);
-  assert.deepEqual(scrolled, ["2"], "what is urgent and new comes into sight");
+  assert.deepEqual(scrolled, [], "nothing moves by itself");
   assert.ok(page.find('[data-key="3"]').classList.contains("is-new"));
   assert.equal(page.find('[data-key="2"] time').textContent, "1:05", "its clock runs at once");
   assert.equal(page.find("#bell").textContent, "3");
