@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.authority import Authority
 from deploy.local import ports
+from deploy.local.instance import Reachable
 from deploy.local.supervisor import Program
 
 DASHBOARD = "dashboard"
@@ -32,6 +33,17 @@ class Outside:
     address: str
     https_port: int
     mqtts_port: int
+
+    @property
+    def reachable(self) -> Reachable:
+        """The same, as other commands are told."""
+        return Reachable(
+            address=self.address,
+            https_port=self.https_port,
+            mqtts_port=self.mqtts_port,
+            authority=str(self.authority.certificate),
+            certificate=str(self.authority.server_certificate),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
