@@ -131,9 +131,7 @@ class PortPlan:
         """Of the interfaces that it listens on. The pages are always there for this machine itself."""
         if service not in TO_OTHERS:
             return (ports.LOOPBACK,)
-        if service is Service.HTTP and self.listen not in {*EVERYWHERE, ports.LOOPBACK}:
-            return (ports.LOOPBACK, self.listen)
-        return (self.listen,)
+        return pages_addresses(self.listen) if service is Service.HTTP else (self.listen,)
 
     def _trouble(self, service: Service, port: int) -> tuple[int, str] | None:
         for address in self.addresses_of(service):
@@ -183,6 +181,11 @@ class PortPlan:
             if trouble[0] != errno.EADDRINUSE:
                 self._require(service, usual, kept=False)
         return ports.any_quiet(self.addresses_of(service), taken)
+
+
+def pages_addresses(listen: str) -> tuple[str, ...]:
+    """Where the pages listen in clear. For others, they only say there where the encrypted ones are."""
+    return (listen,) if listen in {*EVERYWHERE, ports.LOOPBACK} else (ports.LOOPBACK, listen)
 
 
 def own_addresses() -> list[str]:
