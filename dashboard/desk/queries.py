@@ -20,9 +20,10 @@ MISSED_MAX = 50
 
 
 class Counts(Record, frozen=True, kw_only=True):
-    """Alarms: urgent ones that nobody answers, all that nobody answers, all that are active."""
+    """Alarms: urgent ones that nobody answers, those of medium priority, all of them, all that are active."""
 
     urgent: int
+    medium: int
     open: int
     active: int
 

@@ -15,6 +15,7 @@ WHERE %(site_id)s::integer IS NULL OR site_id = %(site_id)s;
 -- name: alarm_counts
 -- For the bell that every page carries.
 SELECT count(*) FILTER (WHERE state = 'open' AND priority = 'high') AS urgent,
+    count(*) FILTER (WHERE state = 'open' AND priority = 'medium') AS medium,
     count(*) FILTER (WHERE state = 'open') AS open,
     count(*) FILTER (WHERE care.is_active(state)) AS active
 FROM care.alarm

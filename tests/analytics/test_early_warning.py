@@ -147,6 +147,33 @@ def test_one_reading_on_purpose_is_enough(ward: Ward, history: History, settings
     assert finding.evidence.own["samples"] == 1
 
 
+@pytest.mark.parametrize(
+    ("signs", "why_zh", "why_en"),
+    [
+        (
+            {"rr": 26.0, "hr": 95.0},
+            "呼吸单项 3 分（NEWS2），须尽快处理；",
+            "3 points for respiration alone (NEWS2)",
+        ),
+        ({"rr": 26.0, "hr": 115.0}, "预警评分（NEWS2）5 分（正常 0–4 分）；", "score (NEWS2) 5 (normal 0–4)"),
+    ],
+)
+def test_a_total_that_is_as_it_should_be_is_not_the_reason(
+    ward: Ward,
+    history: History,
+    settings: AnalyticsSettings,
+    signs: dict[str, float],
+    why_zh: str,
+    why_en: str,
+) -> None:
+    for minute in MINUTES:
+        ward.wears(minute, spo2=97.0, **signs)
+    evidence = the_finding(EarlyWarning(settings).score(history)).evidence
+    assert why_zh in evidence.sentence["zh_CN"]
+    assert why_en in evidence.sentence["en"]
+    assert ("score" in evidence.expected) == (evidence.score is not None and evidence.score >= 5)
+
+
 def test_a_slow_wristband_is_judged_by_its_last_samples(
     ward: Ward, history: History, settings: AnalyticsSettings
 ) -> None:
