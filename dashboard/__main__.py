@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from dashboard.app import create_app
 from dashboard.errors import DashboardError
-from dashboard.guard import require_bound_role
+from dashboard.guard import require_bound_role, require_private_words
 from dashboard.settings import Settings
 from database.errors import DomainError
 from protocol.environment import SettingsError, read_settings
@@ -34,6 +34,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = settings_from_environment()
+        require_private_words(settings)
         require_bound_role(settings.database_url)
     except (SettingsError, DashboardError) as error:
         sys.exit(_complain(error, status=2))
@@ -47,7 +48,7 @@ def main() -> None:
         workers=settings.workers,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
+        proxy_headers=bool(settings.trusted_proxies.strip()),
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,

@@ -14,6 +14,7 @@ from deploy.local.supervisor import Program
 
 DASHBOARD = "dashboard"
 DASHBOARD_TLS = "dashboard-tls"
+HOST_VARIABLE = "ANSHOU_DASHBOARD_HOST"
 INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
 
 
@@ -96,7 +97,7 @@ def programs(
             ["dashboard"],
             {
                 database: addresses.web_database_url,
-                "ANSHOU_DASHBOARD_HOST": environ.get("ANSHOU_DASHBOARD_HOST") or ports.LOOPBACK,
+                HOST_VARIABLE: environ.get(HOST_VARIABLE) or ports.LOOPBACK,
                 "ANSHOU_DASHBOARD_PORT": str(addresses.http_port),
             },
         ),
@@ -128,7 +129,7 @@ def _let_gateways_in(rooms: dict[str, tuple[list[str], dict[str, str]]], outside
     }
     secure = {
         **environment,
-        "ANSHOU_DASHBOARD_HOST": outside.address,
+        HOST_VARIABLE: outside.address,
         "ANSHOU_DASHBOARD_PORT": str(outside.https_port),
         "ANSHOU_DASHBOARD_TLS_CERTIFICATE": str(outside.authority.server_certificate),
         "ANSHOU_DASHBOARD_TLS_KEY": str(outside.authority.server_key),
