@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from dashboard.app import create_app
 from dashboard.errors import DashboardError
-from dashboard.guard import require_bound_role
+from dashboard.guard import require_bound_role, require_private_words
 from dashboard.serving import serve
 from dashboard.settings import Settings
 from database.errors import DomainError
@@ -34,6 +34,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = settings_from_environment()
+        require_private_words(settings)
         require_bound_role(settings.database_url)
     except (SettingsError, DashboardError) as error:
         sys.exit(_complain(error, status=2))
