@@ -16,7 +16,7 @@ from typing import NamedTuple, NoReturn
 import psycopg
 
 from database.connections import url_as
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
 from deploy.errors import DeployError
 from deploy.local import debian, instance, leftovers, ports
