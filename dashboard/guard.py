@@ -11,7 +11,8 @@ _SUPERPOWERS = """
         EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE nspname IN ('care', 'readings', 'scoped') AND relkind IN ('r', 'p', 'v')
                   AND pg_has_role(current_user, relowner, 'USAGE')) AS owns_tables,
-        has_schema_privilege(current_user, 'readings', 'USAGE') AS reads_hypertables
+        has_schema_privilege(current_user, 'readings', 'USAGE') AS reads_hypertables,
+        EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid) AS becomes_others
     FROM pg_roles WHERE rolname = current_user
 """
 _COMPLAINTS = {
@@ -19,6 +20,8 @@ _COMPLAINTS = {
     "bypasses_row_security": "bypasses row security",
     "owns_tables": "owns tables of the care record",
     "reads_hypertables": "can read the schema `readings`, which has no row security",
+    # Also where it does not inherit their rights: it could take them on.
+    "becomes_others": "is a member of other roles",
 }
 
 

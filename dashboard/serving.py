@@ -75,5 +75,5 @@ class Certificates:
                 if name == SERVER_NAME:
                     connection.context = for_gateways
 
-            context.sni_callback = choose  # type: ignore[assignment]
+            context.sni_callback = choose
         return context

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+import psycopg
+
 from database.connections import connect, url_as
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
 from deploy.county.known import end_known
 from deploy.errors import DeployError
