@@ -184,7 +184,8 @@ def running_product(*, demo: bool = True) -> Iterator[Product]:
     with tempfile.TemporaryDirectory(prefix="anshou-attacks-") as folder:
         root = Path(folder) / "data"
         Path(folder).chmod(0o711)
-        http, mqtt = ports.several_free(2)
+        http = ports.any_quiet()
+        mqtt = ports.any_quiet(but=frozenset({http}))
         _anshou(
             "up", "--detach", "--http", str(http), "--mqtt", str(mqtt), "--demo" if demo else "--no-demo",
             data=root, patience_s=START_S_MAX,

@@ -100,7 +100,7 @@ def test_a_batch_that_is_never_receipted_stops_nothing_and_is_not_sent_without_e
     def tries() -> list[str]:
         return [batch.batch_id for batch in house.centre.batches() if batch.batch_id in poison]
 
-    def fresh() -> set[int | None]:
+    def fresh() -> set[float | None]:
         items = [item for batch in house.centre.batches() for item in batch.items]
         return {item.hr for item in items if isinstance(item, VitalSigns) and item.device == "band-2"}
 
