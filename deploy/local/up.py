@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-import psycopg
-
 from database.connections import connect, url_as
 from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
