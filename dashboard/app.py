@@ -163,7 +163,8 @@ async def tell_error(request: Request, error: Exception) -> Response:
             "_notice.html",
             status=status,
             headers=headers,
-            severity="danger",
+            # That a colleague was quicker is good news: nothing has failed.
+            severity="info" if code == "already_taken" else "danger",
             text=text,
             about=None,
             at=None,

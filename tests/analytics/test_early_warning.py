@@ -108,7 +108,7 @@ def test_the_finding_explains_itself(ward: Ward, history: History, settings: Ana
     assert evidence.own["missing"] == ["sbp", "temp", "consciousness"]
     assert evidence.sentence == {
         "zh_CN": "13:50 起 10 次测量中 10 次异常：预警评分（NEWS2）7 分（正常 0–4 分）；"
-        "血氧 91 %（正常 ≥96），呼吸 22 次/分（正常 12–20），脉搏 115 次/分（正常 51–90）。"
+        "血氧 91 %（正常 ≥96），呼吸 22 次/分（正常 12–20），心率 115 次/分（正常 51–90）。"
         "未测：收缩压、体温、意识。",
         "en": "Since 13:50, 10 of 10 measurements abnormal: early warning score (NEWS2) 7 (normal 0–4); "
         "SpO2 91 % (normal ≥96), respiration 22 /min (normal 12–20), pulse 115 /min (normal 51–90). "

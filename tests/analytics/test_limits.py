@@ -217,7 +217,7 @@ def test_pressure_and_pulse_of_different_times(
     finding = the_finding(OutOfLimits(settings).score(history))
     assert finding.since == NOW - timedelta(hours=15)
     assert finding.evidence.sentence["zh_CN"].startswith(
-        "03-02 23:00 测得舒张压 52 mmHg（降到 54 即提醒）；13:00 测得脉搏 48 次/分（降到 50 即提醒）。"
+        "03-02 23:00 测得舒张压 52 mmHg（降到 54 即提醒）；13:00 测得心率 48 次/分（降到 50 即提醒）。"
     )
 
 
@@ -238,9 +238,9 @@ def test_a_very_high_pressure_tells_what_to_do(
         ({"sbp": 72.0}, MEDIUM, "收缩压单项 3 分（NEWS2），须尽快处理。请马上去看，叫得醒吗；让老人平躺"),
         ({"sbp": 90.0}, MEDIUM, "收缩压单项 3 分"),
         ({"sbp": 220.0}, MEDIUM, "让老人半躺"),
-        ({"hr": 39.0}, MEDIUM, "脉搏单项 3 分（NEWS2），须尽快处理。请马上去看，叫得醒吗；数一分钟脉搏"),
+        ({"hr": 39.0}, MEDIUM, "心率单项 3 分（NEWS2），须尽快处理。请马上去看，叫得醒吗；数一分钟脉搏"),
         ({"hr": 131.0}, MEDIUM, "看有无心慌"),
-        ({"sbp": 72.0, "hr": 39.0}, MEDIUM, "收缩压、脉搏单项 3 分"),
+        ({"sbp": 72.0, "hr": 39.0}, MEDIUM, "收缩压、心率单项 3 分"),
         ({"hr": 41.0}, LOW, "请问问有无头晕、乏力"),
         ({"hr": 130.0}, LOW, "请让老人安静休息五分钟后复测"),
         ({"dbp": 50.0}, LOW, "慢慢起身以防跌倒"),
