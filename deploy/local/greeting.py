@@ -66,8 +66,8 @@ def _from_elsewhere(running: Instance) -> list[str]:
     if outside.address.startswith(LOOPBACK_PREFIXES):
         return ["             from another computer, phone or gateway: start it with --listen 0.0.0.0"]
     return [
-        f"{'' if index else 'Elsewhere':<12} https://{_host(address)}:{outside.https_port}/"
-        for index, address in enumerate(_shown(outside.address))
+        f"{'' if index else 'Elsewhere':<12} https://{address}:{outside.https_port}/"
+        for index, address in enumerate(addresses_shown(outside.address))
     ]
 
 
@@ -75,15 +75,16 @@ def _devices_elsewhere(running: Instance) -> list[str]:
     outside = running.outside
     if outside is None or outside.address.startswith(LOOPBACK_PREFIXES):
         return []
-    address = _shown(outside.address)[0]
-    return [f"             mqtts://{_host(address)}:{outside.mqtts_port}   from elsewhere, over TLS"]
+    address = addresses_shown(outside.address)[0]
+    return [f"             mqtts://{address}:{outside.mqtts_port}   from elsewhere, over TLS"]
 
 
-def _shown(listen: str) -> list[str]:
+def addresses_shown(listen: str) -> list[str]:
+    """Where another machine finds what listens at `listen`, as it stands in an address."""
     if listen not in EVERYWHERE:
-        return [listen]
-    found = [address for address in own_addresses() if not address.startswith(LOOPBACK_PREFIXES)]
-    return found[:SHOWN_MAX] or [listen]
+        return [_host(listen)]
+    found = [_host(address) for address in own_addresses() if not address.startswith(LOOPBACK_PREFIXES)]
+    return found[:SHOWN_MAX] or [_host(listen)]
 
 
 def _host(address: str) -> str:
