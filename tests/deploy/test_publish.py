@@ -45,7 +45,7 @@ def test_a_message_is_taken(device: Device) -> None:
 
 
 def test_over_tls_the_authority_must_be_known(device: Device, broker: Broker) -> None:
-    with pytest.raises(DeployError, match="certificate that is not believed.*--authority FILE"):
+    with pytest.raises(DeployError, match=r"certificate that is not believed.*--authority FILE"):
         publish.send(
             BrokerAddress.parse(f"mqtts://{device.name}:{SECRET}@127.0.0.1:{broker.tls_port}"),
             device.topic,
@@ -59,9 +59,7 @@ def test_over_tls_the_authority_must_be_known(device: Device, broker: Broker) ->
 
 
 def test_a_wrong_password_is_told(device: Device) -> None:
-    with pytest.raises(
-        publish.RefusedError, match=f"does not let {device.name} in: the user name or the pass"
-    ):
+    with pytest.raises(publish.RefusedError, match=f"does not let {device.name} in: the user name or"):
         publish.send(device.address("wrong"), device.topic, b"{}")
 
 

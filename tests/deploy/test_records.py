@@ -1,7 +1,9 @@
 """`anshou site|resident|device|staff …`, from an empty record to a button that works."""
 
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
