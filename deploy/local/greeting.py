@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,9 +27,16 @@ class Account(NamedTuple):
     role: str
 
 
+def program() -> str:
+    """How to call us from this shell: by name if it finds us, else as we were called."""
+    called = sys.argv[0]
+    found = shutil.which("anshou") is not None or Path(called).name != "anshou"
+    return "anshou" if found else shlex.quote(called)
+
+
 def command(verb: str, root: Path, *, named: bool) -> str:
     """A command of ours as one can paste it: on the same data folder if that is not the default one."""
-    return f"anshou {verb}" + (f" --data {shlex.quote(str(root))}" if named else "")
+    return f"{program()} {verb}" + (f" --data {shlex.quote(str(root))}" if named else "")
 
 
 def tell(root: Path, running: Instance, accounts: Sequence[Account], *, named: bool, detached: bool) -> None:

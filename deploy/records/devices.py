@@ -162,7 +162,7 @@ def _show_credentials(new: NewDevice, running: instance.Instance, password_file:
     leaf, payload = EXAMPLE_PAYLOADS.get(new.device.kind, (Leaf.STATUS, {"online": True}))
     topic = Topic(new.site.code, new.device.name, leaf)
     broker = f"mqtt://{running.mqtt_host}:{running.mqtt_port}"
-    command = ["anshou", "publish", "--broker", broker, "--user", new.device.name]
+    command = ["publish", "--broker", broker, "--user", new.device.name]
     if password_file is not None:
         places.write_private(password_file, f"{new.secret}\n")
         command += ["--password-file", str(password_file)]
@@ -176,4 +176,4 @@ def _show_credentials(new: NewDevice, running: instance.Instance, password_file:
     typer.echo(f"  password  {new.secret if password_file is None else f'in {password_file}'}")
     typer.echo(f"  topics    {Topic(new.site.code, new.device.name, leaf)!s}")
     typer.echo("\nTry it" + (":" if password_file is not None else " (it asks for the password):"))
-    typer.echo(f"  {shlex.join(command)}")
+    typer.echo(f"  {greeting.program()} {shlex.join(command)}")
