@@ -92,7 +92,11 @@ def addresses_shown(listen: str) -> list[str]:
     """Where another machine finds what listens at `listen`, as it stands in an address."""
     if listen not in EVERYWHERE:
         return [_host(listen)]
-    found = [_host(address) for address in own_addresses() if not address.startswith(LOOPBACK_PREFIXES)]
+    found = [
+        _host(address)
+        for address in own_addresses()
+        if not address.startswith(LOOPBACK_PREFIXES) and (listen == "::" or ":" not in address)
+    ]
     return found[:SHOWN_MAX] or [_host(listen)]
 
 
