@@ -179,7 +179,7 @@ def take(connection: Connection, alarm_id: int, step: Step) -> Taken:
                 f"alarm {alarm_id} has high priority: say how the family was told before closing it",
                 missing="family_notice",
             )
-        return _move(connection, alarm, step, after)
+        return _take(connection, alarm, step)
     if after is None:
         return Taken(alarm, None)
     match step.step:
@@ -230,18 +230,24 @@ def _is_same(before: AlarmEvent, step: Step) -> bool:
     )
 
 
-def _move(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
+def _take(connection: Connection, alarm: Alarm, step: Step) -> Taken:
+    """A step of people: the database moves the alarm and writes the line."""
     row = connection.execute(
-        _sql["move"],
+        _sql["take"],
         {
             "alarm_id": alarm.id,
-            "state": after,
+            "step": step.step,
+            "actor": step.actor.name,
             "staff_id": step.actor.staff_id,
-            "family_notice": step.family_notice if after is AlarmState.CLOSED else None,
             "done_at": step.done_at,
+            "note": _note_of(step),
+            "family_notice": step.family_notice,
+            "key": step.key,
+            "detail": Jsonb(step.detail),
         },
     ).fetchone()
-    return _written(connection, row, AlarmStep(after), step)
+    assert row is not None, "the row is locked by this transaction"
+    return Taken(Alarm.from_row(row), step.step)
 
 
 def _end_condition(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
@@ -249,7 +255,10 @@ def _end_condition(connection: Connection, alarm: Alarm, step: Step, after: Alar
     facts = {"at": step.happened_at.isoformat(), **step.detail}
     if after is not alarm.state:
         ended = AlarmState.CANCELLED if step.taken_back else after
-        return _move(connection, alarm, _with(step, facts), ended)
+        row = connection.execute(
+            _sql["end"], {"alarm_id": alarm.id, "state": ended, "done_at": step.done_at}
+        ).fetchone()
+        return _written(connection, row, AlarmStep(ended), _with(step, facts))
     if alarm.condition_ended_at is not None and not step.taken_back:
         return Taken(alarm, None)
     params = {"alarm_id": alarm.id, "happened_at": step.happened_at}
@@ -269,8 +278,7 @@ def _escalate(connection: Connection, alarm: Alarm, step: Step) -> Taken:
 
 def _note(connection: Connection, alarm: Alarm, step: Step) -> Taken:
     if step.evidence is None:
-        _write(connection, alarm, AlarmStep.NOTED, step)
-        return Taken(alarm, AlarmStep.NOTED)
+        return _take(connection, alarm, step)
     if not alarm.state.is_active:
         return Taken(alarm, None)
     params = {"alarm_id": alarm.id, "evidence": Jsonb(stored(step.evidence))}

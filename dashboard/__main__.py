@@ -8,11 +8,12 @@ from fastapi import FastAPI
 
 from dashboard.app import create_app
 from dashboard.errors import DashboardError
-from dashboard.guard import require_bound_role
+from dashboard.guard import require_bound_role, require_private_words
 from dashboard.serving import serve
 from dashboard.settings import Settings
 from database.errors import DomainError
 from protocol.environment import SettingsError, read_settings
+from protocol.watchdog import Watchdog
 
 
 def settings_from_environment() -> Settings:
@@ -22,7 +23,10 @@ def settings_from_environment() -> Settings:
 
 def app_from_environment() -> FastAPI:
     """What a worker process runs."""
-    return create_app(settings_from_environment())
+    settings = settings_from_environment()
+    watchdog = Watchdog(settings.stall_s_max)
+    watchdog.start()
+    return create_app(settings, watchdog)
 
 
 def main() -> None:
@@ -30,6 +34,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = settings_from_environment()
+        require_private_words(settings)
         require_bound_role(settings.database_url)
     except (SettingsError, DashboardError) as error:
         sys.exit(_complain(error, status=2))

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import psycopg
@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
@@ -35,8 +36,10 @@ from dashboard.sensitivity import page as sensitivity
 from dashboard.settings import Settings
 from dashboard.sign_in import page as sign_in
 from database.errors import DomainError, InvalidError, NotFoundError
+from protocol.watchdog import Loop, Watchdog
 
 GZIP_BYTES_MIN = 1_000
+BEAT_EVERY_S = 0.5
 _HANDLED = (
     DomainError,
     DashboardError,
@@ -77,21 +80,29 @@ class Application(FastAPI):
         return described
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; it opens its connections when it starts, and closes them when it stops."""
-    context = make_context(settings)
+def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
+    """The application; it opens its connections when it starts, and closes them when it stops.
+
+    `watchdog` is told that requests get their turn, and that live pages do.
+    """
+    watchdog = watchdog or Watchdog()
+    context = make_context(settings, watchdog)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warm_up()
         context.pool.open()
-        listening = asyncio.create_task(context.hub.run(), name="live pages")
+        tasks = [
+            asyncio.create_task(context.hub.run(), name="live pages"),
+            asyncio.create_task(_beat(watchdog.loop("requests")), name="watchdog"),
+        ]
         try:
             yield
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(context.pool.close)
 
     app = Application(
@@ -132,6 +143,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+async def _beat(loop: Loop) -> NoReturn:
+    """Tell for ever that this event loop goes round, and that a request gets one of its threads."""
+    while True:
+        await run_in_threadpool(loop.beat)
+        await asyncio.sleep(BEAT_EVERY_S)
+
+
 async def tell_error(request: Request, error: Exception) -> Response:
     """The one answer to every error: JSON for programs, a notice for a part of a page, else a page."""
     ours = _in_our_words(error)
@@ -154,7 +172,8 @@ async def tell_error(request: Request, error: Exception) -> Response:
             "_notice.html",
             status=status,
             headers=headers,
-            severity="danger",
+            # That a colleague was quicker is good news: nothing has failed.
+            severity="info" if code == "already_taken" else "danger",
             text=text,
             about=None,
             at=None,

@@ -58,6 +58,12 @@ class NotToldError(DashboardError):
     code = "not_told"
 
 
+class ExposedError(DashboardError):
+    """Others could listen in on what people send."""
+
+    code = "exposed"
+
+
 class UnfitRoleError(DashboardError):
     """The database role of the dashboard could see more than row security allows."""
 
@@ -78,6 +84,7 @@ STATUS_OF: Mapping[str, int] = {
     "sign_in_locked": 429,
     "cross_site": 403,
     "not_allowed": 403,
+    "no_right": 403,
     "may_not_set": 403,
     "may_not_set_policy": 403,
     "insecure": 403,
@@ -110,6 +117,7 @@ _SENTENCES: Mapping[str, str] = {
     "sign_in_failed": N_("The user name or the password is wrong."),
     "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
     "cross_site": N_("This request came from another website and was refused."),
+    "no_right": N_("Your function does not include this step."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
     "may_not_set": N_("Only supervisors, directors and shift leaders may change what watches over somebody."),
     "may_not_set_policy": N_("Only supervisors of the county can change its rules."),

@@ -28,7 +28,7 @@ def serve(app: str, settings: Settings) -> bool:
         workers=settings.workers,
         access_log=False,
         server_header=False,
-        proxy_headers=True,
+        proxy_headers=bool(settings.trusted_proxies.strip()),
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,
@@ -75,5 +75,5 @@ class Certificates:
                 if name == SERVER_NAME:
                     connection.context = for_gateways
 
-            context.sni_callback = choose  # type: ignore[assignment]
+            context.sni_callback = choose
         return context

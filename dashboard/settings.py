@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from protocol.watchdog import STALL_S_MAX
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=3_600)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -14,12 +16,16 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         database_url: The database, as a role that row security binds (anshou_web).
-        host: Addresses to listen on, divided by commas; others than loopback belong behind a proxy that
-            speaks TLS, or want `tell_https_port`.
+        host: Addresses to listen on, divided by commas; another than loopback needs TLS here, a trusted proxy
+            that speaks it, or `tell_https_port`.
         port: TCP port to listen on.
         workers: Processes that share the port.
         cookie_secure: Send the session's cookie over HTTPS only; turn it on wherever HTTPS is.
         trusted_proxies: Addresses, divided by commas, whose X-Forwarded-For and -Proto are believed.
+        plain_http: Serve another address than loopback without TLS all the same: for a container whose
+            published port only its own machine reaches.
+        host_names: Names of these pages, divided by commas, beside those that no stranger can own: addresses,
+            names without a dot, `.local`, `.internal`, `.home.arpa` and the names in the certificate.
         pool_size_max: Connections to the database for each process.
         pool_wait_s: How long a request waits for one of them before it is told to try again.
         statement_timeout_s: After this the database breaks a query off.
@@ -37,6 +43,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         gateway_https_port: Where gateways find these pages with a certificate of that authority.
         gateway_mqtt_port: Where gateways find the broker, over TLS with a certificate of that authority.
         gateway_mqtt_host: The broker's host, where it is not the one of the pages.
+        stall_s_max: When no request gets its turn for so long, the process ends, to be started again.
     """
 
     database_url: str
@@ -44,7 +51,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: Port = 8080
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     cookie_secure: bool = False
-    trusted_proxies: str = "127.0.0.1"
+    trusted_proxies: str = ""
+    plain_http: bool = False
+    host_names: str = ""
     pool_size_max: Count = 10
     pool_wait_s: Seconds = 5.0
     statement_timeout_s: Seconds = 10.0
@@ -60,3 +69,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     gateway_https_port: Annotated[int, Meta(ge=1, le=65_535)] = 8443
     gateway_mqtt_port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     gateway_mqtt_host: str | None = None
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX

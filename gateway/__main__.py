@@ -22,6 +22,7 @@ from protocol.broker import BrokerAddress, tls_from_files
 from protocol.environment import SettingsError, read_settings
 from protocol.errors import ProtocolError
 from protocol.model import AlarmSignal, DeviceStatus
+from protocol.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._who = who(settings)
         clock = clock or Clock()
+        self.watchdog = Watchdog(settings.stall_s_max)
         self._outbox = Outbox(
             data_folder(settings),
             clock,
@@ -63,6 +65,7 @@ class Gateway:
             alarm_kept=self._alarm_kept,
             cry=self._cry,
             uplink_state=self._uplink_state,
+            loop=self.watchdog.loop("house"),
         )
         self.uplink = Uplink(
             self._outbox,
@@ -77,6 +80,7 @@ class Gateway:
             status_every_s=settings.status_every_s,
             backlog_per_s_max=settings.backlog_per_s_max,
             keepalive_s=settings.keepalive_s,
+            loop=self.watchdog.loop("uplink"),
         )
         self._failure: BaseException | None = None
 
@@ -178,6 +182,7 @@ def main(make: Callable[[], Gateway] = made) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gateway.stop())
         gc.freeze()
+        gateway.watchdog.start()
         gateway.run()
     except (ProtocolError, OSError) as error:
         print(f"gateway: {error}", file=sys.stderr)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from database.errors import DomainError
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.authority import Authority
 from deploy.errors import DeployError
 from deploy.local.progress import complain, note

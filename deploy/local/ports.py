@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import pwd
 import random
@@ -20,6 +21,14 @@ MARK = "SUPERVISED_FOR_ANSHOU_AT"
 
 # Below the range from which the kernel takes ports for connections: one of those may be busy at any start.
 QUIET_PORTS = range(20_000, 32_768)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; of names, only of `localhost`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def trouble(port: int, host: str = LOOPBACK) -> int | None:

@@ -17,6 +17,7 @@ from deploy.local.supervisor import Program
 DASHBOARD = "dashboard"
 DASHBOARD_TLS = "dashboard-tls"
 CERTIFICATE_VARIABLE = "ANSHOU_DASHBOARD_TLS_CERTIFICATE"
+HOST_VARIABLE = "ANSHOU_DASHBOARD_HOST"
 INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
 
 
@@ -110,7 +111,7 @@ def programs(
             ["dashboard"],
             {
                 database: addresses.web_database_url,
-                "ANSHOU_DASHBOARD_HOST": environ.get("ANSHOU_DASHBOARD_HOST") or ports.LOOPBACK,
+                HOST_VARIABLE: environ.get(HOST_VARIABLE) or ports.LOOPBACK,
                 "ANSHOU_DASHBOARD_PORT": str(addresses.http_port),
             },
         ),
@@ -146,13 +147,13 @@ def _let_others_in(
     }
     secure = {
         **environment,
-        "ANSHOU_DASHBOARD_HOST": outside.address,
+        HOST_VARIABLE: outside.address,
         "ANSHOU_DASHBOARD_PORT": str(outside.https_port),
         **_certificates(outside.authority, environ),
     }
     rooms[DASHBOARD_TLS] = (["dashboard"], secure)
-    if not environ.get("ANSHOU_DASHBOARD_HOST"):
-        environment["ANSHOU_DASHBOARD_HOST"] = ",".join(pages_addresses(outside.address))
+    if not environ.get(HOST_VARIABLE):
+        environment[HOST_VARIABLE] = ",".join(pages_addresses(outside.address))
         environment["ANSHOU_DASHBOARD_TELL_HTTPS_PORT"] = str(outside.https_port)
 
 

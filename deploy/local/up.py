@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from database.connections import url_as
-from database.migrate import set_role_passwords
+from database.connections import connect, url_as
+from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
+from deploy.county.known import end_known
 from deploy.errors import DeployError
 from deploy.local import debian, greeting, instance, leftovers, ports
 from deploy.local.data import DATABASE, DataFolder, Passwords
@@ -25,7 +26,7 @@ from deploy.local.port_plan import PortPlan, Service
 from deploy.local.postgres import PostgresCluster
 from deploy.local.prepare import prepare
 from deploy.local.progress import note, step
-from deploy.local.rooms import DASHBOARD, INGEST, Addresses, Outside, programs
+from deploy.local.rooms import DASHBOARD, HOST_VARIABLE, INGEST, Addresses, Outside, programs
 from deploy.local.supervisor import Program, Supervisor
 from deploy.schema import bring_up_to_date
 from ingest import provision
@@ -140,6 +141,7 @@ def up(request: Request) -> int:
     Raises:
         DeployError: Says what failed and what to do; nothing is left running.
     """
+    _keep_demonstration_here(request, os.environ)
     folder = DataFolder.at(request.data)
     ports.require_loopback()
     folder.make()
@@ -167,6 +169,18 @@ def up(request: Request) -> int:
             raise
     print("Anshou has stopped.", flush=True)
     return 0
+
+
+def _keep_demonstration_here(request: Request, environ: Mapping[str, str]) -> None:
+    """The demonstration's passwords are known to everybody: DeployError where others could use them."""
+    addresses = (request.listen, environ.get(HOST_VARIABLE) or ports.LOOPBACK)
+    strange = next((address for address in addresses if not ports.is_loopback(address)), None)
+    if request.demo and strange is not None:
+        raise DeployError(
+            f"The demonstration has passwords that everybody knows, and {strange} can be reached from other "
+            "machines.",
+            "Add --no-demo, or leave the pages and the broker on 127.0.0.1.",
+        )
 
 
 def stop(folder: DataFolder) -> bool:
@@ -216,7 +230,7 @@ def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
         applied = _migrate(servers)
     if applied:
         note(f"The database is at migration {applied[-1]}.")
-    accounts = _demonstration(servers) if request.demo else []
+    accounts = _demonstration(servers) if request.demo else _no_demonstration(servers)
     with step("Starting the broker"):
         _start_broker(servers, supervisor, server_programs.get("mosquitto"))
     page = f"http://{ports.LOOPBACK}:{http_port}/"
@@ -351,6 +365,15 @@ def _demonstration(servers: Servers) -> list[greeting.Account]:
     for account in demo.populate(servers.database_url):
         first.setdefault(account.role, greeting.Account(account.username, account.password, account.role))
     return list(first.values())
+
+
+def _no_demonstration(servers: Servers) -> list[greeting.Account]:
+    """End what an earlier start with the demonstration left behind, as far as it lets strangers in."""
+    with connect(servers.database_url, application="anshou-up") as connection, connection.transaction():
+        ended = end_known(connection)
+    if ended:
+        note(f"{len(ended)} accounts of the demonstration were ended: their password is known to everybody.")
+    return []
 
 
 def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | None) -> None:
