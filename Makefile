@@ -7,7 +7,7 @@ ALL = --numprocesses 2 --dist worksteal
 LAYERS = unit integration system
 TESTS = $(if $(filter $(LAYERS),$(firstword $(ARGS))),-m $(ARGS) $(ALL),$(or $(ARGS),$(ALL)))
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage check format bench screenshots lock clean
+.PHONY: help run setup test coverage check format box bench screenshots lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -18,6 +18,10 @@ setup: ## Set up what running needs: packages, private servers, front-end files
 
 run: setup ## Start everything on this machine (options: make run ARGS="--http 8080")
 	@.venv/bin/anshou up $(ARGS)
+
+box: setup ## Make the file that a gateway's box installs (dist/anshou-*.whl)
+	@.venv/bin/python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist .
+	@ls dist/anshou-*.whl
 
 .PHONY: setup-dev
 setup-dev:

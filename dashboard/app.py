@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import psycopg
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp
 
 from dashboard.accuracy import page as accuracy
 from dashboard.alarm import page as alarm
-from dashboard.api import alarms, health, me, signs
+from dashboard.api import alarms, health, me, reference, signs
 from dashboard.api import gateways as gateways_api
 from dashboard.context import SESSION_COOKIE, language_of, make_context
 from dashboard.county import page as county
@@ -66,11 +67,17 @@ class VersionedFiles(StaticFiles):
 
 
 class Application(FastAPI):
-    """FastAPI with the security headers around all of it."""
+    """FastAPI with the security headers around all of it, which describes what is meant for programs."""
 
     def build_middleware_stack(self) -> ASGIApp:
         """All of it: Starlette answers our own mistakes outside the middleware that is added."""
         return SecurityHeaders(super().build_middleware_stack())
+
+    def openapi(self) -> dict[str, Any]:
+        """The REST API, as OpenAPI describes one: what lies below /api."""
+        described = super().openapi()
+        described["paths"] = {path: of for path, of in described["paths"].items() if path.startswith("/api/")}
+        return described
 
 
 def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
@@ -100,11 +107,12 @@ def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
 
     app = Application(
         title="Anshou",
+        version=version("anshou"),
         lifespan=lifespan,
         dependencies=[Depends(refuse_cross_site)],
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url="/api/openapi.json",
     )
     app.state.context = context
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
@@ -126,6 +134,7 @@ def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
         me,
         alarms,
         signs,
+        reference,
         gateways_api,
     ):
         app.include_router(module.router)

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "device": ("deploy.records", "device_app"),
     "staff": ("deploy.records", "staff_app"),
     "policy": ("deploy.policy", "policy_app"),
+    "publish": ("deploy.publish", "publish"),
     "simulate": ("deploy.simulate", "simulate"),
     "analytics": ("deploy.analytics", "analytics_app"),
     "evaluate": ("evaluation.cli", "evaluate_app"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,9 +27,16 @@ class Account(NamedTuple):
     role: str
 
 
+def program() -> str:
+    """How to call us from this shell: by name if it finds us, else as we were called."""
+    called = sys.argv[0]
+    found = shutil.which("anshou") is not None or Path(called).name != "anshou"
+    return "anshou" if found else shlex.quote(called)
+
+
 def command(verb: str, root: Path, *, named: bool) -> str:
     """A command of ours as one can paste it: on the same data folder if that is not the default one."""
-    return f"anshou {verb}" + (f" --data {shlex.quote(str(root))}" if named else "")
+    return f"{program()} {verb}" + (f" --data {shlex.quote(str(root))}" if named else "")
 
 
 def tell(root: Path, running: Instance, accounts: Sequence[Account], *, named: bool, detached: bool) -> None:
@@ -64,10 +73,10 @@ def _from_elsewhere(running: Instance) -> list[str]:
     if outside is None:
         return []
     if outside.address.startswith(LOOPBACK_PREFIXES):
-        return ["             from another computer, phone or gateway: start it with --listen 0.0.0.0"]
+        return ["             from another computer, phone or gateway: start it with --no-demo --listen 0.0.0.0"]
     return [
-        f"{'' if index else 'Elsewhere':<12} https://{_host(address)}:{outside.https_port}/"
-        for index, address in enumerate(_shown(outside.address))
+        f"{'' if index else 'Elsewhere':<12} https://{address}:{outside.https_port}/"
+        for index, address in enumerate(addresses_shown(outside.address))
     ]
 
 
@@ -75,15 +84,20 @@ def _devices_elsewhere(running: Instance) -> list[str]:
     outside = running.outside
     if outside is None or outside.address.startswith(LOOPBACK_PREFIXES):
         return []
-    address = _shown(outside.address)[0]
-    return [f"             mqtts://{_host(address)}:{outside.mqtts_port}   from elsewhere, over TLS"]
+    address = addresses_shown(outside.address)[0]
+    return [f"             mqtts://{address}:{outside.mqtts_port}   from elsewhere, over TLS"]
 
 
-def _shown(listen: str) -> list[str]:
+def addresses_shown(listen: str) -> list[str]:
+    """Where another machine finds what listens at `listen`, as it stands in an address."""
     if listen not in EVERYWHERE:
-        return [listen]
-    found = [address for address in own_addresses() if not address.startswith(LOOPBACK_PREFIXES)]
-    return found[:SHOWN_MAX] or [listen]
+        return [_host(listen)]
+    found = [
+        _host(address)
+        for address in own_addresses()
+        if not address.startswith(LOOPBACK_PREFIXES) and (listen == "::" or ":" not in address)
+    ]
+    return found[:SHOWN_MAX] or [_host(listen)]
 
 
 def _host(address: str) -> str:

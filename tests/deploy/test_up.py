@@ -20,8 +20,23 @@ def test_up_restart_and_down(machine: Machine) -> None:
         machine.wait_for_page()
         before = machine.wait_until_all_run()
 
+        ports.wait_until(
+            lambda: "✗ Ingest" not in machine.run("doctor")[1],
+            what="a first word of ingest",
+            timeout_s=PATIENCE_S,
+            remedy="",
+        )
         code, said = machine.run("doctor")
         assert code == 0, said
+        for healthy in (
+            "Ingest alarms: works",
+            "Pages over TLS",
+            "Broker over TLS",
+            "Certificate's end",
+            "Logs",
+        ):
+            assert f"✓ {healthy}" in said
+        assert "· Other machines: cannot open the pages" in said
         assert "✓ Broker" in said
         assert "✓ Migrations: all applied" in said
         assert "Apache 2 edition" in said
