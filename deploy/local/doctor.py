@@ -21,6 +21,7 @@ from deploy.errors import DeployError, NotRunningError
 from deploy.local import bootstrap, chromium, debian, frontend, instance, places, ports
 from deploy.local.data import DataFolder
 from deploy.local.instance import Instance
+from deploy.local.rooms import DEMONSTRATION
 from deploy.local.supervisor import Supervisor
 from protocol.broker import BrokerAddress
 
@@ -115,7 +116,7 @@ def _what_runs(folder: DataFolder, data: Path | None) -> Iterator[Finding]:
     if supervisor.answers():
         for name, (state, pid) in sorted(supervisor.states().items()):
             yield _judge(
-                state == "RUNNING",
+                state == "RUNNING" or (name == DEMONSTRATION and state == "EXITED"),
                 f"Process {name}",
                 f"{state.lower()}, pid {pid}",
                 f"See {supervisor.log_of(name)}.",

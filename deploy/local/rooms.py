@@ -14,6 +14,8 @@ from deploy.local.supervisor import Program
 
 DASHBOARD = "dashboard"
 DASHBOARD_TLS = "dashboard-tls"
+DEMONSTRATION = "demonstration"
+"""Writes the past of the demonstration county, and is then done."""
 INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
 
 
@@ -39,6 +41,7 @@ class Addresses:
     """Where the rooms find the servers, each signing in as somebody with just its rights.
 
     Attributes:
+        owner_database_url: As the owner of everything: what fills the demonstration.
         ingest_database_url: As the role that writes readings and opens alarms from signals.
         service_database_url: As the role of escalation and of analytics.
         web_database_url: As the role that sees only what a signed-in person may.
@@ -48,6 +51,7 @@ class Addresses:
         outside: Where gateways reach us; None where the broker is somebody's own.
     """
 
+    owner_database_url: str
     ingest_database_url: str
     service_database_url: str
     web_database_url: str
@@ -107,12 +111,14 @@ def programs(
         rooms[name][1]["ANSHOU_INGEST_METRICS_PORT"] = str(port)
     if with_simulator:
         rooms["simulator"] = (["simulator"], {mqtt: addresses.mqtt_urls["simulator"]})
+        rooms[DEMONSTRATION] = (["deploy.county.past"], {database: addresses.owner_database_url})
     return [
         Program(
             name=name,
             command=[sys.executable, "-m", *module],
             environment={**settings_of(module[0], environ), **environment},
             folder=folder,
+            is_errand=name == DEMONSTRATION,
         )
         for name, (module, environment) in rooms.items()
     ]
