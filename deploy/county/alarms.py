@@ -102,7 +102,7 @@ def write_past(connection: Connection, raised: Sequence[SignalRow], dice: random
 def deal_with(connection: Connection, alarm_id: int, site_id: int, at: datetime, dice: random.Random) -> None:
     """Have an alarm of `at` answered and closed, or cancelled, and mostly judged."""
     false = dice.random() < FALSE_SHARE
-    steps = (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED, AlarmStep.CANCELLED) if false else CLOSED
+    steps = (AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED) if false else CLOSED
     _answer(connection, alarm_id, site_id, at, steps, dice)
     row = connection.execute("SELECT * FROM care.alarm WHERE id = %s", (alarm_id,)).fetchone()
     assert row is not None, "it was opened"

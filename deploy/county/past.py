@@ -90,14 +90,17 @@ def days(home: Home) -> Iterator[Day]:
 
 
 def is_written(connection: Connection, home: Home, day: Day) -> bool:
-    """Whether the day is there: raw, or rolled up with the raw data gone."""
+    """Whether the day is there: raw, or rolled up with the raw data gone.
+
+    Its last hour may be half of the county's last day, so only whole hours tell.
+    """
     begins, ends = time_of(day.begin_ms * 1000), time_of(day.end_ms * 1000)
     row = connection.execute(
         """
         SELECT EXISTS (SELECT FROM readings.vitals WHERE device_id = ANY (%(ids)s)
                 AND time >= %(begins)s AND time < %(ends)s)
             OR EXISTS (SELECT FROM readings.vitals_hourly WHERE device_id = ANY (%(ids)s)
-                AND hour >= %(begins)s AND hour < %(ends)s) AS is_there
+                AND hour >= %(begins)s AND hour <= %(ends)s - interval '1 hour') AS is_there
         """,
         {"ids": list(home.device_ids), "begins": begins, "ends": ends},
     ).fetchone()
