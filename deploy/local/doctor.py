@@ -30,6 +30,7 @@ from deploy.local import (
 from deploy.local.data import DataFolder
 from deploy.local.findings import Finding, State, judge
 from deploy.local.instance import Instance
+from deploy.local.rooms import DEMONSTRATION
 from deploy.local.supervisor import Supervisor
 from protocol.broker import BrokerAddress
 
@@ -107,7 +108,7 @@ def _what_runs(folder: DataFolder, data: Path | None) -> Iterator[Finding]:
     if supervisor.answers():
         for name, (state, pid) in sorted(supervisor.states().items()):
             yield judge(
-                state == "RUNNING",
+                state == "RUNNING" or (name == DEMONSTRATION and state == "EXITED"),
                 f"Process {name}",
                 f"{state.lower()}, pid {pid}",
                 f"See {supervisor.log_of(name)}.",

@@ -108,6 +108,7 @@ class Servers:
     def addresses(self, http_port: int) -> Addresses:
         """What the rooms are told."""
         return Addresses(
+            owner_database_url=self.database_url,
             ingest_database_url=self.database_url_as("anshou_ingest"),
             service_database_url=self.database_url_as("anshou_service"),
             web_database_url=self.database_url_as("anshou_web"),
@@ -405,7 +406,7 @@ def _wait_for_page(supervisor: Supervisor, rooms: list[Program], http_port: int)
     states = supervisor.states()
     for room in rooms:
         state, _ = states[room.name]
-        if state not in {"RUNNING", "STARTING"}:
+        if state not in {"RUNNING", "STARTING"} and not (room.is_errand and state == "EXITED"):
             note(
                 f"{room.name} does not run yet ({state}); it is tried again. "
                 f"See {supervisor.log_of(room.name)}."
