@@ -43,7 +43,7 @@ class ConfigPublisher:
         self._client = Client(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
         )
-        broker.prepare(self._client)
+        broker.for_session(client_id).prepare(self._client)
         self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish

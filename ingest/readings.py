@@ -27,7 +27,7 @@ from ingest.store import Prepared, Stored, prepare, store
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
 from protocol.broker import BrokerAddress
-from protocol.wire import Receipt
+from protocol.wire import Leaf, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,8 @@ class ReadingsIngest:
 
     def _receive(self, incoming: Incoming) -> None:
         self.pending_bytes += len(incoming.payload)
-        self._assembler.add(self._batch, incoming)
+        if not self._assembler.add(self._batch, incoming) and incoming.topic.endswith(f"/{Leaf.STATUS}"):
+            self._subscriber.forget_retained(incoming.topic)
         self._subscriber.paused = self._is_full()
 
     def _due(self) -> bool:

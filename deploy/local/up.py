@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import msgspec
 import psycopg
 
 from database.connections import url_as
@@ -37,6 +38,7 @@ PAGE_TIMEOUT_S = 90.0
 RESTART_PAUSE_S = 2.0
 HTTP_SERVER_ERROR = 500
 HTTPS_PORT = 8443
+SIMULATOR = "simulator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,7 @@ class Servers:
         passwords: Of roles and accounts.
         metrics_ports: Where a room serves its metrics, by its name.
         outside: Where gateways reach us; None with a broker of somebody's own.
+        sessions: Client ids of the service accounts, at a private broker.
     """
 
     cluster: PostgresCluster | None
@@ -89,12 +92,14 @@ class Servers:
     passwords: Passwords
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
     outside: Outside | None = None
+    sessions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def mqtt_url(self, account: str) -> str:
         """The broker's address for a service account."""
         if self.broker is None:
             return self.broker_url
-        return self.broker.url(account, self.passwords.accounts[account])
+        name = f"{account}@" if account in self.sessions else account
+        return self.broker.url(name, self.passwords.accounts[account])
 
     def database_url_as(self, role: str) -> str:
         """The database's address for a role."""
@@ -120,7 +125,7 @@ class Servers:
             owner_database_url=self.database_url,
             service_database_url=self.database_url_as("anshou_service"),
             mqtt_host=broker.host,
-            mqtt_port=broker.port,
+            mqtt_port=broker.port if self.broker is None else self.broker.port,
             provisioner_mqtt_url=provisioner_url,
             http_url=http_url,
             metrics_urls={
@@ -222,6 +227,9 @@ def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
 
 def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -> Servers:
     passwords = folder.passwords()
+    if not request.demo:  # nobody signs in as the county that speaks for everybody
+        accounts = {name: secret for name, secret in passwords.accounts.items() if name != SIMULATOR}
+        passwords = msgspec.structs.replace(passwords, accounts=accounts)
     cluster = broker = None
     database_url = environ.get(DATABASE_VARIABLE, "")
     broker_url = environ.get(BROKER_VARIABLE, "")
@@ -240,6 +248,7 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
             prefix=debian.install(),
             folder=folder.mosquitto,
             port=_port(request.mqtt_port, "MQTT"),
+            service_port=ports.any_free(),
             tls=TlsListener(
                 address=outside.address,
                 port=outside.mqtts_port,
@@ -255,6 +264,7 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
         passwords=passwords,
         metrics_ports=dict(zip(INGEST, ports.several_free(len(INGEST)), strict=True)),
         outside=outside,
+        sessions=provision.service_sessions(environ.get("ANSHOU_INGEST_WORKER") or "1"),
     )
 
 
@@ -339,13 +349,15 @@ def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | N
     if broker is None or program is None:
         return
     broker.make_folder()
-    provision.write_broker_identities(servers.database_url, broker.identities, servers.passwords.accounts)
+    provision.write_broker_identities(
+        servers.database_url, broker.identities, servers.passwords.accounts, servers.sessions
+    )
     broker.prepare()
     supervisor.launch(program)
 
     def ready() -> bool:
         supervisor.require_alive(program)
-        return ports.answers(broker.port)
+        return broker.answers()
 
     log = supervisor.log_of(program.name)
     ports.wait_until(ready, what="The broker", timeout_s=30.0, remedy=f"See {log}.")
