@@ -191,6 +191,18 @@ def take(connection: Connection, alarm_id: int, step: Step) -> Taken:
             return _note(connection, alarm, step)
 
 
+def count_more(connection: Connection, alarm_id: int, count: int, last_at: datetime) -> None:
+    """So many more signals of the same came, the last at a time, and none has a line of its own."""
+    params = {"alarm_id": alarm_id, "count": count, "last_at": last_at}
+    connection.execute(_sql["count_more"], params)
+
+
+def tell_counted(connection: Connection, alarm_id: int, count: int, actor: Actor) -> None:
+    """One line for so many signals that were counted and have none."""
+    line = Step(step=AlarmStep.REPEATED, actor=actor, detail={"count": count})
+    _write(connection, _lock(connection, alarm_id), AlarmStep.REPEATED, line)
+
+
 def active_of(connection: Connection, device_id: int, kind: AlarmKind) -> int | None:
     """The active alarm of this kind that a device raised or joined; it is locked. None: there is none."""
     row = connection.execute(_sql["active_of"], {"kind": kind, "device_id": device_id}).fetchone()

@@ -16,6 +16,12 @@ ON CONFLICT (subject, kind) WHERE care.is_active(state) DO UPDATE SET
     condition_ended_at = NULL
 RETURNING *, xmax <> 0 AS joined;
 
+-- name: count_more
+-- A repeat says that the cause is not over.
+UPDATE care.alarm SET signal_count = signal_count + %(count)s, condition_ended_at = NULL,
+    last_signal_at = greatest(last_signal_at, %(last_at)s)
+WHERE id = %(alarm_id)s;
+
 -- name: lock
 SELECT * FROM care.lock_alarm(%(alarm_id)s);
 
