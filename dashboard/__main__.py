@@ -6,8 +6,10 @@ import sys
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from dashboard.app import create_app
+from dashboard.door import DoorConfig, allow_many_files
 from dashboard.errors import DashboardError
 from dashboard.guard import require_bound_role, require_private_words
 from dashboard.settings import Settings
@@ -40,7 +42,8 @@ def main() -> None:
         sys.exit(_complain(error, status=2))
     except DomainError as error:
         sys.exit(_complain(error, status=1))
-    uvicorn.run(
+    allow_many_files()
+    config = DoorConfig(
         "dashboard.__main__:app_from_environment",
         factory=True,
         host=settings.host,
@@ -56,6 +59,13 @@ def main() -> None:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(1)
 
 
 def _complain(error: Exception, *, status: int) -> int:

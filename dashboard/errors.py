@@ -13,7 +13,7 @@ import psycopg_pool
 from alarms.model import AlarmStep
 from dashboard.languages import Language
 from dashboard.vocabulary import STEP_DONE
-from database.errors import DatabaseUnavailableError, DomainError
+from database.errors import DatabaseUnavailableError, DomainError, InvalidError
 from protocol.texts import N_
 
 
@@ -43,6 +43,24 @@ class BusyError(DashboardError):
     """A limit of this process is reached. Trying again later helps."""
 
     code = "busy"
+
+
+class CrowdedError(BusyError):
+    """Somebody asks for too much at once. Trying again later helps."""
+
+    code = "crowded"
+
+
+class TooLargeError(DashboardError):
+    """A request's body is larger than anything that is asked for here."""
+
+    code = "too_large"
+
+
+class UnknownHostError(DashboardError):
+    """The request is for a name that is not ours."""
+
+    code = "unknown_host"
 
 
 class InsecureError(DashboardError):
@@ -91,6 +109,9 @@ STATUS_OF: Mapping[str, int] = {
     "pairing_locked": 429,
     "not_told": 503,
     "busy": 503,
+    "crowded": 429,
+    "too_large": 413,
+    "unknown_host": 421,
     "database_unavailable": 503,
     "method_not_allowed": 405,
 }
@@ -98,6 +119,7 @@ STATUS_OF: Mapping[str, int] = {
 
 RETRY_AFTER_S: Mapping[str, int] = {
     "busy": 5,
+    "crowded": 2,
     "database_unavailable": 5,
     "sign_in_locked": 300,
     "pairing_locked": 600,
@@ -125,6 +147,9 @@ _SENTENCES: Mapping[str, str] = {
     "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),
     "not_told": N_("The broker does not know this gateway yet. Please try again in a few seconds."),
     "busy": N_("Too many people at once. Please try again in a few seconds."),
+    "crowded": N_("Too many requests of yours at once. Please try again in a few seconds."),
+    "too_large": N_("That is too much at once. Please send less."),
+    "unknown_host": N_("These pages are not to be found under this name."),
     "database_unavailable": N_(
         "The database does not answer. Nothing was saved. Please try again in a few seconds."
     ),
@@ -148,6 +173,9 @@ def known(error: Exception) -> DomainError | DashboardError | None:
         return error
     if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg.OperationalError):
         return DatabaseUnavailableError(str(error))
+    if isinstance(error, psycopg.DataError):
+        # What somebody has sent is no value that the database can hold, such as a text with a zero byte.
+        return InvalidError(str(error))
     return None
 
 

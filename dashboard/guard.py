@@ -48,10 +48,10 @@ def require_private_words(settings: Settings) -> None:
     is_shielded = settings.tls_certificate or settings.trusted_proxies.strip() or settings.plain_http
     if not (is_shielded or _is_loopback(settings.host)):
         raise ExposedError(
-            f"the dashboard refuses to start: on {settings.host}, passwords would cross the network in the clear; "
-            "set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the proxy that speaks "
-            "TLS in ANSHOU_DASHBOARD_TRUSTED_PROXIES, or, in a container whose port only its machine reaches, "
-            "set ANSHOU_DASHBOARD_PLAIN_HTTP=true",
+            f"the dashboard refuses to start: on {settings.host}, passwords would cross the network in the "
+            "clear; set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the proxy "
+            "that speaks TLS in ANSHOU_DASHBOARD_TRUSTED_PROXIES, or, in a container whose port only its "
+            "machine reaches, set ANSHOU_DASHBOARD_PLAIN_HTTP=true",
             host=settings.host,
         )
 
