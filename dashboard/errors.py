@@ -121,7 +121,6 @@ RETRY_AFTER_S: Mapping[str, int] = {
     "busy": 5,
     "crowded": 2,
     "database_unavailable": 5,
-    "sign_in_locked": 300,
     "pairing_locked": 600,
     "not_told": 2,
 }
@@ -136,7 +135,7 @@ _SENTENCES: Mapping[str, str] = {
     "invalid": N_("Something in the request is not valid."),
     "no_session": N_("Your session has ended. Please sign in again."),
     "sign_in_failed": N_("The user name or the password is wrong."),
-    "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
+    "sign_in_locked": N_("Too many failures. Wait %(wait)s, then try again."),
     "cross_site": N_("This request came from another website and was refused."),
     "no_right": N_("Your function does not include this step."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
@@ -197,6 +196,9 @@ def sentence(error: DomainError | DashboardError | None, language: Language) -> 
             "step": language.gettext(STEP_DONE[step]),
             "time": language.time(at),
         }
+    if error.code == "sign_in_locked":
+        wait = language.duration(float(str(error.params["wait_s"])))
+        return language.gettext(_SENTENCES[error.code]) % {"wait": wait}
     if (missing := error.params.get("missing")) in _MISSING:
         return language.gettext(_MISSING[str(missing)])
     return language.gettext(_SENTENCES.get(error.code, _UNKNOWN))

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from dashboard.context import (
-    Context,
+    address_of,
     context_of,
     language_of,
     session_of,
 )
-from dashboard.errors import RETRY_AFTER_S, STATUS_OF, sentence
+from dashboard.errors import STATUS_OF, sentence
 from dashboard.languages import CODES
 from dashboard.render import page
 from dashboard.security import LANGUAGE_COOKIE, forget_session, own_path, session_cookie, session_token
@@ -43,9 +43,10 @@ async def sign_in(
     context = context_of(request)
     goal = own_path(next_path)
     try:
-        token = await context.passwords.run(lambda: _token(context, username, password))
+        token = await context.passwords.run(lambda: _token(request, username, password))
     except SignInError as error:
-        headers = {"Retry-After": str(RETRY_AFTER_S[error.code])} if error.code in RETRY_AFTER_S else None
+        wait_s = error.params.get("wait_s")
+        headers = {"Retry-After": str(wait_s)} if wait_s else None
         return page(
             request,
             "sign_in/sign_in.html",
@@ -97,9 +98,15 @@ def choose_language(request: Request, code: Annotated[str, Form()], next_path: N
     return response
 
 
-def _token(context: Context, username: str, password: str) -> str:
-    with context.pool.connection() as connection:
-        return sessions.sign_in(connection, username, password)
+def _token(request: Request, username: str, password: str) -> str:
+    with context_of(request).pool.connection() as connection:
+        return sessions.sign_in(
+            connection,
+            username,
+            password,
+            address=address_of(request),
+            replaces=session_token(request) or "",
+        )
 
 
 def _is_secure(request: Request) -> bool:
