@@ -28,6 +28,10 @@ arrived          -            arrived   -         -       -       -          -
 resolved         -            resolved  resolved  -       -       -          -
 closed           -            -         -         closed  -       -          -
 cancelled        cancelled    cancelled -         -       -       -          -
+undone           -            open      acknowledged -      -       -          -
+released         -            open      -         -       -       -          -
+reminded         -            .         -         -       -       -          -
+overdue          -            open      -         -       -       -          -
 condition_ended  cleared      cleared   .         -       -       -          -
 escalated        .            -         -         -       -       -          -
 noted            .            .         .         .       .       .          .
