@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from protocol.watchdog import STALL_S_MAX
+
 AfterS = Annotated[int, Meta(ge=1, le=86_400)]
 
 
@@ -28,6 +30,7 @@ class EscalationSettings(Struct, frozen=True, kw_only=True):
         medium_factor: By how much all this is slower for alarms of medium priority. Low never escalates.
         standby_poll_s: How often a second process looks whether the first is gone.
         statement_timeout_s: After how long a query is given up.
+        stall_s_max: A round that takes longer stands still, and the process ends to be started again.
     """
 
     database_url: str
@@ -43,3 +46,4 @@ class EscalationSettings(Struct, frozen=True, kw_only=True):
     medium_factor: Annotated[float, Meta(ge=1, le=100)] = 5.0
     standby_poll_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
     statement_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX

@@ -13,6 +13,7 @@ from dashboard.guard import require_bound_role
 from dashboard.settings import Settings
 from database.errors import DomainError
 from protocol.environment import SettingsError, read_settings
+from protocol.watchdog import Watchdog
 
 GRACE_S = 5
 """Open requests get so long to end when the process is asked to stop."""
@@ -26,7 +27,10 @@ def settings_from_environment() -> Settings:
 
 def app_from_environment() -> FastAPI:
     """What a worker process runs."""
-    return create_app(settings_from_environment())
+    settings = settings_from_environment()
+    watchdog = Watchdog(settings.stall_s_max)
+    watchdog.start()
+    return create_app(settings, watchdog)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import psycopg
@@ -11,6 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
@@ -32,8 +34,10 @@ from dashboard.sensitivity import page as sensitivity
 from dashboard.settings import Settings
 from dashboard.sign_in import page as sign_in
 from database.errors import DomainError, InvalidError, NotFoundError
+from protocol.watchdog import Loop, Watchdog
 
 GZIP_BYTES_MIN = 1_000
+BEAT_EVERY_S = 0.5
 _HANDLED = (
     DomainError,
     DashboardError,
@@ -68,21 +72,29 @@ class Application(FastAPI):
         return SecurityHeaders(super().build_middleware_stack())
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; it opens its connections when it starts, and closes them when it stops."""
-    context = make_context(settings)
+def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
+    """The application; it opens its connections when it starts, and closes them when it stops.
+
+    `watchdog` is told that requests get their turn, and that live pages do.
+    """
+    watchdog = watchdog or Watchdog()
+    context = make_context(settings, watchdog)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warm_up()
         context.pool.open()
-        listening = asyncio.create_task(context.hub.run(), name="live pages")
+        tasks = [
+            asyncio.create_task(context.hub.run(), name="live pages"),
+            asyncio.create_task(_beat(watchdog.loop("requests")), name="watchdog"),
+        ]
         try:
             yield
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(context.pool.close)
 
     app = Application(
@@ -116,6 +128,13 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in _HANDLED:
         app.add_exception_handler(kind, tell_error)
     return app
+
+
+async def _beat(loop: Loop) -> NoReturn:
+    """Tell for ever that this event loop goes round, and that a request gets one of its threads."""
+    while True:
+        await run_in_threadpool(loop.beat)
+        await asyncio.sleep(BEAT_EVERY_S)
 
 
 async def tell_error(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from database.connections import Connection
 from identity import sessions
 from identity.model import ScopeKind, Staff
 from identity.sessions import NoSessionError
+from protocol.watchdog import Watchdog
 
 SESSION_COOKIE = "anshou_session"
 LANGUAGE_COOKIE = "anshou_language"
@@ -54,7 +55,7 @@ class Session:
         return self.staff.scope is not ScopeKind.SITE
 
 
-def make_context(settings: Settings) -> Context:
+def make_context(settings: Settings, watchdog: Watchdog) -> Context:
     """A context whose pool and hub are not yet open."""
     pool: ConnectionPool[Connection] = ConnectionPool(
         settings.database_url,
@@ -77,7 +78,7 @@ def make_context(settings: Settings) -> Context:
     return Context(
         settings=settings,
         pool=pool,
-        hub=Hub(settings.database_url),
+        hub=Hub(settings.database_url, watchdog.loop("live pages")),
         sign_in_slots=threading.BoundedSemaphore(settings.sign_ins_max),
     )
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from protocol.watchdog import STALL_S_MAX
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=3_600)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -31,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         gateway_https_port: Where gateways find these pages with a certificate of that authority.
         gateway_mqtt_port: Where gateways find the broker, over TLS with a certificate of that authority.
         gateway_mqtt_host: The broker's host, where it is not the one of the pages.
+        stall_s_max: When no request gets its turn for so long, the process ends, to be started again.
     """
 
     database_url: str
@@ -51,3 +54,4 @@ class Settings(Struct, frozen=True, kw_only=True):
     gateway_https_port: Annotated[int, Meta(ge=1, le=65_535)] = 8443
     gateway_mqtt_port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     gateway_mqtt_host: str | None = None
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX

@@ -12,6 +12,16 @@ from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 from protocol.texts import N_
 
+
+class Way(StrEnum):
+    """How a family can be told."""
+
+    PHONE = "phone"
+    IN_PERSON = "in_person"
+    MESSAGE = "message"
+    NO_FAMILY = "no_family"
+
+
 ALARM_KIND: Mapping[StrEnum, str] = {kind: row.words for kind, row in KINDS.items()}
 ALARM_ICON: Mapping[StrEnum, str] = {kind: row.icon for kind, row in KINDS.items()}
 ALARM_FIRST: Mapping[StrEnum, tuple[str, ...]] = {kind: row.first for kind, row in KINDS.items()}
@@ -73,6 +83,12 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
     AlarmStep.ESCALATED: N_("escalated"),
     AlarmStep.NOTED: N_("wrote a note"),
+}
+WAY: Mapping[StrEnum, str] = {
+    Way.PHONE: N_("By phone"),
+    Way.IN_PERSON: N_("In person"),
+    Way.MESSAGE: N_("By message"),
+    Way.NO_FAMILY: N_("No family: told the village or township"),
 }
 SITE_KIND: Mapping[StrEnum, str] = {
     SiteKind.CARE_HOME: N_("Care home"),

@@ -21,6 +21,7 @@ from protocol.broker import BrokerAddress, tls_from_files
 from protocol.environment import SettingsError, read_settings
 from protocol.errors import ProtocolError
 from protocol.model import AlarmSignal, DeviceStatus
+from protocol.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._who = who(settings)
         clock = clock or Clock()
+        self.watchdog = Watchdog(settings.stall_s_max)
         self._outbox = Outbox(
             data_folder(settings),
             clock,
@@ -59,6 +61,7 @@ class Gateway:
             alarm_kept=self._alarm_kept,
             cry=self._cry,
             uplink_state=self._uplink_state,
+            loop=self.watchdog.loop("house"),
         )
         self.uplink = Uplink(
             self._outbox,
@@ -73,6 +76,7 @@ class Gateway:
             status_every_s=settings.status_every_s,
             backlog_per_s_max=settings.backlog_per_s_max,
             keepalive_s=settings.keepalive_s,
+            loop=self.watchdog.loop("uplink"),
         )
         self._failure: BaseException | None = None
 
@@ -172,6 +176,7 @@ def main(make: Callable[[], Gateway] = made) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gateway.stop())
         gc.freeze()
+        gateway.watchdog.start()
         gateway.run()
     except (ProtocolError, OSError) as error:
         print(f"gateway: {error}", file=sys.stderr)

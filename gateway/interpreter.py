@@ -14,7 +14,7 @@ import msgspec
 from paho.mqtt.client import topic_matches_sub
 
 from gateway.clock import Clock, Stamp
-from gateway.dialects import Dialect, Heard, Ignored, Told
+from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of as plain_name_of
 from gateway.dialects.unheard import Unheard, UnheardLog
 from gateway.link import Incoming
@@ -31,6 +31,8 @@ UNACKNOWLEDGED_ALARMS_MAX = 1_000
 RECENT_MAX = 100
 """Messages that the LAN broker lets wait for our acknowledgement: so many may come a second time."""
 IGNORED_REASONS_MAX = 50
+ANSWERS_MAX = 1_000
+"""Answers that wait for the disk; who gets none asks again."""
 
 
 Recent = dict[tuple[int, str], None]
@@ -46,6 +48,8 @@ class Taken(NamedTuple):
     received: list[Incoming]
     cried: dict[int, int]
     """What was sent from memory meanwhile: its number there, by its place among the entries."""
+    answers: list[Order]
+    """What is to be published on the LAN broker once all this is kept."""
 
 
 class Interpreter:
@@ -104,6 +108,7 @@ class Interpreter:
                         self.overflowed += 1
                     else:
                         self._take(taken, heard, stamp)
+                taken.answers.extend(told.answers[: max(0, ANSWERS_MAX - len(taken.answers))])
                 for ignored in told.ignored:
                     self._ignore(ignored.reason)
                     self._unheard.take(ignored, stamp.ms)

@@ -23,6 +23,7 @@ from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.errors import WireError
 from protocol.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig
+from protocol.watchdog import Loop, Watchdog
 from protocol.wire import Command, Leaf, Topic
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,9 @@ class Uplink:
         status_every_s: float = 300.0,
         backlog_per_s_max: float = 2_000.0,
         keepalive_s: int = 20,
+        loop: Loop | None = None,
     ) -> None:
+        self._loop = loop or Watchdog().loop("uplink")
         self._outbox = outbox
         self._clock = clock
         self._site = site
@@ -193,6 +196,7 @@ class Uplink:
         """Deliver until `stop`. What the disk refuses is tried again."""
         try:
             while not self._stopping:
+                self._loop.beat()
                 self._link.turn(self._wait_s())
                 try:
                     self._settle()
@@ -205,6 +209,7 @@ class Uplink:
                 offline = msgspec.structs.replace(self._status(), online=False)
                 self._link.publish(self._topic(Leaf.STATUS), wire.encode(offline), retain=True)
         finally:
+            self._loop.rest()
             self._link.close()
 
     # What is sent.

@@ -28,6 +28,7 @@ from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.errors import DeadReason, WireError
+from protocol.watchdog import Watchdog
 from protocol.wire import ROOT, Leaf, Receipt
 
 _sql = queries("ingest", "sql/signals.sql")
@@ -48,8 +49,12 @@ SWITCH_INTERVAL_S = 0.000_5
 class AlarmIngest:
     """Alarm signals, from the broker to the desks."""
 
-    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics | None = None, watchdog: Watchdog | None = None
+    ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
+        watchdog = watchdog or Watchdog()
+        self._loop = watchdog.loop("alarms")
         self._metrics.watch_pending(lambda: len(self._waiting))
         self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest alarms {settings.worker}"
@@ -79,7 +84,7 @@ class AlarmIngest:
             work=lambda _connection: None,  # it is done elsewhere, on connections of its own
             retry_s_max=POST_RETRY_S_MAX,
         )
-        self._post = Post(duty, changed=self._subscriber.wake)
+        self._post = Post(duty, self._subscriber.wake, watchdog.loop("post"))
 
     @property
     def connected(self) -> bool:
@@ -97,18 +102,22 @@ class AlarmIngest:
         try:
             self._run()
         finally:
+            self._loop.rest()
             self._subscriber.close()
             self._post.leave()
             self._database.close()
             self._register.close()
 
     def _run(self) -> None:
+        self._loop.beat()
         while not self._directory.refresh():
+            self._loop.beat()
             time.sleep(RETRY_POLL_S)
             if self._stopping:
                 return
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         while not self._stopping:
+            self._loop.beat()
             if not self._post.held:
                 self._stand_by()
                 continue

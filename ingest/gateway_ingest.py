@@ -28,6 +28,7 @@ from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.errors import DeadReason, WireError
 from protocol.model import DeviceKind
+from protocol.watchdog import Watchdog
 from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
@@ -45,8 +46,12 @@ PROVISION_PAUSE_S = 2.0
 class GatewayIngest:
     """Proposals in, configurations and credentials out."""
 
-    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics | None = None, watchdog: Watchdog | None = None
+    ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
+        watchdog = watchdog or Watchdog()
+        self._loop = watchdog.loop("gateways")
         self._metrics.watch_pending(lambda: len(self._waiting))
         self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest gateways {settings.worker}"
@@ -55,7 +60,7 @@ class GatewayIngest:
         self._directory = Directory(self._register)
         broker = BrokerAddress.parse(settings.mqtt_url)
         self._provisioner = Provisioner(broker)
-        self._publisher = ConfigPublisher(broker, f"anshou-ingest-configs-{settings.worker}")
+        self._publisher = ConfigPublisher(broker, f"anshou-ingest-configs-{settings.worker}", watchdog)
         self._waiting: deque[Incoming] = deque()
         self._listening: Connection | None = None
         self._configs_due_s = self._credentials_due_s = 0.0
@@ -83,9 +88,11 @@ class GatewayIngest:
         self._publisher.start()
         try:
             while not self._stopping:
+                self._loop.beat()
                 self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
                 self._turn()
         finally:
+            self._loop.rest()
             self._publisher.stop()
             self._subscriber.close()
             self._database.close()

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from protocol.watchdog import STALL_S_MAX
+
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -45,5 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Ids of gateways' batches are remembered this long: longer than any outbox keeps."""
     dead_letter_keep_days: Positive = 180
     """Messages that could not be stored are kept this long for people to look at."""
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX
+    """A loop of the process that stands still for so long ends it, to be started again."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Where on the loopback interface /metrics is served for Prometheus; 0: nowhere."""

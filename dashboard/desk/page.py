@@ -125,6 +125,7 @@ def _alarm_list(session: Session, site_id: int | None) -> str:
     return fragment(
         "desk/_alarms.html",
         session.language,
+        staff=session.staff,
         active=[card for card in found if card.resolved_at is None],
         resolved=[card for card in found if card.resolved_at is not None],
         hidden=total - len(found),

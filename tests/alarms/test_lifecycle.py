@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from alarms.errors import IllegalStepError
+from alarms.errors import AlreadyTakenError, IllegalStepError, UnfinishedError
 from alarms.incident import Report, Step, report, take, timeline
 from alarms.kinds import AlarmKind, AlarmPriority, AlarmSource
 from alarms.lifecycle import BY_PEOPLE, legal_steps, state_after
 from alarms.model import Alarm, AlarmState, AlarmStep
 from database.connections import Connection
+from database.errors import NotFoundError
 from identity.model import Actor
 from tests.care.conftest import County
 
@@ -92,6 +93,15 @@ def step_of(step: AlarmStep) -> Step:
     )
 
 
+def refusal_of(step: AlarmStep, state: AlarmState) -> type[IllegalStepError]:
+    """What people are told whose step is not possible: somebody was first, or what must come first, or no."""
+    if step in WAY[state]:
+        return AlreadyTakenError
+    if (step, state) == (AlarmStep.RESOLVED, AlarmState.ACKNOWLEDGED):
+        return UnfinishedError
+    return IllegalStepError
+
+
 def bring(connection: Connection, county: County, state: AlarmState, priority: AlarmPriority) -> Alarm:
     told = Report(
         site_id=county.home.id,
@@ -120,8 +130,9 @@ def test_the_database_goes_where_the_table_says(
             alarm = bring(service, county, state, priority)
             before = timeline(service, alarm.id)
             if cell == "-" and step in BY_PEOPLE:
-                with pytest.raises(IllegalStepError), service.transaction():
+                with pytest.raises(IllegalStepError) as refusal, service.transaction():
                     take(service, alarm.id, step_of(step))
+                assert refusal.type is refusal_of(step, state), (step, state)
                 assert timeline(service, alarm.id) == before
                 continue
             taken = take(service, alarm.id, step_of(step))
@@ -178,6 +189,12 @@ def test_a_level_is_named_once(county: County, service: Connection) -> None:
     named = AlarmStep.ESCALATED
     assert lines == [named, None, named, None, named]
     assert [line.detail["level"] for line in timeline(service, alarm.id)[1:]] == [1, 3, 4]
+
+
+@pytest.mark.parametrize("step", AlarmStep)
+def test_of_an_alarm_that_is_not_there_nothing_is_taken(service: Connection, step: AlarmStep) -> None:
+    with pytest.raises(NotFoundError, match="no alarm 17"):
+        take(service, 17, step_of(step))
 
 
 @pytest.mark.parametrize("step", sorted(set(AlarmStep) - BY_PEOPLE - {AlarmStep.NOTED}))

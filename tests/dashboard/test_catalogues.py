@@ -110,7 +110,7 @@ def test_chinese_is_chinese() -> None:
         (devices_words.POWER, PowerSource),
         (vocabulary.ACTIVITY, ActivityEvent),
         (devices_words.DEAD_REASON, DeadReason),
-        (alarm_words.WAY, alarm_words.Way),
+        (vocabulary.WAY, vocabulary.Way),
         (devices_words.INTAKE, Process),
         (devices_words.INTAKE_CONSEQUENCE, Process),
         (devices_words.INTAKE_TROUBLE, Trouble),

@@ -12,7 +12,7 @@ from care import registry
 from care.model import CareCategory, RoomKind, SiteKind
 from dashboard.steps import buttons
 from database.connections import Connection
-from identity.model import Actor
+from identity.model import Actor, StaffRole
 from identity.sessions import actor_of
 from protocol.model import DeviceKind
 from tests.care.conftest import SINCE, County
@@ -302,15 +302,21 @@ def test_the_buttons_follow_the_state_machine() -> None:
     from alarms.model import AlarmState
 
     high, low = AlarmPriority.HIGH, AlarmPriority.LOW
-    assert buttons(AlarmState.OPEN, high) == [AlarmStep.ACKNOWLEDGED, AlarmStep.CANCELLED]
-    assert buttons(AlarmState.ACKNOWLEDGED, high) == [AlarmStep.ARRIVED, AlarmStep.CANCELLED]
-    assert buttons(AlarmState.ACKNOWLEDGED, low) == [
+    assert buttons(AlarmState.OPEN, high, StaffRole.CAREGIVER) == [
+        AlarmStep.ACKNOWLEDGED,
+        AlarmStep.CANCELLED,
+    ]
+    assert buttons(AlarmState.ACKNOWLEDGED, high, StaffRole.CAREGIVER) == [
+        AlarmStep.ARRIVED,
+        AlarmStep.CANCELLED,
+    ]
+    assert buttons(AlarmState.ACKNOWLEDGED, low, StaffRole.CAREGIVER) == [
         AlarmStep.ARRIVED,
         AlarmStep.RESOLVED,
         AlarmStep.CANCELLED,
     ]
-    assert buttons(AlarmState.RESOLVED, high) == [AlarmStep.CLOSED]
-    assert buttons(AlarmState.CLOSED, high) == []
+    assert buttons(AlarmState.RESOLVED, high, StaffRole.CAREGIVER) == [AlarmStep.CLOSED]
+    assert buttons(AlarmState.CLOSED, high, StaffRole.CAREGIVER) == []
 
 
 def report_health(owner: Connection, process: str, *, silent_s: float = 3, **columns: object) -> None:
