@@ -1,5 +1,7 @@
-"""Keeps the deadlines of alarms. Where nobody acknowledges one in time, its timeline names the next level; who
-acknowledged and does not arrive in time is reminded, then the alarm is open again and the next level is named.
+"""Keeps the deadlines of alarms.
+
+Where nobody acknowledges an alarm in time, its timeline names the next level. Who acknowledged it and does
+not arrive in time is reminded; then the alarm is open again, and the next level is named at once.
 
 Nobody is called yet: who looks at the alarm reads which level should know by now. Level 0, the carer of a
 household or the desk of a home, has it before them from the first moment. All state is the alarm's own
@@ -94,8 +96,8 @@ class Escalation:
 
     def _steps_when_late(self, late: DictRow) -> list[Step]:
         if not late["is_over"]:
-            return [Step(step=AlarmStep.REMINDED, actor=ACTOR)]
-        lost = Step(step=AlarmStep.OVERDUE, actor=ACTOR)
+            return [Step(step=AlarmStep.REMINDED, actor=ACTOR, happened_at=late["acknowledged_at"])]
+        lost = Step(step=AlarmStep.OVERDUE, actor=ACTOR, happened_at=late["acknowledged_at"])
         # Their time is lost: the next level must not wait as if the alarm were new.
         next_level = late["escalation_level"] + 1
         rungs = (one for one in self._rungs if (one.site_kind, one.level) == (late["site_kind"], next_level))

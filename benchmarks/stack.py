@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from database.connections import Connection, connect
-from database.migrate import ROLES, migrate, set_role_passwords
+from database.migrate import migrate
+from database.roles import ROLES, set_role_passwords
 from deploy.local import debian, ports
 from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster

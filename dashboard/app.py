@@ -25,6 +25,7 @@ from dashboard.context import SESSION_COOKIE, language_of, make_context
 from dashboard.county import page as county
 from dashboard.desk import page as desk
 from dashboard.devices import page as devices
+from dashboard.elsewhere import page as elsewhere
 from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
 from dashboard.policy import page as policy
 from dashboard.render import STATIC, page, static_version, warm_up
@@ -107,6 +108,8 @@ def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
     )
     app.state.context = context
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
+    if settings.tell_https_port is not None:
+        app.add_middleware(elsewhere.Door, static=f"/static/{static_version()}/")
     app.mount(f"/static/{static_version()}", VersionedFiles(directory=STATIC), name="static")
     for module in (
         sign_in,
@@ -118,6 +121,7 @@ def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
         accuracy,
         policy,
         devices,
+        elsewhere,
         health,
         me,
         alarms,
@@ -159,7 +163,8 @@ async def tell_error(request: Request, error: Exception) -> Response:
             "_notice.html",
             status=status,
             headers=headers,
-            severity="danger",
+            # That a colleague was quicker is good news: nothing has failed.
+            severity="info" if code == "already_taken" else "danger",
             text=text,
             about=None,
             at=None,

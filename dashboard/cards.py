@@ -30,6 +30,7 @@ class Card(Alarm, frozen=True, kw_only=True):
     born_on: date | None
     self_care_level: SelfCareLevel | None
     resident_phone: str | None
+    family_contact: str | None
     room_name: str | None
     bed_label: str | None
     device_name: str | None

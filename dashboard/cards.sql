@@ -6,7 +6,7 @@
 -- Names of colleagues come from the timeline: the staff table shows everybody only themselves.
 SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, site.village,
     site.phone AS site_phone, resident.name AS resident_name, resident.sex, resident.born_on,
-    resident.self_care_level, resident.phone AS resident_phone,
+    resident.self_care_level, resident.phone AS resident_phone, resident.family_contact,
     room.name AS room_name, bed.label AS bed_label, device.name AS device_name, device.kind AS device_kind,
     latest.actor AS last_actor, latest.at AS last_at,
     CASE WHEN alarm.condition_ended_at IS NOT NULL THEN (

@@ -57,6 +57,12 @@ class NotToldError(DashboardError):
     code = "not_told"
 
 
+class ExposedError(DashboardError):
+    """Others could listen in on what people send."""
+
+    code = "exposed"
+
+
 class UnfitRoleError(DashboardError):
     """The database role of the dashboard could see more than row security allows."""
 

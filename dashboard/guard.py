@@ -1,6 +1,9 @@
-"""Before the first page is served: the database role must be one that row security binds."""
+"""Before the first page is served: what would let strangers see more than they may stops the start."""
 
-from dashboard.errors import UnfitRoleError
+import ipaddress
+
+from dashboard.errors import ExposedError, UnfitRoleError
+from dashboard.settings import Settings
 from database.connections import Connection, connect
 
 _SUPERPOWERS = """
@@ -8,7 +11,8 @@ _SUPERPOWERS = """
         EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE nspname IN ('care', 'readings', 'scoped') AND relkind IN ('r', 'p', 'v')
                   AND pg_has_role(current_user, relowner, 'USAGE')) AS owns_tables,
-        has_schema_privilege(current_user, 'readings', 'USAGE') AS reads_hypertables
+        has_schema_privilege(current_user, 'readings', 'USAGE') AS reads_hypertables,
+        EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid) AS becomes_others
     FROM pg_roles WHERE rolname = current_user
 """
 _COMPLAINTS = {
@@ -16,6 +20,8 @@ _COMPLAINTS = {
     "bypasses_row_security": "bypasses row security",
     "owns_tables": "owns tables of the care record",
     "reads_hypertables": "can read the schema `readings`, which has no row security",
+    # Also where it does not inherit their rights: it could take them on.
+    "becomes_others": "is a member of other roles",
 }
 
 
@@ -38,6 +44,28 @@ def require_bound_role(url: str) -> None:
             "let ANSHOU_DATABASE_URL name the role anshou_web",
             role=row["role"],
         )
+
+
+def require_private_words(settings: Settings) -> None:
+    """ExposedError where passwords and sessions would cross a network in the clear."""
+    tells_others = settings.tell_https_port is not None  # and serves them nothing else in the clear
+    is_behind_tls = settings.tls_certificate or settings.trusted_proxies.strip()
+    is_shielded = is_behind_tls or settings.plain_http or tells_others
+    if not (is_shielded or all(_is_loopback(host.strip()) for host in settings.host.split(","))):
+        raise ExposedError(
+            f"the dashboard refuses to start: on {settings.host}, passwords would cross the network in "
+            "the clear; set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the "
+            "proxy that speaks TLS in ANSHOU_DASHBOARD_TRUSTED_PROXIES, or, in a container whose port only "
+            "its machine reaches, set ANSHOU_DASHBOARD_PLAIN_HTTP=true",
+            host=settings.host,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _has_schema(connection: Connection, schema: str) -> bool:

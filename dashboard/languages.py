@@ -1,6 +1,7 @@
 """Languages: gettext catalogues read straight from their .po files, and times as people write them."""
 
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Language:
         told = dates.format_timedelta(
             timedelta(seconds=seconds), threshold=1.5, format="short", locale=self.locale
         )
-        return _spaced(told)
+        return _spaced(told).replace("秒钟", "秒")
 
     def span(self, seconds: float) -> str:
         """How long, in two units and rounded down: 45 sec, 3 hr 30 min, 5 days 2 hr."""
@@ -104,7 +105,10 @@ class Language:
         return lists.format_list(list(items), locale=self.locale)
 
     def percent(self, share: float) -> str:
-        """A share of 1 as percent."""
+        """A share of 1 as percent. All or nothing is said only where it is so: 99.7 is not rounded to 100."""
+        if 0 < share < 1 and round(share * 100) in (0, 100):
+            tenths = min(999, max(1, math.floor(share * 1_000 + 1e-9)))
+            return numbers.format_percent(tenths / 1_000, format="#,##0.0%", locale=self.locale)
         return numbers.format_percent(share, locale=self.locale)
 
 

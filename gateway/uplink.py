@@ -170,6 +170,11 @@ class Uplink:
         """Why it is not, in words."""
         return self._link.trouble
 
+    @property
+    def failures(self) -> int:
+        """Attempts to reach it that were in vain, in a row."""
+        return self._link.failures
+
     def alarm_waits(self) -> None:
         """An alarm is in the outbox: send it now. From any thread."""
         self._alarms_due_s = 0.0

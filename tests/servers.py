@@ -25,7 +25,8 @@ import pytest
 from psycopg import sql
 
 from database.connections import Connection, connect
-from database.migrate import migrate, set_role_passwords
+from database.migrate import migrate
+from database.roles import ROLES, close_to_public, set_role_passwords
 from deploy.authority import Authority
 from deploy.local import debian, ports
 from deploy.local.mosquitto import MosquittoBroker, TlsListener
@@ -213,6 +214,8 @@ class DatabaseServer:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
+        # Rights on a database are not copied with it.
+        close_to_public(self.admin, name)
 
     def seal(self, template: str) -> None:
         """Let nobody into a template any more: PostgreSQL does not copy a database in use."""
@@ -278,9 +281,7 @@ def database_server_running() -> Iterator[DatabaseServer]:
     with cluster_running() as cluster:
         cluster.create_database(TEMPLATE)
         migrate(cluster.url(TEMPLATE))
-        role_passwords = {
-            role: secrets.token_urlsafe(12) for role in ("anshou_web", "anshou_ingest", "anshou_service")
-        }
+        role_passwords = {role: secrets.token_urlsafe(12) for role in ROLES}
         set_role_passwords(cluster.url(TEMPLATE), role_passwords)
         with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
             server = DatabaseServer(cluster=cluster, role_passwords=role_passwords, admin=admin)

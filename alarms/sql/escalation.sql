@@ -34,7 +34,7 @@ WITH held AS (
     JOIN care.site ON site.id = alarm.site_id
     WHERE alarm.state = 'acknowledged' AND NOT care.is_ended(alarm.state) AND alarm.priority IN ('medium', 'high')
 )
-SELECT alarm_id, site_kind, escalation_level, lasts >= granted AS is_over
+SELECT alarm_id, site_kind, escalation_level, acknowledged_at, lasts >= granted AS is_over
 FROM held
 WHERE lasts >= granted OR (lasts >= granted / 2 AND NOT EXISTS (
     SELECT FROM care.alarm_event AS line

@@ -20,7 +20,7 @@ from benchmarks.faults.proxy import Proxies, Proxy, proxies
 from benchmarks.faults.schedule import Link
 from benchmarks.faults.town import Town, found
 from database.connections import connect
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.local import debian, leftovers, places, ports
 from deploy.local.data import DATABASE, DataFolder
 from deploy.local.mosquitto import MosquittoBroker

@@ -5,11 +5,11 @@ from typing import NamedTuple
 from care import registry
 from database.connections import Connection
 from deploy.county import names
+from deploy.county.known import DEMO_PASSWORD
 from deploy.county.progress import Step
 from identity.model import ScopeKind, StaffRole
 from simulator.plan import County, PlannedSite, SiteSort
 
-DEMO_PASSWORD = "anshou-demo"  # noqa: S105 - meant to be known: the county is invented
 HOUSEHOLDS_PER_CARER = 8
 
 

@@ -75,6 +75,11 @@ class DataFolder:
         return self.root / "authority"
 
     @property
+    def ports_file(self) -> Path:
+        """The ports of this installation, for life."""
+        return self.root / "ports.json"
+
+    @property
     def instance_file(self) -> Path:
         """How to reach what runs."""
         return self.run / "instance.json"

@@ -132,6 +132,14 @@ class Supervisor:
         """Start all rooms at once, without waiting for them."""
         self._call("startProcessGroup", ROOMS, False)
 
+    def stop_room(self, name: str) -> None:
+        """Stop one room and wait until it has ended; it stays so until `start_room`."""
+        self._call("stopProcess", f"{ROOMS}:{name}", True)
+
+    def start_room(self, name: str) -> None:
+        """Start a room that was stopped, without waiting for it."""
+        self._call("startProcess", f"{ROOMS}:{name}", False)
+
     def states(self) -> dict[str, tuple[str, int]]:
         """What each program is doing (RUNNING, BACKOFF, …) and its pid, by the program's name."""
         return {info["name"]: (info["statename"], info["pid"]) for info in self._call("getAllProcessInfo")}

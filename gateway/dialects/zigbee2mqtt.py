@@ -29,6 +29,7 @@ NAME = "zigbee2mqtt"
 DEVICES_MAX = 1_000
 """Devices of all hubs; a Zigbee network has 200 or so."""
 NAME_LETTERS_MAX = 128
+DESCRIPTION_LETTERS_MAX = 256
 IGNORE = "ignore"
 
 
@@ -145,7 +146,7 @@ class Zigbee2Mqtt:
             able = abilities(
                 definition.get("exposes"),
                 mains=str(device.get("power_source", "")).startswith("Mains"),
-                described=clean(definition.get("description")) or "",
+                described=clean(definition.get("description"), DESCRIPTION_LETTERS_MAX) or "",
             )
             learnt[key] = {
                 "topic": topic,

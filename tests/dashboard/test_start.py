@@ -6,15 +6,17 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from dashboard.app import create_app
-from dashboard.errors import UnfitRoleError
-from dashboard.guard import require_bound_role
+from dashboard.errors import ExposedError, UnfitRoleError
+from dashboard.guard import require_bound_role, require_private_words
 from dashboard.settings import Settings
 from database.connections import Connection
 from protocol.environment import SettingsError, read_settings
@@ -59,6 +61,19 @@ def test_a_role_that_bypasses_row_security_is_refused(database: Database, owner:
             require_bound_role(database.web_url)
     finally:
         owner.execute("ALTER ROLE anshou_web NOBYPASSRLS")
+
+
+@pytest.mark.parametrize("options", ["WITH INHERIT TRUE", "WITH INHERIT FALSE", "WITH ADMIN TRUE, SET FALSE"])
+def test_a_role_that_is_a_member_of_another_is_refused(
+    database: Database, owner: Connection, options: str
+) -> None:
+    """Also where it does not inherit: it could take the other's rights on."""
+    owner.execute(f"GRANT anshou_ingest TO anshou_web {options}")
+    try:
+        with pytest.raises(UnfitRoleError, match="is a member of other roles"):
+            require_bound_role(database.web_url)
+    finally:
+        owner.execute("REVOKE anshou_ingest FROM anshou_web")
 
 
 def test_an_empty_database_is_told_apart(empty_database: str) -> None:
@@ -121,3 +136,33 @@ def test_more_live_pages_than_allowed_are_told_to_wait(database: Database, count
         sign_in(client, "wang")
         answer = client.get("/live")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_refused"),
+    [
+        ({}, False),
+        ({"host": "localhost"}, False),
+        ({"host": "127.0.0.2"}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "::"}, True),
+        ({"host": "192.0.2.7"}, True),
+        ({"host": "desk.example"}, True),
+        ({"host": "0.0.0.0", "trusted_proxies": " "}, True),
+        ({"host": "0.0.0.0", "trusted_proxies": "192.0.2.1"}, False),
+        ({"host": "0.0.0.0", "plain_http": True}, False),
+        ({"host": "0.0.0.0", "tls_certificate": "a.pem", "tls_key": "a.key"}, False),
+    ],
+)
+def test_passwords_do_not_cross_a_network_in_the_clear(settings: dict[str, Any], is_refused: bool) -> None:
+    wanted = Settings(database_url="postgresql://x/y", **settings)
+    with pytest.raises(ExposedError, match="in the clear") if is_refused else nullcontext():
+        require_private_words(wanted)
+
+
+def test_a_network_without_tls_stops_the_start(database: Database) -> None:
+    refused = start(ANSHOU_DATABASE_URL=database.web_url, ANSHOU_DASHBOARD_HOST="0.0.0.0")
+    assert refused.returncode == 2
+    assert "ANSHOU_DASHBOARD_TLS_CERTIFICATE" in refused.stderr
+    assert "Traceback" not in refused.stderr

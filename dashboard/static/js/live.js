@@ -138,10 +138,10 @@ function remember() {
 
 function summarise(summary) {
   if (!summary) return;
-  const { urgent, open, title } = summary.dataset;
+  const { urgent, medium, open, title } = summary.dataset;
   const bell = document.getElementById("bell");
   bell.textContent = open;
   bell.hidden = open === "0";
   bell.classList.toggle("is-urgent", urgent !== "0");
-  setUrgent(Number(urgent), title);
+  setUrgent(Number(urgent), Number(medium), title);
 }

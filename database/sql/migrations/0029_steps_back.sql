@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION care.take_step(
 ) RETURNS SETOF care.alarm
 LANGUAGE plpgsql VOLATILE ROWS 1 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found care.alarm;
+    standing care.alarm;
     moved_to care.alarm_state;
     pressed care.alarm_event;
 BEGIN
@@ -26,17 +26,17 @@ BEGIN
         done_at := NULL;
     END IF;
     done_at := coalesce(done_at, clock_timestamp());
-    SELECT * INTO found FROM care.lock_alarm(sought);
+    SELECT * INTO standing FROM care.lock_alarm(sought);
     IF NOT FOUND THEN
         RETURN;
     END IF;
     SELECT after INTO moved_to FROM care.alarm_move
-    WHERE step = taken AND state = found.state AND is_urgent = (found.priority = 'high');
+    WHERE step = taken AND state = standing.state AND is_urgent = (standing.priority = 'high');
     IF moved_to IS NULL THEN
-        RAISE EXCEPTION 'alarm % is %: it cannot be % from there', sought, found.state, taken
+        RAISE EXCEPTION 'alarm % is %: it cannot be % from there', sought, standing.state, taken
             USING ERRCODE = 'check_violation', CONSTRAINT = 'alarm_move';
     END IF;
-    IF moved_to = 'closed' AND found.priority = 'high' AND coalesce(told_family, '') = '' THEN
+    IF moved_to = 'closed' AND standing.priority = 'high' AND coalesce(told_family, '') = '' THEN
         RAISE EXCEPTION 'alarm % has high priority: it is closed when the family was told', sought
             USING ERRCODE = 'check_violation', CONSTRAINT = 'alarm_family_notice';
     END IF;
@@ -60,12 +60,12 @@ BEGIN
             resolved_at = CASE moved_to WHEN 'resolved' THEN done_at ELSE resolved_at END,
             ended_at = CASE WHEN care.is_ended(moved_to) THEN done_at ELSE ended_at END,
             family_notice = CASE moved_to WHEN 'closed' THEN coalesce(told_family, family_notice) ELSE family_notice END
-        WHERE id = sought RETURNING * INTO found;
+        WHERE id = sought RETURNING * INTO standing;
     END IF;
     INSERT INTO care.alarm_event (alarm_id, site_id, at, step, state_after, staff_id, actor, note, detail, key)
-    VALUES (sought, found.site_id, done_at, taken, found.state, by_staff, by_name, left(said, 2000),
+    VALUES (sought, standing.site_id, done_at, taken, standing.state, by_staff, by_name, left(said, 2000),
         coalesce(facts, '{}') || CASE WHEN told_family <> '' THEN jsonb_build_object('family_notice', told_family) ELSE '{}' END,
         given_key);
-    RETURN NEXT found;
+    RETURN NEXT standing;
 END
 $$;

@@ -8,7 +8,7 @@ const FRAME = `<span id="connection" data-state="waiting"></span><b id="bell" hi
   <button id="sound"></button><div id="sound-off"><button id="sound-on"></button></div>
   <div id="cut-off" hidden><span id="cut-off-since"></span></div><div id="notices"></div>`;
 const summary = (open_, urgent, title = "") =>
-  `<div data-key="summary" data-open="${open_}" data-urgent="${urgent}" data-title="${title}" hidden></div>`;
+  `<div data-key="summary" data-open="${open_}" data-urgent="${urgent}" data-medium="0" data-title="${title}" hidden></div>`;
 const card = (key, priority = "high", text = "") =>
   `<article data-key="${key}" data-priority="${priority}"><time data-clock="${NOW_MS}">10:00</time>${text}</article>`;
 

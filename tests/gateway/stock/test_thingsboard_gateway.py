@@ -1,4 +1,4 @@
-"""ThingsBoard's own gateway, as published and unmodified, pointed at the LAN broker instead of at a server."""
+"""ThingsBoard's own gateway, as published and unmodified, pointed at the LAN broker."""
 
 import json
 import os
@@ -23,7 +23,7 @@ STARTS_WITHIN_S = 90.0
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published gateway in a folder of its own: in our environment its paho would replace the real one."""
+    """The published gateway in a folder of its own: here its paho would replace the real one."""
     folder = tmp_path_factory.mktemp("stock")
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--require-hashes"]
     done = subprocess.run(
