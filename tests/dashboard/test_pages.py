@@ -314,11 +314,13 @@ def test_the_buttons_follow_the_state_machine() -> None:
     assert buttons(AlarmState.ACKNOWLEDGED, high, StaffRole.CAREGIVER) == [
         AlarmStep.ARRIVED,
         AlarmStep.CANCELLED,
+        AlarmStep.RELEASED,
     ]
     assert buttons(AlarmState.ACKNOWLEDGED, low, StaffRole.CAREGIVER) == [
         AlarmStep.ARRIVED,
         AlarmStep.RESOLVED,
         AlarmStep.CANCELLED,
+        AlarmStep.RELEASED,
     ]
     assert buttons(AlarmState.RESOLVED, high, StaffRole.CAREGIVER) == [AlarmStep.CLOSED]
     assert buttons(AlarmState.CLOSED, high, StaffRole.CAREGIVER) == []
