@@ -361,7 +361,7 @@ def _note_of(step: Step) -> str | None:
 
 
 def _refusal(connection: Connection, alarm: Alarm, step: AlarmStep) -> IllegalStepError:
-    state = AlarmState(step) if step in set(AlarmState) else None
+    state = next((state for state in AlarmState if state.value == step.value), None)
     row = connection.execute(_sql["taken_by"], {"alarm_id": alarm.id, "state": state}).fetchone()
     if row is not None:
         return AlreadyTakenError(

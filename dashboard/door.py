@@ -51,7 +51,7 @@ class DoorConfig(uvicorn.Config):
     """uvicorn's settings, whose TLS is spoken behind our door: a handshake that is never finished counts."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, http=Doorstep, **kwargs)
+        super().__init__(*args, **{**kwargs, "http": Doorstep})
         self.spare = Spare()
         self.tls: ssl.SSLContext | None = None
 

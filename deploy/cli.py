@@ -222,11 +222,12 @@ def down(data: DataOption = None) -> None:
 def doctor(data: DataOption = None) -> None:
     """Say what is set up, what is missing and what to do; exit code 1 if something is missing."""
     from deploy.local import doctor as checks
+    from deploy.local.findings import State
 
     bad = False
     for finding in checks.examine(data):
         typer.echo(finding)
-        bad |= finding.state is checks.State.MISSING
+        bad |= finding.state is State.MISSING
     raise typer.Exit(int(bad))
 
 

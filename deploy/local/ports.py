@@ -57,6 +57,14 @@ def any_free() -> int:
     return port
 
 
+def several_free(count: int) -> list[int]:
+    """So many different ports that nobody uses."""
+    found: set[int] = set()
+    while len(found) < count:
+        found.add(any_free())
+    return sorted(found)
+
+
 def any_quiet(hosts: Sequence[str] = (LOOPBACK,), but: frozenset[int] = frozenset()) -> int:
     """A port that nobody uses at these addresses and that no connection takes by chance: one to be kept.
 

@@ -19,6 +19,7 @@ def told(environ: dict[str, str], listen: str = "127.0.0.1") -> dict[str, dict[s
         ingest_database_url="i",
         service_database_url="s",
         web_database_url="w",
+        owner_database_url="o",
         mqtt_urls=dict.fromkeys(("ingest", "alarms", "gateways", "simulator"), "m"),
         http_port=8080,
         metrics_ports=dict(zip(INGEST, range(4), strict=True)),
