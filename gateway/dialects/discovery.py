@@ -162,7 +162,7 @@ def entity(component: Component, device: Mapping[str, Any], address: str = "") -
     titles = _Titles.of(ident, config, clean(device.get("name")) or "")
     meanings = _meanings(platform, config, titles)
     if not meanings:
-        if platform != "sensor" or not _is_measured(config):
+        if platform != "sensor" or not _is_measured(config) or _is_vital(config):
             _refuse_unknown(platform, config)
         return []
     shared: dict[str, Any] = {
@@ -213,6 +213,11 @@ def is_press(event: Any) -> bool:
     return isinstance(event, str) and press(event) is not None
 
 
+_USERS = frozenset({"user", "person", "member", "profile", "guest"})
+_VITAL_UNITS = frozenset({"mmhg", "bpm", "brpm", "mg/dl", "mmol/l"})
+"""Units in which hardly anything but people is measured."""
+
+
 class _Titles(NamedTuple):
     """What an entity is called.
 
@@ -223,6 +228,11 @@ class _Titles(NamedTuple):
 
     own: list[str]
     whole: list[str]
+
+    @property
+    def each(self) -> list[list[str]]:
+        """The words of each of its names."""
+        return [words_of(name) for name in self.own]
 
     @classmethod
     def of(cls, ident: str, config: Mapping[str, Any], device: str) -> "_Titles":
@@ -322,6 +332,12 @@ def _of_measured(config: Mapping[str, Any], titles: _Titles) -> Meaning | None:
         return Meaning("status.rssi") if unit == "dBm" else None
     if kind == "blood_glucose_concentration":
         found: Meaning | None = Meaning("vitals.glucose")
+    elif kind == "weight":
+        # `Xiaomi Mi Scale Weight`; what is weighed for one of several users is not the device's.
+        named = any(
+            words and words[-1] == "weight" and not _USERS.intersection(words) for words in titles.each
+        )
+        found = _by_name(titles) or (Meaning("vitals.weight") if named else None)
     elif kind == "temperature":
         body = {"body", "体温"}.intersection(titles.whole) or any("体温" in word for word in titles.whole)
         found = Meaning("vitals.temp") if body else None
@@ -350,10 +366,18 @@ def _by_name(titles: _Titles) -> Meaning | None:
     return next((meaning for name in titles.own if (meaning := named_in(words_of(name))) is not None), None)
 
 
+def _is_vital(config: Mapping[str, Any]) -> bool:
+    """Whether what is measured is hardly anything but a sign of a person."""
+    kind, unit = config.get("device_class"), config.get("unit_of_measurement")
+    general = kind in _GENERAL_CLASSES or kind == "blood_glucose_concentration"
+    return kind == "weight" or (general and isinstance(unit, str) and unit.casefold() in _VITAL_UNITS)
+
+
 def _refuse_unknown(platform: str, config: Mapping[str, Any]) -> None:
     """NotUnderstoodError for a part that may be about a person, so that somebody looks at it."""
     kind = config.get("device_class")
-    if not config.get("entity_category") and (kind in _GENERAL_CLASSES or kind in {"button", "enum"}):
+    looked_for = kind in _GENERAL_CLASSES or kind in {"button", "enum"} or _is_vital(config)
+    if looked_for and not config.get("entity_category"):
         raise NotUnderstoodError(f"an announced {platform} that nobody knows")
 
 

@@ -111,6 +111,7 @@ class Hearing:
         holds: bool = False,
         along: bool = False,
         path: str | None = None,
+        mapped: bool = False,
     ) -> None:
         """The mapping `name` holds `value`, which is our word `says`.
 
@@ -127,6 +128,7 @@ class Hearing:
             holds: The value is repeated until it ends: only its beginning is news.
             along: That it begins is not told where movement is told already.
             path: Of the field, where it is not the mapping's name.
+            mapped: Somebody said in the settings that it is `says`.
         """
         if value is None:
             return
@@ -134,7 +136,7 @@ class Hearing:
         place = name if path is None else path
         try:
             if says in SIGN_WORDS:
-                self._sign(SIGN_WORDS[says], value, unit)
+                self._sign(SIGN_WORDS[says], value, unit, mapped)
             elif says in TURNS:
                 found = self._found(says, value, on, off, inverted, counts, coded)
                 self._turn_by(says, name, found, holds=holds, along=along)
@@ -204,13 +206,13 @@ class Hearing:
         """Remember `value`, plain JSON, under a name of the dialect's own."""
         self.turned[_slot(name)] = value
 
-    def _sign(self, sign: str, value: Any, unit: str | None) -> None:
+    def _sign(self, sign: str, value: Any, unit: str | None, mapped: bool) -> None:
         found = number(value)
         if found is None and isinstance(value, str) and (parts := quantity(value)) is not None:
             found, unit = number(parts[0]), parts[1]
         if found is None:
             raise NotUnderstoodError(f"{sign} is not a number")
-        found = measured(sign, found, unit)
+        found = measured(sign, found, unit, mapped=mapped)
         if self._retained:
             return
         if sign in self._signs:

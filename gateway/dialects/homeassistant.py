@@ -15,6 +15,7 @@ from gateway.dialects.discovery import Announced, announced, availability, entit
 from gateway.dialects.hearing import Hearing
 from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
 from gateway.dialects.payload import json_of
+from gateway.dialects.persons import METERED
 from gateway.dialects.template import picked
 from gateway.dialects.unheard import example
 from gateway.dialects.values import boolean, clean, folded
@@ -162,7 +163,11 @@ class HomeAssistant:
             )
             before = part_of(entry, "there")
             there = dict(before)
+            shared = _shared_signs(entry)
             for part in parts:
+                if part.get("says") in shared:
+                    hearing.ignore("signs of several people on one device", str(part.get("name", "")))
+                    continue
                 try:
                     _say(hearing, part, picked(part.get("plan"), payload), there)
                 except NotUnderstoodError as error:
@@ -267,6 +272,16 @@ def _parts_on(topic: str, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         what = [part.get("says"), part.get("plan"), part.get("on"), part.get("group")]
         found[msgspec.json.encode(what).decode()] = part
     return list(found.values())
+
+
+def _shared_signs(entry: Mapping[str, Any]) -> set[str]:
+    """Signs that a device measures with a part for each of its users: whose they are nobody says."""
+    places: dict[str, set[str]] = {}
+    for part in _parts(entry):
+        if part.get("says") in METERED:
+            place = msgspec.json.encode([part.get("topic"), part.get("plan")]).decode()
+            places.setdefault(part["says"], set()).add(place)
+    return {says for says, found in places.items() if len(found) > 1}
 
 
 def _is_there(entry: Mapping[str, Any], there: Mapping[str, bool]) -> bool:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname
+from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname, persons
 from gateway.dialects.hearing import NEITHER, UNKNOWN, Hearing
 from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
 from gateway.dialects.names import is_quiet, normalised
 from gateway.dialects.payload import inner_json, json_of, text_of
 from gateway.dialects.quantities import Quantity, quantities
-from gateway.dialects.sources import Field, Source, Time, While, filter_of, pattern_of, slots
+from gateway.dialects.sources import Field, Source, Time, While, filter_of, pattern_of, slots, words_of
 from gateway.dialects.times import time_ms
 from gateway.dialects.values import boolean, clean, counted, number, same
 from gateway.dialects.words import TURNS, NotUnderstoodError, lasting
@@ -169,6 +169,8 @@ class _Read:
             except NotUnderstoodError as error:
                 ignored.append(Ignored(None, str(error)))
                 continue
+            person = self._person(point)
+            key = key if person is None else persons.key_of_person(key, person)
             if key not in hearings:
                 hearings[key] = Hearing(
                     key,
@@ -178,6 +180,18 @@ class _Read:
                 )
             self._say(hearings[key], point)
         return self._joined(hearings, ignored, known)
+
+    def _person(self, point: _Point) -> str | None:
+        """Whose reading it is, where the message says so and its maker's source does not hide it."""
+        if not isinstance(point.whole, Mapping) or not persons.names_one(point.whole):
+            return None
+        looked_at = [found for found in quantities(point.whole) if not self._is_hidden(found.path)]
+        mapped = (field for field in self.source.fields or () if _at(point.whole, field.field) is not None)
+        metered = [Quantity(says, None) for field in mapped for says in words_of(field)]
+        return persons.person_of([*looked_at, *metered], self.source.kind)
+
+    def _is_hidden(self, path: str) -> bool:
+        return not self._hidden.isdisjoint(map(normalised, path.split(".")))
 
     def _slots(self) -> Iterator[tuple[Field, str]]:
         for field, slot in self._fields:
@@ -263,8 +277,7 @@ class _Read:
 
     def _unmapped(self, point: _Point) -> Iterator[Quantity]:
         for found in quantities(point.whole) if isinstance(point.whole, Mapping) else ():
-            parts = found.path.split(".")
-            if self._hidden.intersection(map(normalised, parts)) or self._is_mapped(found.path):
+            if self._is_hidden(found.path) or self._is_mapped(found.path) or persons.is_person(found.path):
                 continue
             if point.first or any(_goes_through(found.path, path) for path in point.paths):
                 yield found
@@ -290,7 +303,16 @@ def _say_field(hearing: Hearing, field: Field, slot: str, value: Any, unit: str 
         _say_momentary(hearing, field, value, path)
     else:
         hearing.say(
-            field.says, slot, value, unit=unit, on=field.on, off=field.off, inverted=field.inverted, path=path
+            field.says,
+            slot,
+            value,
+            unit=unit,
+            on=field.on,
+            off=field.off,
+            inverted=field.inverted,
+            path=path,
+            # With the unit in a field of its own, a message without that field does not tell it.
+            mapped=field.unit_field is None,
         )
 
 

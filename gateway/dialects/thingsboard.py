@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname
+from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname, persons
 from gateway.dialects.asked import DEVICE_ASKS, GATEWAY_ASKS, answer, asking
 from gateway.dialects.hearing import Hearing
 from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
@@ -154,25 +154,41 @@ class ThingsBoard:
 
     def _hear(self, device: str, leaf: str, said: Any, retained: bool, known: Knowledge) -> Told:
         key = key_of(NAME, device, known)
-        entry = entry_of(known, key)
-        hearing = Hearing(
-            key, part_of(entry, "last"), retained=retained, suspicions=self._settings.suspected_falls
-        )
-        kind = self._kind(device, entry)
+        kind = self._kind(device, entry_of(known, key))
+        hearings = {key: self._hearing(key, retained, known)}
+        whole, used = hearings[key], False
         points = said if isinstance(said, list) else [said]
         if len(points) > POINTS_MAX:
-            hearing.ignore("too many points in one message")
+            whole.ignore("too many points in one message")
         for point in map(inner_json, points[:POINTS_MAX]):
             if not isinstance(point, dict):
-                hearing.ignore("a point that is not a JSON object")
+                whole.ignore("a point that is not a JSON object")
                 continue
             values, ts_ms = point, None
             if isinstance(point.get("values"), dict) and "ts" in point:
                 values, ts_ms = point["values"], time_ms(point["ts"])
+            fields = list(quantities(values))
+            person = persons.person_of(fields, kind)
+            whose = key if person is None else persons.key_of_person(key, person)
+            if whose not in hearings:
+                hearings[whose] = self._hearing(whose, retained, known)
+            used |= person is None
+            hearing = hearings[whose]
             hearing.at(ts_ms)
-            for found in quantities(values):
-                self._say(hearing, found, kind, attributes=leaf == "attributes")
-        return self._told(key, entry, hearing, known)
+            for found in fields:
+                if person is None or not persons.is_person(found.path):
+                    self._say(hearing, found, kind, attributes=leaf == "attributes")
+        if len(hearings) > 1 and not used and not whole.ignored():
+            del hearings[key]  # all of it was said by the meter's users
+        return _joined(self._told(each, entry_of(known, each), hearings[each], known) for each in hearings)
+
+    def _hearing(self, key: str, retained: bool, known: Knowledge) -> Hearing:
+        return Hearing(
+            key,
+            part_of(entry_of(known, key), "last"),
+            retained=retained,
+            suspicions=self._settings.suspected_falls,
+        )
 
     def _say(self, hearing: Hearing, found: Quantity, kind: DeviceKind | None, *, attributes: bool) -> None:
         path, value = found.path, found.value
@@ -184,7 +200,7 @@ class ThingsBoard:
         if level is not None and (given.scale, given.offset) != (1.0, 0.0):
             value = round(level * given.scale + given.offset, 4)
         unit = given.unit or found.unit_of(given.says)
-        hearing.say(given.says, path, value, unit=unit, inverted=given.inverted)
+        hearing.say(given.says, path, value, unit=unit, inverted=given.inverted, mapped=True)
 
     def _kind(self, device: str, entry: Mapping[str, Any]) -> DeviceKind | None:
         wanted = (folded(device), folded(str(entry.get("type"))))

@@ -74,7 +74,9 @@ _IN_NAMES: dict[str, str] = {
 _QUANTITY = re.compile(r"\s*([+-]?\d+(?:[.,]\d+)?)\s*([^\d\s.,+-][^\d]*)\s*\Z")
 _UNSTATED: dict[str, tuple[float, float]] = {"glucose": (0.5, 33.3), "weight": (20, 120)}
 """Signs whose usual foreign units give numbers within the limits of ours: 99 mg/dL, 170 lb or 130 斤 are not
-what they say in mmol/L or kg. Without a unit only these are believed."""
+what they say in mmol/L or kg. Without a unit only these are believed, …"""
+_NEVER_UNSTATED = frozenset({"weight"})
+"""… and of these signs none at all, unless somebody said what the field is: 65 may be kg, 斤 or lb."""
 NONE_VALUES: dict[str, float] = {"hr": 255, "sbp": 255}
 """What a byte says that holds no measurement, within the limits of these signs."""
 
@@ -96,9 +98,10 @@ def converted(sign: str, value: float, unit: str | None) -> float:
     return value if (scale, offset) == (1.0, 0.0) else round(value * scale + offset, 3)
 
 
-def measured(sign: str, value: float, unit: str | None) -> float:
+def measured(sign: str, value: float, unit: str | None, *, mapped: bool = False) -> float:
     """`value` as `sign` in our unit; NotUnderstoodError where it cannot be one.
 
+    `mapped`: somebody said what the field is, and so that it is in our unit where no other is given.
     A wristband that is not worn says 0 or 255: no measurement, and nothing that could be clipped.
     """
     found = converted(sign, value, unit)
@@ -107,6 +110,8 @@ def measured(sign: str, value: float, unit: str | None) -> float:
         raise NotUnderstoodError(f"{sign} outside {limits.low:g} to {limits.high:g} {limits.unit}")
     if value == NONE_VALUES.get(sign):
         raise NotUnderstoodError(f"{sign} of {value:g} stands for none")
+    if not unit and not mapped and sign in _NEVER_UNSTATED:
+        raise NotUnderstoodError(f"{sign} without a unit")
     low, high = _UNSTATED.get(sign, (limits.low, limits.high))
     if not unit and not low <= found <= high:
         raise NotUnderstoodError(f"{sign} without a unit outside {low:g} to {high:g} {limits.unit}")

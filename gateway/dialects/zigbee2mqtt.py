@@ -237,7 +237,7 @@ class Zigbee2Mqtt:
             if name in overrides:
                 says, inverted = _way(overrides[name])
                 if says != IGNORE:
-                    hearing.say(says, name, value, inverted=inverted)
+                    hearing.say(says, name, value, inverted=inverted, mapped=True)
             elif name == ACTION:
                 _hear_action(hearing, value, pure=bool(speaker.entry.get("pure", True)))
             elif isinstance(listed, dict):

@@ -23,7 +23,7 @@ from protocol.model import (
     VitalSigns,
 )
 from protocol.wire import Command, CommandKind, Leaf, Topic
-from tests.gateway.conftest import House, eventually
+from tests.gateway.conftest import Client, House, eventually
 
 Z2M_DEVICES = [
     {
@@ -104,6 +104,16 @@ def test_a_press_that_comes_in_two_messages_is_one_sos(house: House) -> None:
     eventually(lambda: house.centre.of(alarm))
     eventually(lambda: running.gateway.edge.health().queued == 0)
     assert len({wire.decode(Leaf.ALARM, payload).signal_id for payload in house.centre.of(alarm)}) == 1  # type: ignore[union-attr]
+
+
+def test_what_a_client_asks_of_its_server_is_answered(house: House) -> None:
+    house.start(dialects="thingsboard")
+    asker = Client(house.lan_port, "v1/devices/me/rpc/response/+")
+    try:
+        asker.say("v1/devices/me/rpc/request/7", b'{"method":"getSessionLimits","params":{}}')
+        eventually(lambda: asker.of("v1/devices/me/rpc/response/7"))
+    finally:
+        asker.close()
 
 
 def test_what_the_centre_does_not_confirm_sounds_in_the_house_until_it_does(house: House) -> None:

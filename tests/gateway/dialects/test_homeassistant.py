@@ -337,3 +337,47 @@ def test_what_is_learnt_is_bounded(house: House) -> None:
         announce(house, f"binary_sensor/d{number}/m", {"stat_t": f"d/{number}", "dev_cla": "motion"})
     assert len(house.known) <= KNOWN_MAX
     assert "no room for another device" in house.ignored
+
+
+def announce_sensors(house: House, *configs: dict[str, Any]) -> None:
+    for number, config in enumerate(configs):
+        whole = {**config, "state_topic": f"n/{number}", "device": {"identifiers": ["n"]}}
+        house.told(f"homeassistant/sensor/n/{number}/config", whole, retained=True)
+
+
+def test_a_scale_whose_weight_is_called_after_it_is_heard() -> None:
+    house = House(HomeAssistant())
+    announce_sensors(
+        house, {"name": "Xiaomi Mi Scale Weight", "device_class": "weight", "unit_of_measurement": "kg"}
+    )
+    assert house.says("n/0", "65.2") == [vitals(weight=65.2)]
+
+
+def test_signs_of_several_people_on_one_device_are_nobodys() -> None:
+    house = House(HomeAssistant())
+    weight = {"device_class": "weight", "unit_of_measurement": "kg"}
+    announce_sensors(house, {"name": "Anna Weight", **weight}, {"name": "Bob Weight", **weight})
+    assert house.says("n/0", "65.2") == house.says("n/1", "80") == []
+    assert house.ignored == ["signs of several people on one device"] * 2
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"name": "Systolic user 1", "unit_of_measurement": "mmHg"},
+        {"name": "Weight User2", "device_class": "weight", "unit_of_measurement": "kg"},
+        {"name": "Puls Oma", "unit_of_measurement": "bpm"},
+    ],
+)
+def test_what_may_be_a_vital_sign_and_is_not_understood_is_counted(config: dict[str, Any]) -> None:
+    house = House(HomeAssistant())
+    announce_sensors(house, config)
+    assert house.ignored == ["an announced sensor that nobody knows"]
+
+
+def test_a_barometer_is_nobody() -> None:
+    house = House(HomeAssistant())
+    announce_sensors(
+        house, {"name": "Air", "device_class": "atmospheric_pressure", "unit_of_measurement": "mmHg"}
+    )
+    assert house.ignored == []

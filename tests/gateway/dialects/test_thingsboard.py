@@ -186,3 +186,50 @@ def test_what_is_no_question_is_not_answered(house: House, topic: str, payload: 
 def test_an_old_question_that_the_broker_replays_is_not_answered(house: House) -> None:
     house.told("v1/devices/me/rpc/request/1", {"method": "getSessionLimits"}, retained=True)
     assert not house.answered
+
+
+def test_readings_of_a_shared_meter_go_to_each_of_its_users(house: House) -> None:
+    measured = [
+        {"sys": 128, "dia": 76, "user": 1},
+        {"sys": 150, "dia": 90, "user": 2},
+        {"sys": 120, "dia": 70},
+    ]
+    heard = [
+        (key, said) for key, said in house.hears(TELEMETRY, {"cuff": measured}) if said["is"] == "vitals"
+    ]
+    assert len(heard) == 3
+    assert dict(heard) == {
+        "thingsboard:cuff": vitals(sbp=120, dbp=70),
+        "thingsboard:cuff#1": vitals(sbp=128, dbp=76),
+        "thingsboard:cuff#2": vitals(sbp=150, dbp=90),
+    }
+    assert {"thingsboard:cuff#1", "thingsboard:cuff#2"} <= set(house.proposed)
+
+
+def test_who_a_name_or_a_long_number_is_does_not_leave_the_house(house: House) -> None:
+    for user in ("王秀英", "420101194503121234"):
+        [(key, _)] = [
+            (key, said)
+            for key, said in house.hears(TELEMETRY, {"scale": {"weight_kg": 61, "userId": user}})
+            if said["is"] == "vitals"
+        ]
+        assert key.startswith("thingsboard:scale#")
+        assert user not in key
+    assert len({key for key in house.proposed if "#" in key}) == 2
+
+
+def test_the_user_of_what_one_person_wears_is_no_other_device(house: House) -> None:
+    house.told("v1/gateway/connect", {"device": "band", "type": "wristband"})
+    said = {
+        "band": {"sys": 128, "dia": 76, "userId": 7},
+        "watch": {"sos": True, "sys": 128, "dia": 76, "userId": 7},
+    }
+    keys = {key for key, _ in house.hears(TELEMETRY, said)}
+    assert keys == {"thingsboard:band", "thingsboard:watch"}
+
+
+@pytest.mark.parametrize("weight", [65, 45.5, 120])
+def test_a_weight_without_a_unit_may_be_in_any(house: House, weight: float) -> None:
+    assert house.says(TELEMETRY, {"scale": {"weight": weight}}) == []
+    assert "weight without a unit" in house.ignored
+    assert house.says(TELEMETRY, {"scale": {"weight": weight, "unit": "kg"}}) == [vitals(weight=weight)]
