@@ -40,6 +40,7 @@ REFUSALS: Mapping[str, str] = {
     "one_home_at_a_time": N_("This resident lives somewhere already at that time."),
     "residence_during_check": N_("Nobody can move out before they have moved in: the time is too early."),
     "device_name_key": N_("There is, or was, a device with the name %(name)s already. Choose another name."),
+    "device_name_reserved": N_("%(name)s is a reserved name of the centre's own: choose another."),
     "device_name_check": N_(
         "%(name)s is no name of a device: it may have a-z, 0-9, - and _, starts with a letter or digit, "
         "and is at most 63 long."

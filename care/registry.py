@@ -20,6 +20,7 @@ from database.queries import queries
 from identity.model import ScopeKind, Staff, StaffRole
 from identity.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
 from protocol.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
+from protocol.names import is_reserved
 from protocol.texts import N_
 
 _sql = queries("care", "sql/registry.sql")
@@ -176,18 +177,21 @@ def add_device(
     room_id: int | None = None,
     since: datetime | None = None,
     added_at: datetime | None = None,
+    relayed: bool = False,
 ) -> NewDevice:
     """Record a device with a new secret, and whom or which room it watches.
 
     Without a `name` it gets its kind and a number. ConflictError when the name is taken.
 
     `since`: from when it watches them; `added_at`: from when it is missed if it does not speak; default: now.
+    `relayed`: gateways of its site may pass on what it says, although it has credentials of its own.
     """
     if name is None:
         stem = kind.replace("_", "-")
         number = _one(connection, "next_device_number", stem=stem)["number"]
         name = f"{stem}-{number:04d}"
     _check_name(REFUSALS["device_name_check"], name)
+    check_not_reserved(name)
     secret = new_device_secret()
     row = _one(
         connection,
@@ -198,6 +202,7 @@ def add_device(
         model=model,
         power=power or usual_power(kind),
         added_at=added_at,
+        relayed=relayed,
         **hash_device_secret(secret)._asdict(),
     )
     if resident_id is not None or room_id is not None:
@@ -387,6 +392,12 @@ def _check_same_site(
             f"the device belongs to site {row['device_site']}, but what it should watch is at "
             f"{row['watched_site']}: retire it there and add it here"
         )
+
+
+def check_not_reserved(name: str) -> None:
+    """InvalidError when it is a name of the rooms' own at the broker."""
+    if is_reserved(name):
+        raise InvalidError(REFUSALS["device_name_reserved"], constraint="device_name_reserved", name=name)
 
 
 def _check_name(refusal: str, name: str) -> None:

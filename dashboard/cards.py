@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import NamedTuple
 
-from alarms.model import Alarm
+from alarms.model import Alarm, AlarmStep
 from care.model import SelfCareLevel, SiteKind
 from dashboard.languages import Language
 from dashboard.rooms import room_name
@@ -39,6 +39,8 @@ class Card(Alarm, frozen=True, kw_only=True):
     last_at: datetime | None
     ended_by_device: bool | None
     escalated_to: str | None
+    is_late: bool
+    reopened_by: AlarmStep | None
 
 
 class Cards(NamedTuple):

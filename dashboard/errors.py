@@ -14,7 +14,7 @@ from alarms.model import AlarmStep
 from care.refusals import REFUSALS
 from dashboard.languages import Language
 from dashboard.vocabulary import STEP_DONE
-from database.errors import DatabaseUnavailableError, DomainError
+from database.errors import DatabaseUnavailableError, DomainError, InvalidError
 from protocol.texts import N_
 
 
@@ -44,6 +44,24 @@ class BusyError(DashboardError):
     """A limit of this process is reached. Trying again later helps."""
 
     code = "busy"
+
+
+class CrowdedError(BusyError):
+    """Somebody asks for too much at once. Trying again later helps."""
+
+    code = "crowded"
+
+
+class TooLargeError(DashboardError):
+    """A request's body is larger than anything that is asked for here."""
+
+    code = "too_large"
+
+
+class UnknownHostError(DashboardError):
+    """The request is for a name that is not ours."""
+
+    code = "unknown_host"
 
 
 class InsecureError(DashboardError):
@@ -92,6 +110,9 @@ STATUS_OF: Mapping[str, int] = {
     "pairing_locked": 429,
     "not_told": 503,
     "busy": 503,
+    "crowded": 429,
+    "too_large": 413,
+    "unknown_host": 421,
     "database_unavailable": 503,
     "method_not_allowed": 405,
 }
@@ -99,8 +120,8 @@ STATUS_OF: Mapping[str, int] = {
 
 RETRY_AFTER_S: Mapping[str, int] = {
     "busy": 5,
+    "crowded": 2,
     "database_unavailable": 5,
-    "sign_in_locked": 300,
     "pairing_locked": 600,
     "not_told": 2,
 }
@@ -115,7 +136,7 @@ _SENTENCES: Mapping[str, str] = {
     "invalid": N_("Something in the request is not valid."),
     "no_session": N_("Your session has ended. Please sign in again."),
     "sign_in_failed": N_("The user name or the password is wrong."),
-    "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
+    "sign_in_locked": N_("Too many failures. Wait %(wait)s, then try again."),
     "cross_site": N_("This request came from another website and was refused."),
     "no_right": N_("Your function does not include this step."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
@@ -126,6 +147,9 @@ _SENTENCES: Mapping[str, str] = {
     "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),
     "not_told": N_("The broker does not know this gateway yet. Please try again in a few seconds."),
     "busy": N_("Too many people at once. Please try again in a few seconds."),
+    "crowded": N_("Too many requests of yours at once. Please try again in a few seconds."),
+    "too_large": N_("That is too much at once. Please send less."),
+    "unknown_host": N_("These pages are not to be found under this name."),
     "database_unavailable": N_(
         "The database does not answer. Nothing was saved. Please try again in a few seconds."
     ),
@@ -149,6 +173,9 @@ def known(error: Exception) -> DomainError | DashboardError | None:
         return error
     if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg.OperationalError):
         return DatabaseUnavailableError(str(error))
+    if isinstance(error, psycopg.DataError):
+        # What somebody has sent is no value that the database can hold, such as a text with a zero byte.
+        return InvalidError(str(error))
     return None
 
 
@@ -172,6 +199,9 @@ def sentence(error: DomainError | DashboardError | None, language: Language) -> 
         }
     if error.params.get("constraint") is not None and isinstance(error, DomainError):
         return _refused(error, language)
+    if error.code == "sign_in_locked":
+        wait = language.duration(float(str(error.params["wait_s"])))
+        return language.gettext(_SENTENCES[error.code]) % {"wait": wait}
     if (missing := error.params.get("missing")) in _MISSING:
         return language.gettext(_MISSING[str(missing)])
     return language.gettext(_SENTENCES.get(error.code, _UNKNOWN))

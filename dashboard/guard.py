@@ -54,9 +54,9 @@ def require_private_words(settings: Settings) -> None:
     if not (is_shielded or all(_is_loopback(host.strip()) for host in settings.host.split(","))):
         raise ExposedError(
             f"the dashboard refuses to start: on {settings.host}, passwords would cross the network in the "
-            "clear; set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the proxy that "
-            "speaks TLS in ANSHOU_DASHBOARD_TRUSTED_PROXIES, or, in a container whose port only its machine "
-            "reaches, set ANSHOU_DASHBOARD_PLAIN_HTTP=true",
+            "clear; set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the proxy "
+            "that speaks TLS in ANSHOU_DASHBOARD_TRUSTED_PROXIES, or, in a container whose port only its "
+            "machine reaches, set ANSHOU_DASHBOARD_PLAIN_HTTP=true",
             host=settings.host,
         )
 

@@ -80,7 +80,7 @@ class Language:
         told = dates.format_timedelta(
             timedelta(seconds=seconds), threshold=1.5, format="short", locale=self.locale
         )
-        return _spaced(told).replace("秒钟", "秒")
+        return _spaced(told)
 
     def span(self, seconds: float) -> str:
         """How long, in two units and rounded down: 45 sec, 3 hr 30 min, 5 days 2 hr."""

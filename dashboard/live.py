@@ -8,6 +8,7 @@ pages render anew, so nothing that happened in the gap is missed.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from dashboard.errors import known
+from dashboard.errors import BusyError, CrowdedError, known
 from database.errors import DomainError
 from identity.sessions import NoSessionError
 from protocol.backoff import Backoff
@@ -82,6 +83,7 @@ class Hub:
         self._loop = loop or Watchdog().loop("live pages")
         self._watchers: set[Watcher] = set()
         self._listening = False
+        self._seats: Counter[int] = Counter()
         self.limiter = anyio.CapacityLimiter(RENDER_THREADS)
 
     @property
@@ -93,6 +95,21 @@ class Hub:
     def size(self) -> int:
         """How many pages are open."""
         return len(self._watchers)
+
+    def take_seat(self, staff_id: int, of_all_max: int, of_person_max: int) -> Callable[[], None]:
+        """A place for a page of this person, until what is returned is called. BusyError, CrowdedError."""
+        if self._seats.total() >= of_all_max:
+            raise BusyError("too many live pages")
+        if self._seats[staff_id] >= of_person_max:
+            raise CrowdedError("too many live pages of one person")
+        self._seats[staff_id] += 1
+
+        def leave() -> None:
+            self._seats[staff_id] -= 1
+            if not self._seats[staff_id]:
+                del self._seats[staff_id]
+
+        return leave
 
     @contextmanager
     def watch(self) -> Iterator[Watcher]:
@@ -193,8 +210,3 @@ def _site_in(payload: str) -> int | None:
         return msgspec.json.decode(payload, type=_Payload).site
     except msgspec.DecodeError:
         return None  # not ours, or of a later version: look everywhere
-
-
-async def in_thread(hub: Hub, work: Callable[[], None]) -> None:
-    """Run what waits for the database where live pages do, not on the loop."""
-    await anyio.to_thread.run_sync(work, limiter=hub.limiter)

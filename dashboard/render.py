@@ -160,8 +160,13 @@ def page(
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
-def step_taken(request: Request, session: Session, text: str, *, about: str) -> HTMLResponse:
-    """The notice that something was done, to whom; the page that shows it fetches itself anew."""
+def step_taken(
+    request: Request, session: Session, text: str, *, about: str, undo: int | None = None
+) -> HTMLResponse:
+    """The notice that something was done, to whom; the page that shows it fetches itself anew.
+
+    `undo` is the alarm at which the press can be taken back.
+    """
     return page(
         request,
         "_notice.html",
@@ -172,6 +177,7 @@ def step_taken(request: Request, session: Session, text: str, *, about: str) -> 
         text=text,
         about=about,
         at=datetime.now(UTC),
+        undo=undo,
     )
 
 

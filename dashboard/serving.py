@@ -8,6 +8,7 @@ from contextlib import suppress
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from dashboard.door import DoorConfig, allow_many_files
 from dashboard.settings import Settings
 from protocol.enrolment import SERVER_NAME
 
@@ -22,7 +23,8 @@ def serve(app: str, settings: Settings) -> bool:
 
     OSError: an address cannot be had.
     """
-    config = uvicorn.Config(
+    allow_many_files()
+    config = DoorConfig(
         app,
         factory=True,
         workers=settings.workers,

@@ -30,6 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         pool_wait_s: How long a request waits for one of them before it is told to try again.
         statement_timeout_s: After this the database breaks a query off.
         streams_max: Live pages for each process; the next is told to try again.
+        streams_person_max: Live pages of one person for each process.
         beat_s: Between two signs of life on a live page; pages count as cut off after 2.5 of them.
         sign_ins_max: Passwords checked at once; each takes 64 MiB.
         tls_certificate: PEM file of a certificate: pages are then served over HTTPS only.
@@ -58,8 +59,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     pool_wait_s: Seconds = 5.0
     statement_timeout_s: Seconds = 10.0
     streams_max: Count = 500
+    streams_person_max: Count = 6
     beat_s: Seconds = 10.0
-    sign_ins_max: Annotated[int, Meta(ge=1, le=64)] = 4
+    sign_ins_max: Annotated[int, Meta(ge=1, le=64)] = 2
     tls_certificate: str | None = None
     tls_key: str | None = None
     tls_gateway_certificate: str | None = None

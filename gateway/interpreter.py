@@ -19,6 +19,7 @@ from gateway.dialects.anshou import name_of as plain_name_of
 from gateway.dialects.unheard import Unheard, UnheardLog
 from gateway.link import Incoming
 from gateway.outbox import Entry, Outbox
+from gateway.presses import Presses
 from protocol import wire
 from protocol.model import AlarmSignal, DeviceProposal, GatewayConfig, Message
 
@@ -79,6 +80,7 @@ class Interpreter:
         self.overflowed = 0
         """Messages that were dropped since this was last set to 0."""
         self._unheard = UnheardLog()
+        self._presses = Presses()
 
     @property
     def topics(self) -> set[str]:
@@ -156,6 +158,9 @@ class Interpreter:
         if heard.key not in self.config.devices and not self._outbox.knows_room_for(heard.key):
             self._ignore("too many unknown devices")
             self.overflowed += 1
+            return
+        if self._presses.is_again(heard.key, heard.message, stamp):
+            self._ignore("the same press once more")
             return
         if heard.message.ts_ms is None:
             stamp = self._distinct(heard.key, stamp)

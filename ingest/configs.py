@@ -63,7 +63,7 @@ class ConfigPublisher:
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
         )
         self._client.loop_of_ours = watchdog.loop("paho")
-        broker.prepare(self._client)
+        broker.for_session(client_id).prepare(self._client)
         self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish

@@ -28,7 +28,7 @@ from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.watchdog import Loop, Watchdog
-from protocol.wire import Receipt
+from protocol.wire import Leaf, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,8 @@ class ReadingsIngest:
 
     def _receive(self, incoming: Incoming) -> None:
         self.pending_bytes += len(incoming.payload)
-        self._assembler.add(self._batch, incoming)
+        if not self._assembler.add(self._batch, incoming) and incoming.topic.endswith(f"/{Leaf.STATUS}"):
+            self._subscriber.forget_retained(incoming.topic)
         self._subscriber.paused = self._is_full()
 
     def _due(self) -> bool:

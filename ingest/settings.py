@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from protocol.watchdog import STALL_S_MAX
 
+SHARES_MAX = 64
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -18,7 +19,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """mqtt://user:password@host:port of the broker; mqtts:// with TLS."""
     worker: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")] = "1"
     """Name of this worker: its persistent session at the broker hangs on it."""
-    shares: Annotated[int, Meta(ge=1, le=64)] = 1
+    shares: Annotated[int, Meta(ge=1, le=SHARES_MAX)] = 1
     """Into how many parts the broker deals out the readings; processes share them fairly (docs/scale.md)."""
     batch_rows_max: Positive = 5_000
     """Commit at this many rows …"""

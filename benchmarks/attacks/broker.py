@@ -15,6 +15,13 @@ from paho.mqtt.reasoncodes import ReasonCode
 from benchmarks.attacks.product import Device, Product
 from benchmarks.attacks.verdict import Verdict, attack, failed, judged, refused
 from benchmarks.load import Publisher, publish_packet, remaining_length
+from benchmarks.stack import resident_mb
+from care import registry
+from database.connections import connect
+from database.errors import InvalidError
+from ingest.provision import service_sessions
+from protocol.model import DeviceKind
+from protocol.names import SERVICES
 
 SITE = "home-01"
 ANSWER_S_MAX = 5.0
@@ -215,14 +222,176 @@ def a_flood_of_alarms(product: Product) -> Verdict:
 
 @attack("MQ-25")
 def a_service_account_as_a_device(product: Product) -> Verdict:
-    """A service account signs in at the devices' listener with its right password."""
+    """A service account signs in at the devices' listener with its right password, by all its names."""
+    sessions = service_sessions()
     let_in = []
     for account, password in product.passwords.accounts.items():
-        try:
-            intruder = Intruder(product, account, password, f"x-{account}")
-        except OSError:
-            continue
-        if intruder.refusal is None:
-            let_in.append(account)
-        intruder.close()
+        for name in (account, f"{account}@", *(f"{account}@{id_}" for id_ in sessions.get(account, ())[:3])):
+            intruder = Intruder(product, name, password, name.rpartition("@")[2] or "x")
+            if intruder.refusal is None and account in sessions:
+                let_in.append(name)
+            intruder.close()
     return failed(f"let in: {', '.join(let_in)}") if let_in else refused("none was let in")
+
+
+@attack("MQ-04")
+def evict_a_gateway(product: Product) -> Verdict:
+    """A device connects under a gateway's client id, again and again."""
+    thief, box = product.new_device(SITE), product.new_gateway(SITE)
+    with intruding(product, box) as gateway:
+        evict(product, thief, box.name, 5.0)
+        answer = gateway.say(box.topic("status"), b'{"online":true}', retain=True)
+    return judged(answer is not None, "the gateway stayed" if answer is not None else "it was thrown out")
+
+
+@attack("NEW-3")
+def fill_the_brokers_store(product: Product) -> Verdict:
+    """A gateway leaves 150 retained messages of 900 KB on made-up names."""
+    box = product.new_gateway(SITE)
+    with product.watched_sos(SITE, count=10) as watched:
+        sender = Publisher(product.broker_url(box.name, box.secret), box.name)
+        for number in range(150):
+            topic = box.topic(("alarm", "vitals", "status")[number % 3], f"made-up-{number}")
+            head, tail = publish_packet(topic, b"x" * 900_000)
+            sender.send([(bytes([head[0] | 1]) + head[1:], tail)])
+        sender.close()
+    store = product.data.mosquitto / "mosquitto.db"
+    deadline_s = time.monotonic() + 15.0
+    while (size := store.stat().st_size if store.exists() else 0) > 5e6 and time.monotonic() < deadline_s:
+        time.sleep(0.5)
+    return judged(size < 5e6, f"the broker's store has {size / 1e6:.1f} MB; {watched.words}")
+
+
+@attack("NEW-4")
+def a_forged_receipt(product: Product) -> Verdict:
+    """A device names a gateway's receipt topic as its response topic."""
+    forger, box = product.new_device(SITE), product.new_gateway(SITE)
+    with intruding(product, box) as gateway:
+        gateway.client.subscribe(box.topic("receipt"), qos=1)
+        gateway.turn_until(lambda: bool(gateway.subscribed))
+        with intruding(product, forger) as intruder:
+            signal = json.dumps({"ts": time.time_ns() // 1_000_000, "alarm": "sos", "id": "forged"}).encode()
+            intruder.say(forger.topic("alarm"), signal, ResponseTopic=box.topic("receipt"))
+        wait_for(product, forger, 1)
+        gateway.turn_until(lambda: bool(gateway.heard), 2.0)
+    return judged(not gateway.heard, f"{len(gateway.heard)} receipts came", good=refused)
+
+
+@attack("MQ-08")
+def a_batch_of_zeros(product: Product) -> Verdict:
+    """A batch of 500,000 zeros (1 MB)."""
+    box = product.new_gateway(SITE)
+    pid = product.pid_of("ingest-readings")
+    before_mb = resident_mb(pid)
+    payload = b'{"id":"zeros","items":[' + b",".join([b"0"] * 500_000) + b"]}"
+    with product.watched_sos(SITE, count=10, every_s=0.5) as watched:
+        sender = Publisher(product.broker_url(box.name, box.secret), box.name)
+        sender.send([publish_packet(box.topic("batch"), payload)])
+        began_s = time.monotonic()
+        sender.send([publish_packet(box.topic("status"), b'{"online":true}')])
+        query = "SELECT count(*) FROM readings.device_status WHERE device_id = %s"
+        while not product.count(query, box.id) and time.monotonic() - began_s < 60:
+            time.sleep(0.05)
+        status_s = time.monotonic() - began_s
+        sender.close()
+    letters = product.count("SELECT count(*) FROM readings.dead_letter WHERE device_id = %s", box.id)
+    grown_mb = resident_mb(pid) - before_mb
+    found = f"{letters} dead letters, a status after it {status_s:.1f} s, {grown_mb:.0f} MB; {watched.words}"
+    return judged(letters <= 102 and status_s < 2.0 and grown_mb < 100, found)
+
+
+@attack("MQ-09")
+def batches_of_unknown_devices(product: Product) -> Verdict:
+    """A gateway sends 30 batches of 10,000 items each about devices that nobody knows."""
+    box = product.new_gateway(SITE)
+    items = [{"leaf": "activity", "device": f"made-up-{n}", "event": "motion"} for n in range(10_000)]
+    with product.watched_sos(SITE, count=10) as watched:
+        sender = Publisher(product.broker_url(box.name, box.secret), box.name)
+        for number in range(30):
+            payload = json.dumps({"id": f"b{number}", "items": items}).encode()
+            sender.send([publish_packet(box.topic("batch"), payload)])
+        sender.close()
+    time.sleep(2.0)
+    letters = product.count("SELECT count(*) FROM readings.dead_letter WHERE device_id = %s", box.id)
+    return judged(letters <= 1_000, f"{letters} dead letters; {watched.words}")
+
+
+@attack("MQ-10")
+def alarms_of_made_up_names(product: Product) -> Verdict:
+    """A gateway sends alarms of 1,000 names that nobody knows, 50 a second."""
+    box = product.new_gateway(SITE)
+    with product.watched_sos(SITE, count=20) as watched:
+        sender = Publisher(product.broker_url(box.name, box.secret), box.name)
+        packets = (
+            publish_packet(box.topic("alarm", f"made-up-{n}"), b'{"alarm":"sos"}') for n in range(1_000)
+        )
+        sender.send(packets, per_s=50)
+        sender.close()
+    query = "SELECT count(*) FROM readings.dead_letter WHERE topic LIKE %s"
+    letters = product.count(query, "%/made-up-%/alarm")
+    return judged(letters <= 200, f"{letters} dead letters; {watched.words}")
+
+
+@attack("MQ-11")
+def many_sessions_of_one_device(product: Product) -> Verdict:
+    """A device opens 200 persistent sessions under client ids of its own choice."""
+    device = product.new_device(SITE)
+    expiry = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    expiry.SessionExpiryInterval = 14 * 86_400
+    connections = [
+        Intruder(product, device.name, device.secret, f"many-{n}", clean_start=False, properties=expiry)
+        for n in range(200)
+    ]
+    for connection in connections:
+        connection.client.loop(0.01)
+    alive = sum(connection.client.socket() is not None for connection in connections)
+    return judged(alive <= 1, f"{alive} of 200 connections stay", good=refused)
+
+
+@attack("MQ-13")
+def speak_for_a_device_with_an_account(product: Product) -> Verdict:
+    """A gateway cancels the alarm of a device that has an account of its own, and hears its commands."""
+    victim, box = product.new_device(SITE), product.new_gateway(SITE)
+    press(product, victim, 1)
+    wait_for(product, victim, 1)
+    time.sleep(2.0)  # the broker is told of a new device within this
+    cancelled = json.dumps({"alarm": "sos", "state": "cancelled", "id": "forged"}).encode()
+    with intruding(product, box) as gateway:
+        answer = gateway.say(victim.topic("alarm"), cancelled)
+        item = {"leaf": "alarm", "device": victim.name, "alarm": "sos", "state": "cancelled", "id": "forged"}
+        gateway.say(box.topic("batch"), json.dumps({"id": "forged", "items": [item]}).encode())
+    time.sleep(1.0)
+    is_refused = answer is not None and answer.is_failure
+    stored = stored_signals(product, victim)
+    return judged(is_refused and stored == 1, f"answer {answer}, {stored} signals", good=refused)
+
+
+@attack("MQ-20")
+def writing_turned_around(product: Product) -> Verdict:
+    """A firmware version that turns the writing around."""
+    device = product.new_device(SITE)
+    with intruding(product, device) as intruder:
+        intruder.say(device.topic("status"), b'{"online":true,"fw":"\\u202e\\u2028x"}')
+    query = "SELECT count(*) FROM readings.dead_letter WHERE device_id = %s"
+    deadline_s = time.monotonic() + 10
+    while not product.count(query, device.id) and time.monotonic() < deadline_s:
+        time.sleep(0.1)
+    stored = product.count("SELECT count(*) FROM readings.device_status WHERE device_id = %s", device.id)
+    return judged(not stored and product.count(query, device.id) == 1, f"{stored} stored", good=refused)
+
+
+@attack("MQ-23")
+def a_device_of_a_rooms_name(product: Product) -> Verdict:
+    """Devices are recorded, and removed, under the names of the rooms' accounts."""
+    taken = []
+    for name in (*SERVICES, "anshou-ingest-alarms-1"):
+        try:
+            with connect(product.instance.owner_database_url) as connection:
+                site = registry.site_by_code(connection, SITE)
+                registry.add_device(connection, site=site, kind=DeviceKind.SMOKE, name=name)
+            taken.append(name)
+        except InvalidError:
+            continue
+    with product.watched_sos(SITE, count=2) as watched:
+        pass
+    return judged(not taken, f"recorded: {', '.join(taken) or 'none'}; {watched.words}", good=refused)

@@ -56,9 +56,9 @@ SELECT DISTINCT township FROM care.site ORDER BY township;
 
 -- name: add_device
 INSERT INTO care.device
-    (site_id, name, kind, model, power, secret_sha512, secret_salt, secret_iterations, added_at)
+    (site_id, name, kind, model, power, secret_sha512, secret_salt, secret_iterations, added_at, relayed)
 VALUES (%(site_id)s, %(name)s, %(kind)s, %(model)s, %(power)s, %(sha512)s, %(salt)s, %(iterations)s,
-    coalesce(%(added_at)s::timestamptz, now()))
+    coalesce(%(added_at)s::timestamptz, now()), %(relayed)s)
 RETURNING *;
 
 -- name: next_device_number

@@ -50,7 +50,9 @@ def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> No
         note(f"applied {name}")
     set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
     accounts = {account: environ[name] for account, name in ACCOUNTS.items()}
-    devices = provision.write_broker_identities(url, identities, accounts)
+    devices = provision.write_broker_identities(
+        url, identities, accounts, provision.service_sessions(environ.get("ANSHOU_INGEST_WORKER") or "1")
+    )
     note(f"The broker knows {devices} devices.")
 
 

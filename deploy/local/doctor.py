@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 import urllib.error
@@ -30,7 +31,9 @@ from deploy.local import (
 from deploy.local.data import DataFolder
 from deploy.local.findings import Finding, State, judge
 from deploy.local.instance import Instance
+from deploy.local.rooms import DEMONSTRATION
 from deploy.local.supervisor import Supervisor
+from ingest.provision import PROVISIONERS
 from protocol.broker import BrokerAddress
 
 DISK_FREE_BYTES_MIN = 2 * 1024**3
@@ -107,7 +110,7 @@ def _what_runs(folder: DataFolder, data: Path | None) -> Iterator[Finding]:
     if supervisor.answers():
         for name, (state, pid) in sorted(supervisor.states().items()):
             yield judge(
-                state == "RUNNING",
+                state == "RUNNING" or (name == DEMONSTRATION and state == "EXITED"),
                 f"Process {name}",
                 f"{state.lower()}, pid {pid}",
                 f"See {supervisor.log_of(name)}.",
@@ -184,9 +187,10 @@ def sign_in(url: str) -> str | None:
     """Sign in at a broker; None if it lets us in, else why not."""
     broker = BrokerAddress.parse(url)
     answers: list[str | None] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client_id = secrets.choice(PROVISIONERS)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
     client.connect_timeout = ANSWER_TIMEOUT_S
-    broker.prepare(client)
+    broker.for_session(client_id).prepare(client)
 
     def on_connect(*arguments: object) -> None:
         reason = arguments[3]

@@ -56,7 +56,7 @@ def outside(running: Instance) -> Iterator[Finding]:
         yield Finding(
             state=State.NOTE,
             what="Other machines",
-            detail="cannot open the pages, and no gateway reaches us; else: --no-demo --listen 0.0.0.0",
+            detail="cannot open the pages, and no gateway reaches us: start with --no-demo --listen 0.0.0.0",
         )
     else:
         yield _names(reach)

@@ -73,7 +73,7 @@ def _from_elsewhere(running: Instance) -> list[str]:
     if outside is None:
         return []
     if outside.address.startswith(LOOPBACK_PREFIXES):
-        return ["             for other computers, phones and gateways: --no-demo --listen 0.0.0.0"]
+        return ["             from another computer, phone or gateway: --no-demo --listen 0.0.0.0"]
     return [
         f"{'' if index else 'Elsewhere':<12} https://{address}:{outside.https_port}/"
         for index, address in enumerate(addresses_shown(outside.address))

@@ -30,6 +30,7 @@ class Service(StrEnum):
     MQTT = "mqtt"
     HTTPS = "https"
     MQTTS = "mqtts"
+    ROOMS = "rooms"
     DATABASE = "database"
     METRICS_READINGS = "metrics-readings"
     METRICS_ALARMS = "metrics-alarms"
@@ -42,6 +43,7 @@ TITLES = {
     Service.MQTT: "MQTT",
     Service.HTTPS: "HTTPS",
     Service.MQTTS: "MQTT over TLS",
+    Service.ROOMS: "MQTT of the rooms",
     Service.DATABASE: "database",
     Service.METRICS_READINGS: "metrics (ingest readings)",
     Service.METRICS_ALARMS: "metrics (ingest alarms)",

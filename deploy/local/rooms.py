@@ -18,6 +18,8 @@ DASHBOARD = "dashboard"
 DASHBOARD_TLS = "dashboard-tls"
 CERTIFICATE_VARIABLE = "ANSHOU_DASHBOARD_TLS_CERTIFICATE"
 HOST_VARIABLE = "ANSHOU_DASHBOARD_HOST"
+DEMONSTRATION = "demonstration"
+"""Writes the past of the demonstration county, and is then done."""
 INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
 
 
@@ -54,6 +56,7 @@ class Addresses:
     """Where the rooms find the servers, each signing in as somebody with just its rights.
 
     Attributes:
+        owner_database_url: As the owner of everything: what fills the demonstration.
         ingest_database_url: As the role that writes readings and opens alarms from signals.
         service_database_url: As the role of escalation and of analytics.
         web_database_url: As the role that sees only what a signed-in person may.
@@ -63,6 +66,7 @@ class Addresses:
         outside: Where gateways reach us; None where the broker is somebody's own.
     """
 
+    owner_database_url: str
     ingest_database_url: str
     service_database_url: str
     web_database_url: str
@@ -122,6 +126,7 @@ def programs(
         rooms[name][1]["ANSHOU_INGEST_METRICS_PORT"] = str(port)
     if with_simulator:
         rooms["simulator"] = (["simulator"], {mqtt: addresses.mqtt_urls["simulator"]})
+        rooms[DEMONSTRATION] = (["deploy.county.past"], {database: addresses.owner_database_url})
     return [
         Program(
             name=name,
@@ -130,6 +135,7 @@ def programs(
             if name != DASHBOARD
             else _in_clear({**settings_of(module[0], environ), **environment}),
             folder=folder,
+            is_errand=name == DEMONSTRATION,
         )
         for name, (module, environment) in rooms.items()
     ]

@@ -50,6 +50,7 @@ class Program:
         stop_signal: What makes it end in good order.
         stop_timeout_s: How long it may take over that.
         is_room: Rooms are started and stopped together, after and before the servers.
+        is_errand: Whether it is done once it ends well; else it is started again whenever it ends.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_timeout_s: int = 15
     is_room: bool = True
+    is_errand: bool = False
 
     @property
     def full_name(self) -> str:
@@ -247,7 +249,8 @@ def _section(data: DataFolder, program: Program, priority: int) -> dict[str, obj
         "environment": _environment(program.environment),
         "priority": priority,
         "autostart": "false",
-        "autorestart": "true",
+        "autorestart": "unexpected" if program.is_errand else "true",
+        "exitcodes": "0",
         "startsecs": 2,
         "startretries": START_RETRIES,
         "stopsignal": program.stop_signal,

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from database.connections import connect, url_as
 from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
@@ -54,8 +56,9 @@ METRICS = dict(
         strict=True,
     )
 )
-OUTSIDE = (Service.MQTT, Service.HTTPS, Service.MQTTS)
+OUTSIDE = (Service.MQTT, Service.ROOMS, Service.HTTPS, Service.MQTTS)
 """What only a broker of ours needs."""
+SIMULATOR = "simulator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,7 @@ class Servers:
         passwords: Of roles and accounts.
         metrics_ports: Where a room serves its metrics, by its name.
         outside: Where gateways reach us; None with a broker of somebody's own.
+        sessions: Client ids of the service accounts, at a private broker.
     """
 
     cluster: PostgresCluster | None
@@ -100,12 +104,14 @@ class Servers:
     passwords: Passwords
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
     outside: Outside | None = None
+    sessions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def mqtt_url(self, account: str) -> str:
         """The broker's address for a service account."""
         if self.broker is None:
             return self.broker_url
-        return self.broker.url(account, self.passwords.accounts[account])
+        name = f"{account}@" if account in self.sessions else account
+        return self.broker.url(name, self.passwords.accounts[account])
 
     def database_url_as(self, role: str) -> str:
         """The database's address for a role."""
@@ -114,6 +120,7 @@ class Servers:
     def addresses(self, http_port: int) -> Addresses:
         """What the rooms are told."""
         return Addresses(
+            owner_database_url=self.database_url,
             ingest_database_url=self.database_url_as("anshou_ingest"),
             service_database_url=self.database_url_as("anshou_service"),
             web_database_url=self.database_url_as("anshou_web"),
@@ -131,7 +138,7 @@ class Servers:
             owner_database_url=self.database_url,
             service_database_url=self.database_url_as("anshou_service"),
             mqtt_host=broker.host,
-            mqtt_port=broker.port,
+            mqtt_port=broker.port if self.broker is None else self.broker.port,
             provisioner_mqtt_url=provisioner_url,
             http_url=http_url,
             metrics_urls={
@@ -282,6 +289,9 @@ def _servers(
     folder: DataFolder, request: Request, settled: Mapping[Service, int], environ: Mapping[str, str]
 ) -> Servers:
     passwords = folder.passwords()
+    if not request.demo:  # nobody signs in as the county that speaks for everybody
+        accounts = {name: secret for name, secret in passwords.accounts.items() if name != SIMULATOR}
+        passwords = msgspec.structs.replace(passwords, accounts=accounts)
     cluster = broker = None
     database_url = environ.get(DATABASE_VARIABLE, "")
     broker_url = environ.get(BROKER_VARIABLE, "")
@@ -300,6 +310,7 @@ def _servers(
             prefix=debian.install(),
             folder=folder.mosquitto,
             port=settled[Service.MQTT],
+            service_port=settled[Service.ROOMS],
             tls=TlsListener(
                 address=outside.address,
                 port=outside.mqtts_port,
@@ -315,6 +326,7 @@ def _servers(
         passwords=passwords,
         metrics_ports={room: settled[service] for room, service in METRICS.items()},
         outside=outside,
+        sessions=provision.service_sessions(environ.get("ANSHOU_INGEST_WORKER") or "1"),
     )
 
 
@@ -401,13 +413,15 @@ def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | N
     if broker is None or program is None:
         return
     broker.make_folder()
-    provision.write_broker_identities(servers.database_url, broker.identities, servers.passwords.accounts)
+    provision.write_broker_identities(
+        servers.database_url, broker.identities, servers.passwords.accounts, servers.sessions
+    )
     broker.prepare()
     supervisor.launch(program)
 
     def ready() -> bool:
         supervisor.require_alive(program)
-        return ports.answers(broker.port)
+        return broker.answers()
 
     log = supervisor.log_of(program.name)
     ports.wait_until(ready, what="The broker", timeout_s=30.0, remedy=f"See {log}.")
@@ -425,7 +439,7 @@ def _wait_for_page(supervisor: Supervisor, rooms: list[Program], http_port: int)
     states = supervisor.states()
     for room in rooms:
         state, _ = states[room.name]
-        if state not in {"RUNNING", "STARTING"}:
+        if state not in {"RUNNING", "STARTING"} and not (room.is_errand and state == "EXITED"):
             note(
                 f"{room.name} does not run yet ({state}); it is tried again. "
                 f"See {supervisor.log_of(room.name)}."

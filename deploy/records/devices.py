@@ -15,6 +15,7 @@ from deploy.records.common import DataOption, again, open_records, records_app, 
 from ingest.provision import Provisioner
 from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind, PowerSource, SignalKind
+from protocol.names import is_reserved
 from protocol.wire import Leaf, Topic
 
 device_app = records_app("Devices: credentials, and whom or which room they watch.")
@@ -57,6 +58,10 @@ def add(
             metavar="FILE", help="Write its password there, for your eyes only, and not on the screen."
         ),
     ] = None,
+    relayed: Annotated[
+        bool,
+        typer.Option(help="It speaks to the broker in the house: gateways there may pass on what it says."),
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Record a device, let it in at the broker, and print its credentials, once."""
@@ -75,6 +80,7 @@ def add(
                 name=name,
                 model=model,
                 power=power,
+                relayed=relayed,
                 resident_id=person.id if person else None,
                 room_id=registry.room_by_name(connection, where, room) if room else None,
             )
@@ -132,7 +138,8 @@ def remove(device: Annotated[str, typer.Argument(help="Name.")], data: DataOptio
     with open_records(data) as connection:
         known = registry.device_by_name(connection, device)
         registry.retire_device(connection, known.id)
-        Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url)).remove_device(device)
+        if not is_reserved(device):  # from before such names were refused: the account is a room's
+            Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url)).remove_device(device)
     show_one("Device retired", {"name": device, "kind": known.kind})
 
 

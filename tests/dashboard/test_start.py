@@ -132,8 +132,10 @@ def test_it_stops_promptly_though_pages_are_open(database: Database, county: Cou
 
 def test_more_live_pages_than_allowed_are_told_to_wait(database: Database, county: County) -> None:
     app = create_app(Settings(database_url=database.web_url, streams_max=1))
-    with TestClient(app, follow_redirects=False) as client, app.state.context.hub.watch():
+    hub = app.state.context.hub
+    with TestClient(app, follow_redirects=False) as client:
         sign_in(client, "wang")
+        hub.take_seat(county.outsider.id, 1, 1)
         answer = client.get("/live")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
 

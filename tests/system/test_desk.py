@@ -115,7 +115,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     flash = card.locator("header").evaluate("e => getComputedStyle(e).animationDuration")
     assert 1.4 <= 1 / float(flash.removesuffix("s")) <= 2.8, "the rate of IEC 60601-1-8"
 
-    card.get_by_role("button", name="我去").click()
+    card.get_by_role("button", name="我去", exact=True).click()
     expect(card).to_contain_text("王护理 正赶去")
     expect(page).to_have_title(re.compile("^青石敬老院"))
     card.get_by_role("button", name="我到了").click()
@@ -201,6 +201,26 @@ def test_a_second_tap_takes_nothing_else(
         ["raised"],
         ["raised"],
     ]
+
+
+def test_a_wrong_press_is_taken_back_and_who_cannot_go_says_so(
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    complaints = enter(page, dashboard)
+    card = page.locator(f"#alarm-{alarm.id}")
+    card.get_by_role("button", name="我去", exact=True).click()
+    page.locator("#notices").get_by_role("button", name="撤销").click()
+    expect(card).to_contain_text("无人接警")
+    expect(page.locator("#notices")).to_contain_text("撤销了操作")
+    expect(page.locator("#notices").get_by_role("button", name="撤销")).to_have_count(0)
+    card.get_by_role("button", name="我去", exact=True).click()
+    card.get_by_role("button", name="我去不了").click()
+    expect(card).to_contain_text("接警人去不了，请马上换人去！")
+    steps = [line.step for line in timeline(owner, alarm.id)]
+    assert steps == ["raised", "acknowledged", "undone", "acknowledged", "released"]
+    assert complaints.found == []
 
 
 def test_what_comes_in_moves_nothing_under_the_mouse(
@@ -377,7 +397,7 @@ def test_the_alarm_s_page_follows(
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
     complaints = enter(page, dashboard, path=f"/alarms/{alarm.id}")
     expect(page.locator("[data-drawn]")).to_be_visible()
-    page.get_by_role("button", name="我去").click()
+    page.get_by_role("button", name="我去", exact=True).click()
     expect(page.locator(".timeline")).to_contain_text("王护理 正赶去")
     take(owner, alarm.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我带轮椅来"))
     expect(page.locator(".timeline")).to_contain_text("我带轮椅来")

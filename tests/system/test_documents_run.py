@@ -20,7 +20,7 @@ RUN_ELSEWHERE = {
     r"make box": "tests/deploy/test_wheels.py builds the same wheel",
     r"python3 -m venv box": "tests/deploy/test_wheels.py",
     r"box/bin/pip install '\./anshou-[\d.]+-py3-none-any\.whl\[gateway\]'": "tests/deploy/test_wheels.py",
-    r"box/bin/anshou gateway pair http://[\w.]+:8080 ": "tests/system/test_pairing.py",
+    r"box/bin/anshou gateway pair http://[\w.]+:8080 ": "tests/system/test_pairing.py, with its own code",
     r"box/bin/anshou gateway run$": "tests/system/test_edge.py",
     r"/usr/sbin/mosquitto -p 11883$": "Debian's package; tests/gateway have a LAN broker of their own",
     r"ANSHOU_GATEWAY_LAN_URL=\S+ \.venv/bin/anshou gateway run$": "tests/gateway",

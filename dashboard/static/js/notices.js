@@ -1,5 +1,7 @@
 // Short messages at the edge of the page. Good news goes by itself, bad news waits to be read.
 const GONE_AFTER_MS = 5_000;
+// As long as a press can be taken back.
+const UNDO_MS = 10_000;
 const NOTICES_MAX = 4;
 
 const box = document.getElementById("notices");
@@ -31,7 +33,10 @@ export function announce(html, seen) {
 }
 
 function arrived(node) {
-  if (node.dataset?.notice === "success") setTimeout(() => node.remove(), GONE_AFTER_MS);
+  const { notice, undo } = node.dataset ?? {};
+  // Only the last press at an alarm can be taken back, and only once.
+  if (notice === "success") for (const older of box.querySelectorAll("[data-undo]")) if (older !== node) older.remove();
+  if (notice === "success") setTimeout(() => node.remove(), undo ? UNDO_MS : GONE_AFTER_MS);
   while (box.children.length > NOTICES_MAX) leastNeeded().remove();
 }
 

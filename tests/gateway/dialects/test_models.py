@@ -48,7 +48,7 @@ FACTS = [
     Fact("FFZB1-SM-ECO", "Audio Detector: Listens for the siren tone from a UL listed smoke detector in your "
          "home and sends signal to your Zigbee HUB", binary("alarm"), ON_OFF, (FIRE, NO_FIRE)),
     Fact("6254380", "2.0 Stove guard", binary("high_temperature"), ON_OFF, (FIRE, NO_FIRE)),
-    Fact("mKomfy_Sensor", "mKomfy, stove guard", enum("alarm_status", "ok tamper high_temperatur timer error"),
+    Fact("mKomfy_Sensor", "mKomfy, stove guard", enum("alarm_status", "ok tamper high_temperatur timer"),
          ("high_temperatur", "ok"), (FIRE, NO_FIRE)),
     Fact("ZB-DG03", "LPG gas sensor", enum("fault", "none fault serious_fault sensor_fault power_fault"),
          ("sensor_fault", "none"), (FAULT, NO_FAULT)),
@@ -63,7 +63,8 @@ FACTS = [
     # No zone of an alarm system, since it is told by itself that somebody is there; no break-in to be a door.
     Fact("ROB_200-070-0", "Battery powered PIR presence sensor", binary("alarm_1"), ON_OFF,
          (NOTHING, NOTHING), (binary("occupancy"),)),
-    Fact("S8", "S8 premium window handle", enum("alarm", "ALARM IDLE"), ("ALARM", "IDLE"), (NOTHING, NOTHING)),
+    Fact("S8", "S8 premium window handle", enum("alarm", "ALARM IDLE"), ("ALARM", "IDLE"),
+         (NOTHING, NOTHING)),
     # A siren that sounds is no fire.
     Fact("SRAC-23B-ZBSR", "Smart siren", binary("alarm"), ON_OFF, (NOTHING, NOTHING)),
     # Charged is not low, and charging is not.
