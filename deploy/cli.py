@@ -10,27 +10,17 @@ import importlib
 import importlib.util
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from deploy import speech
 from deploy.errors import DeployError
+from deploy.mistakes import INSTRUMENTS, in_words, is_ours
 
-ROOMS = (
-    "protocol",
-    "gateway",
-    "simulator",
-    "database",
-    "identity",
-    "care",
-    "alarms",
-    "ingest",
-    "analytics",
-    "dashboard",
-    "deploy",
-)
 # Verbs that live elsewhere: where, and under which name there.
 ELSEWHERE = {
     "gateway": ("gateway.cli", "gateway_app"),
@@ -56,7 +46,6 @@ STARTS = {
     "dashboard": "dashboard",
     "bench": "benchmarks",
 }
-INSTRUMENTS = ("benchmarks", "evaluation")
 
 
 class LazyGroup(TyperGroup):
@@ -66,6 +55,16 @@ class LazyGroup(TyperGroup):
         """The verbs that are installed, by name."""
         return [verb for verb in [*super().list_commands(ctx), *ELSEWHERE] if _is_installed(_module_of(verb))]
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The verbs, each with its whole first sentence, on as many lines as that takes."""
+        rows = []
+        for verb in self.list_commands(ctx):
+            command = self.get_command(ctx, verb)
+            if command is not None and not command.hidden:
+                rows.append((verb, (command.help or "").partition("\n\n")[0].replace("\n", " ")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The verb, or None if there is none or a package that it needs is not installed."""
         if cmd_name not in ELSEWHERE:
@@ -73,7 +72,7 @@ class LazyGroup(TyperGroup):
         try:
             return _load(cmd_name)
         except ModuleNotFoundError as error:
-            if _is_ours(error):
+            if is_ours(error):
                 raise
             return None
 
@@ -94,7 +93,15 @@ def _load(verb: str) -> Any:
     if not isinstance(found, typer.Typer):
         function, found = found, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         found.command(verb)(function)
-    return typer.main.get_command(found)
+    return _spoken(typer.main.get_command(found))
+
+
+def _spoken(command: Any) -> Any:
+    """The command as it is shown: in the language of the locale, and with nothing cut off to fit a table."""
+    command.rich_markup_mode = None
+    for below in getattr(command, "commands", {}).values():
+        _spoken(below)
+    return speech.translate(command)
 
 
 def _module_of(verb: str) -> str:
@@ -115,15 +122,9 @@ def _comes_with(module: str) -> str:
     return "It comes with the distribution anshou-centre: pip install . ./deploy/centre in a checkout."
 
 
-def _is_ours(error: ModuleNotFoundError) -> bool:
-    """Whether a room of ours has a hole; else it is a package of others that is not installed."""
-    return (error.name or "").partition(".")[0] in (*ROOMS, *INSTRUMENTS)
-
-
 app = typer.Typer(
     name="anshou",
     cls=LazyGroup,
-    help="Anshou 安守: watches over elders in care homes and in their own homes.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -131,6 +132,23 @@ app = typer.Typer(
 )
 ingest_app = typer.Typer(help="Take what devices say into the database.", no_args_is_help=True)
 app.add_typer(ingest_app, name="ingest")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anshou {metadata.version('anshou')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end."),
+    ] = False,
+) -> None:
+    """Anshou 安守: watches over elders in care homes and in their own homes."""
+
 
 WHERE_DATA_IS = "/var/lib/anshou for root, else ~/.local/share/anshou"
 DataOption = Annotated[
@@ -308,19 +326,7 @@ def run_room(room: str, *arguments: str) -> None:
 def main() -> None:
     """Run a command; errors are told in one clear line, and the exit code is 1."""
     try:
-        app()
-    except ModuleNotFoundError as error:
-        if _is_ours(error):
-            raise
-        typer.echo(f"anshou: This needs the package {error.name}, which is not installed here.", err=True)
+        _spoken(typer.main.get_command(app))()
+    except Exception as error:  # noqa: BLE001 - nobody should have to read a traceback
+        typer.echo(f"anshou: {in_words(error)}", err=True)
         sys.exit(1)
-    except Exception as error:
-        if not _is_for_people(error):
-            raise
-        typer.echo(f"anshou: {error}", err=True)
-        sys.exit(1)
-
-
-def _is_for_people(error: Exception) -> bool:
-    """Whether an error was raised to be read: one of a room's own, not a mistake in our code."""
-    return any(base.__module__ in {f"{room}.errors" for room in ROOMS} for base in type(error).__mro__)

@@ -118,6 +118,7 @@ class Edge:
                 receive_max=RECENT_MAX,
                 backoff_s_max=5.0,
                 connect_s_max=2.0,
+                advice="the broker in the house, not the centre's: ANSHOU_GATEWAY_LAN_URL, docs/gateway.md",
             ),
             will=Will(str(Topic(site, name, Leaf.STATUS)), offline),
             on_message=self._receive,

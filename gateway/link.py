@@ -71,6 +71,7 @@ class Manner:
         receive_max: Messages that wait for our acknowledgement at once.
         keepalive_s: After so long without a word the broker is asked for one.
         backoff_s_max: Longest pause between two attempts to connect.
+        advice: What to look at when the broker refuses us or cannot be reached; for the log.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Manner:
     keepalive_s: int = 20
     backoff_s_max: float = BACKOFF_S_MAX
     connect_s_max: float = CONNECT_S_MAX
+    advice: str = ""
 
 
 class Link:
@@ -271,7 +273,8 @@ class Link:
         self.connected = False
         self.trouble = why
         self._pause_s = self._backoff.failed()
-        log.log(self._backoff.level, "%s: %s; trying again", self._manner.name, why)
+        advice = f" ({self._manner.advice})" if self._manner.advice else ""
+        log.log(self._backoff.level, "%s: %s; trying again%s", self._manner.name, why, advice)
         self._attempt_s = time.monotonic()
 
     def _give_up_if_half_open(self, now_s: float) -> None:

@@ -114,7 +114,7 @@ def quoted(text: str) -> Iterator[str]:
     """Each `anshou …` in code: between backticks, or at the begin of a line in a block of code."""
     for block in re.findall(r"^ *```\w*\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
-            if re.match(r" *(?:sudo |\.venv/bin/)*anshou ", line):
+            if re.match(r" *(?:sudo |[A-Z_]+=\S+ |[\w.]+/bin/)*anshou ", line):
                 yield line[line.index("anshou ") :].partition(" #")[0].strip()
     for code in re.findall(
         r"`([^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -38,6 +39,11 @@ PAGE_TIMEOUT_S = 90.0
 # A supervisor that is killed is started again, but not for ever if something kills it at once.
 RESTART_PAUSE_S = 2.0
 HTTP_SERVER_ERROR = 500
+MEBIBYTE = 1024 * 1024
+FIRST_START_MIB_MIN = 500
+RESTART_MIB_MIN = 20
+"""So little, because a start is how a centre whose disk was full comes back."""
+COMFORTABLE_MIB = 2048
 METRICS = dict(
     zip(
         INGEST,
@@ -152,6 +158,7 @@ def up(request: Request) -> int:
     folder = DataFolder.at(request.data)
     ports.require_loopback()
     folder.make()
+    _require_room(folder)
     with folder.locked(), _stopping_on_signals():
         if Supervisor(data=folder).answers():
             raise DeployError(
@@ -176,6 +183,19 @@ def up(request: Request) -> int:
             raise
     print("Anshou has stopped.", flush=True)
     return 0
+
+
+def _require_room(folder: DataFolder) -> None:
+    """A start on a full disk would fail halfway, in words that do not tell of the disk. DeployError."""
+    free_mib = shutil.disk_usage(folder.root).free // MEBIBYTE
+    needed_mib = RESTART_MIB_MIN if _cluster(folder).is_initialised else FIRST_START_MIB_MIN
+    if free_mib < needed_mib:
+        raise DeployError(
+            f"The disk of {folder.root} has {free_mib} MiB free, and a start needs {needed_mib} MiB.",
+            "Make room, or choose another folder with --data.",
+        )
+    if free_mib < COMFORTABLE_MIB:
+        note(f"The disk of {folder.root} has only {free_mib} MiB free: make room before it is full.")
 
 
 def _keep_demonstration_here(request: Request, environ: Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ RUN_ELSEWHERE = {
     r"mosquitto_sub -t 'anshou/v1/\+/\+/health' -v$": "Debian's package mosquitto-clients",
 }
 """What is not typed here, and what shows that it works."""
+START_S_MAX = 600
 ALREADY = re.compile(r"--data \S+")
 WITH_DATA = re.compile(
     r"^\.venv/bin/anshou (doctor|resident|device|staff|site|operator|simulate --incident)\b"
@@ -52,8 +53,9 @@ TYPED = [document for document in DOCUMENTS if any(not elsewhere(one) for one in
 def shown() -> Iterator[Machine]:
     """The demonstration, as `make run` starts it."""
     with machine_of_its_own() as machine:
-        code, said = machine.run("up", "--detach")
-        assert code == 0, said
+        with machine.anshou("up", "--detach") as starting:  # with the demonstration, it takes its time
+            said, _ = starting.communicate(timeout=START_S_MAX)
+        assert starting.returncode == 0, said
         yield machine
 
 
