@@ -51,7 +51,7 @@ FALSE_SHARE = 0.12
 """So many past alarms are cancelled as false …"""
 JUDGED_SHARE = 0.8
 """… and of so many of the others somebody has said whether they were right."""
-_VERDICTS = ((Verdict.TRUE, 0.84), (Verdict.FALSE, 0.12), (Verdict.UNSURE, 0.04))
+_VERDICTS: Mapping[Verdict, float] = {Verdict.TRUE: 0.84, Verdict.FALSE: 0.12, Verdict.UNSURE: 0.04}
 _FAMILY_NOTICE = "已电话告知家属"
 
 
@@ -108,8 +108,7 @@ def deal_with(connection: Connection, alarm_id: int, site_id: int, at: datetime,
     assert row is not None, "it was opened"
     alarm = Alarm.from_row(row)
     if not false and feedback.may_judge(alarm.state) and dice.random() < JUDGED_SHARE:
-        verdicts, weights = zip(*_VERDICTS, strict=True)
-        verdict = dice.choices(verdicts, weights)[0]
+        verdict = dice.choices(list(_VERDICTS), list(_VERDICTS.values()))[0]
         reason = dice.choice(feedback.reasons(alarm.kind, verdict)[:2])
         feedback.give(connection, alarm_id, _somebody_at(connection, site_id), verdict, reason=reason)
 
