@@ -51,7 +51,7 @@ FALSE_SHARE = 0.12
 """So many past alarms are cancelled as false …"""
 JUDGED_SHARE = 0.8
 """… and of so many of the others somebody has said whether they were right."""
-_VERDICTS = {Verdict.TRUE: 0.84, Verdict.FALSE: 0.12, Verdict.UNSURE: 0.04}
+_VERDICTS: Mapping[Verdict, float] = {Verdict.TRUE: 0.84, Verdict.FALSE: 0.12, Verdict.UNSURE: 0.04}
 _FAMILY_NOTICE = "已电话告知家属"
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from alarms.kinds import AlarmKind
 from analytics.baselines import HistoryBaselines
+from analytics.detectors import Detector
 from analytics.detectors.baseline import Baseline
 from analytics.detectors.device import Battery
 from analytics.detectors.limits import OutOfLimits
@@ -44,7 +45,12 @@ def write(connection: Connection, url: str, now: datetime) -> int:
     _wait_until_rolled_up(connection, now)
     settings = AnalyticsSettings(database_url=url)
     usual, handling = HistoryBaselines(settings), handling_of(settings)
-    detectors = (Baseline(settings, usual), OutOfLimits(settings), Battery(settings), Routine(settings))
+    detectors: tuple[Detector, ...] = (
+        Baseline(settings, usual),
+        OutOfLimits(settings),
+        Battery(settings),
+        Routine(settings),
+    )
     ran: dict[str, datetime] = {}
     dice = random.Random(RUN)  # noqa: S311 - plays people, guards nothing
     raised = 0

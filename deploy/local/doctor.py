@@ -109,10 +109,11 @@ def _what_runs(folder: DataFolder, data: Path | None) -> Iterator[Finding]:
     supervisor = Supervisor(data=folder)
     if supervisor.answers():
         for name, (state, pid) in sorted(supervisor.states().items()):
+            is_done = name == DEMONSTRATION and state == "EXITED"
             yield judge(
-                state == "RUNNING" or (name == DEMONSTRATION and state == "EXITED"),
+                state == "RUNNING" or is_done,
                 f"Process {name}",
-                f"{state.lower()}, pid {pid}",
+                "done" if is_done else f"{state.lower()}, pid {pid}",
                 f"See {supervisor.log_of(name)}.",
             )
         yield doctor_health.logs(supervisor.data.log / "supervisor.log")

@@ -422,7 +422,7 @@ def test_all_is_quiet_only_while_everything_is_heard(
     assert row["mains"] > 0
     page = desk.get("/desk/alarms").text
     assert "一切平安" not in page
-    assert f"有 {row['mains']} 台插电设备没有信号" in page
+    assert f"有 {row['mains']} 台插电设备离线" in page
 
 
 def test_a_new_county_is_told_what_to_do_next(

@@ -67,7 +67,7 @@ def test_days_are_told_once_however_often_it_is_killed(
     class KilledError(Exception):
         """As by the kernel, after the second day."""
 
-    done = []
+    done: list[float] = []
 
     def rest(took_s: float) -> None:
         done.append(took_s)

@@ -31,11 +31,21 @@ export function ago(ms) {
   return spaced(relative.format(-Math.floor(ms / DAY_MS), "day"));
 }
 
+// For how long something has been so, in words.
+export function since(ms) {
+  const [length, unit] = ms < HOUR_MS ? [MINUTE_MS, "minute"] : ms < 2 * DAY_MS ? [HOUR_MS, "hour"] : [DAY_MS, "day"];
+  const words = new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" });
+  return spaced(words.format(Math.max(1, Math.floor(ms / length))));
+}
+
 export function tick(root = document) {
   const now = Date.now() + aheadMs;
   for (const element of root.querySelectorAll("[data-clock]")) {
     const until = Number(element.dataset.until) || now;
     setText(element, lasting(until - Number(element.dataset.clock)));
+  }
+  for (const element of root.querySelectorAll("[data-since]")) {
+    setText(element, since(now - Number(element.dataset.since)));
   }
   for (const element of root.querySelectorAll("[data-ago]")) {
     setText(element, ago(now - Number(element.dataset.ago)));

@@ -47,6 +47,16 @@ test("clocks run by the server's time, however wrong the desk's is", async (t) =
   assert.deepEqual(told(), ["10:01", "10 分钟前"]);
 });
 
+for (const [lang, words] of [
+  ["zh-CN", ["1 分钟", "27 分钟", "11 小时", "47 小时", "2 天"]],
+  ["en", ["1 min", "27 min", "11 hr", "47 hr", "2 days"]],
+]) {
+  test(`for how long something has been so, in ${lang}`, async (t) => {
+    const { since } = await open(t, "", { lang }).script("clock.js");
+    assert.deepEqual([SECOND, 27 * MINUTE, 11 * HOUR + MINUTE, 2 * DAY - 1, 2 * DAY].map(since), words);
+  });
+}
+
 test("a clock that ran until something stands still there", async (t) => {
   const now = Date.UTC(2026, 2, 1, 4);
   const body = `<b data-clock="${now - 10 * MINUTE}" data-until="${now - 3 * MINUTE}"></b>`;
