@@ -258,13 +258,14 @@ class AlarmIngest:
                 report_flood(connection, entry, datetime.now(UTC))
             if is_to_be_told:
                 _tell(connection, flood, entry)
-        answered = [*flood.superseded, *(kept.incoming for kept in due)]
-        for incoming in answered:
+        for incoming in flood.unread:
             self._subscriber.acknowledge(incoming)
-        self._metrics.took(len(answered))
-        for kept in due:
+        counted = [*flood.superseded, *due]
+        for kept in counted:
+            self._subscriber.acknowledge(kept.incoming)
             self._send_receipt(kept.incoming, kept.row)
             self._heard[kept.row.entry.device_id] = kept.incoming.received_us
+        self._metrics.took(len(flood.unread) + len(counted))
         if is_to_be_told:
             log.warning("%s says far too much: what is in excess is only counted", flood.speaker)
         flood.settled(due, now_s)

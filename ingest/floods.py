@@ -92,7 +92,7 @@ class Turns:
 
 
 class Kept(NamedTuple):
-    """The last signal of a kind in a flood: not acknowledged until it is dealt with."""
+    """A signal in a flood, not acknowledged until it is counted; the payload is not kept."""
 
     incoming: Incoming
     row: SignalRow
@@ -108,7 +108,8 @@ class Flood:
         untold: Signals of each kind of which their alarm's timeline has no line.
         unreadable: Messages that could not be understood and are in no dead letter.
         sample: One of those.
-        superseded: Messages that may be acknowledged once they are counted.
+        superseded: Signals that another of their kind has followed.
+        unread: Messages that could not be understood, until they are acknowledged.
         settled_s: When a signal of a kind was last dealt with.
         told_s: When timelines were last told; None: nobody knows yet that there is a flood.
         last_s: When the last of it came.
@@ -121,7 +122,8 @@ class Flood:
         self.untold: Counter[SignalKind] = Counter()
         self.unreadable = 0
         self.sample: DeadLetter | None = None
-        self.superseded: list[Incoming] = []
+        self.superseded: list[Kept] = []
+        self.unread: list[Incoming] = []
         self.settled_s: dict[SignalKind, float] = {}
         self.told_s: float | None = None
         self.last_s = now_s
@@ -130,15 +132,15 @@ class Flood:
         """One more of its kind takes the place of the one before."""
         before = self.kept.get(row.signal.kind)
         if before is not None:
-            self.superseded.append(before.incoming)
-        self.kept[row.signal.kind] = Kept(incoming, row)
+            self.superseded.append(before)
+        self.kept[row.signal.kind] = Kept(incoming._replace(payload=b""), row)
         self.fresh[row.signal.kind] += 1
 
     def add_unreadable(self, incoming: Incoming, letter: DeadLetter | None) -> None:
         """One more that cannot be understood."""
         self.sample = self.sample or letter
         self.unreadable += 1
-        self.superseded.append(incoming)
+        self.unread.append(incoming._replace(payload=b""))
 
     def settled(self, due: Sequence[Kept], now_s: float) -> None:
         """All is counted, these are dealt with, and who was to be told was told."""
@@ -155,6 +157,7 @@ class Flood:
             self.told_s = now_s if self.told_s is None else self.told_s
         self.fresh.clear()
         self.superseded.clear()
+        self.unread.clear()
 
     def is_over(self, now_s: float) -> bool:
         """Whether nothing of it came for a while."""
@@ -185,11 +188,13 @@ class Floods:
 
     def __len__(self) -> int:
         """Messages that may be acknowledged once they are counted."""
-        return sum(len(flood.superseded) for flood in self._floods.values())
+        return sum(len(flood.superseded) + len(flood.unread) for flood in list(self._floods.values()))
 
     def of(self, speaker: str, now_s: float) -> Flood:
         """The flood of a speaker, which goes on or begins now."""
-        flood = self._floods.setdefault(speaker, Flood(speaker, now_s))
+        flood = self._floods.get(speaker)
+        if flood is None:
+            flood = self._floods[speaker] = Flood(speaker, now_s)
         flood.last_s = now_s
         return flood
 

@@ -1,6 +1,7 @@
 """What devices and gateways with an account at the broker try: others' sessions, hostile packets, floods."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -395,3 +396,21 @@ def a_device_of_a_rooms_name(product: Product) -> Verdict:
     with product.watched_sos(SITE, count=2) as watched:
         pass
     return judged(not taken, f"recorded: {', '.join(taken) or 'none'}; {watched.words}", good=refused)
+
+
+@attack("MQ-12")
+def silent_connections(product: Product) -> Verdict:
+    """2,000 TCP connections that never say a word, while another device connects."""
+    where = (product.instance.mqtt_host, product.instance.mqtt_port)
+    silent = [socket.create_connection(where) for _ in range(2_000)]
+    try:
+        with product.watched_sos(SITE, count=5) as watched:
+            began_s = time.monotonic()
+            with intruding(product, product.new_device(SITE)) as device:
+                took_s = time.monotonic() - began_s
+        return judged(
+            device.refusal is None and took_s < 5.0, f"let in after {took_s:.2f} s; {watched.words}"
+        )
+    finally:
+        for connection in silent:
+            connection.close()

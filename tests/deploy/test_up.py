@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,10 @@ def test_up_restart_and_down(machine: Machine) -> None:
     with machine.up("--http", str(ports.any_quiet()), "--mqtt", str(ports.any_quiet())) as process:
         machine.wait_for_page()
         before = machine.wait_until_all_run()
+        document = json.loads((machine.data.mosquitto / "dynamic-security.json").read_bytes())
+        users = {client["username"] for client in document["clients"]}
+        assert "alarms@anshou-ingest-alarms-1" in users
+        assert not any(user.startswith("simulator") for user in users), "it is the demonstration's"
 
         ports.wait_until(
             lambda: "✗ Ingest" not in machine.run("doctor")[1],

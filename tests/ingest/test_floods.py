@@ -67,7 +67,7 @@ def test_the_last_signal_of_each_kind_is_kept_and_the_others_are_counted() -> No
     for number in range(1, 6):
         flood.add_signal(incoming(number), row(number))
     flood.add_signal(incoming(6), row(6, kind=SignalKind.FALL))
-    assert [one.mid for one in flood.superseded] == [1, 2, 3, 4]
+    assert [one.incoming.mid for one in flood.superseded] == [1, 2, 3, 4]
     assert {kind: kept.incoming.mid for kind, kept in flood.kept.items()} == {
         SignalKind.SOS: 5,
         SignalKind.FALL: 6,
