@@ -7,7 +7,7 @@ ALL = --numprocesses 2 --dist worksteal
 LAYERS = unit integration system
 TESTS = $(if $(filter $(LAYERS),$(firstword $(ARGS))),-m $(ARGS) $(ALL),$(or $(ARGS),$(ALL)))
 .DEFAULT_GOAL := help
-.PHONY: help run setup test coverage check format box bench screenshots lock clean
+.PHONY: help run setup test coverage mutation check format box bench screenshots lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -39,6 +39,10 @@ coverage: setup-dev ## Branch coverage of the product's rooms, its own processes
 	@.venv/bin/coverage combine --quiet
 	@.venv/bin/coverage report
 
+mutation: setup-dev ## Change alarms and judgement one place at a time, and see which changes no unit test notices
+	@.venv/bin/mutmut run $(ARGS)
+	@.venv/bin/mutmut results
+
 check: setup-dev ## Lint, formatting, types, scripts, and which room may import which
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
@@ -68,6 +72,6 @@ lock: setup-dev ## Make the lock files anew from pyproject.toml and package.json
 	@$(MAKE) --no-print-directory setup-dev
 
 clean: ## Remove what was made in this folder; the data and the cache stay
-	@rm -rf .venv build dist node_modules dashboard/static/vendor .mypy_cache .ruff_cache \
+	@rm -rf .venv build dist node_modules dashboard/static/vendor .mypy_cache .ruff_cache mutants \
 		.pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -60,7 +60,7 @@ const STRICT = {
 const EARLY = ["dashboard/static/js/early.js", "dashboard/static/js/theme.js"];
 
 export default [
-  { ignores: ["**/vendor/", ".venv/", "build/", "dist/"] },
+  { ignores: ["**/vendor/", ".venv/", "build/", "dist/", "mutants/"] },
   { linterOptions: { reportUnusedDisableDirectives: "error", reportUnusedInlineConfigs: "error" } },
   { rules: { ...js.configs.recommended.rules, ...STRICT } },
   { files: ["dashboard/static/js/*.js"], languageOptions: { globals: globals.browser } },

@@ -99,11 +99,19 @@ def broker(running_broker: servers.Broker) -> servers.Broker:
     return dataclasses.replace(running_broker, site=f"t{secrets.token_hex(4)}")
 
 
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    """The whole product's command line on a data folder of its own; nothing runs yet."""
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Machine]:
+    """The whole product's command line on a data folder of the module's own, down in the end."""
     with machine_of_its_own() as machine:
         yield machine
+
+
+@pytest.fixture
+def machine(installed: Machine) -> Iterator[Machine]:
+    """The same, for a test that starts and stops it: nothing runs before, and nothing after."""
+    yield installed
+    if not installed.nothing_is_left():
+        installed.run("down")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-SYSTEM_FIXTURES = {"browser", "machine"}
+SYSTEM_FIXTURES = {"browser", "installed"}
 SERVER_FIXTURES = {"database_server", "running_broker", "brokers"}
 OUTSIDE = {"subprocess.Popen", "socket.connect"}
 """What a unit test does not do, by the names of Python's audit events."""
@@ -53,7 +53,7 @@ def mark_and_sort(items: list[pytest.Item]) -> None:
             item.add_marker(layer.value)
     order = list(Layer)
     items.sort(
-        key=lambda item: ("machine" not in getattr(item, "fixturenames", ()), order.index(layers[item]))
+        key=lambda item: ("installed" not in getattr(item, "fixturenames", ()), order.index(layers[item]))
     )
 
 

@@ -33,6 +33,16 @@ ROOMS = {
 }
 
 
+COUNTY = (
+    ("operator", "add", "--code", "kangle", "--name", "康乐养老"),
+    ("site", "add", "--code", "qingshi", "--kind", "care_home", "--name", "青石敬老院",
+     "--township", "青石镇", "--operator", "kangle"),
+    ("resident", "add", "--site", "qingshi", "--name", "李秀英", "--sex", "female",
+     "--born", "1941-05-04", "--room", "101", "--bed", "1"),
+)  # fmt: skip
+"""A home with one resident, as somebody types it."""
+
+
 class Machine:
     """A data folder, and the command line on it."""
 
@@ -56,6 +66,12 @@ class Machine:
         with self.anshou(*arguments) as process:
             said, _ = process.communicate(timeout=PATIENCE_S)
             return process.returncode, said
+
+    def open(self, *commands: tuple[str, ...]) -> None:
+        """Start in the background, with a home in it and what these commands add."""
+        for arguments in (("up", "--no-demo", "--detach"), *COUNTY, *commands):
+            code, said = self.run(*arguments)
+            assert code == 0, said
 
     @contextmanager
     def up(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:

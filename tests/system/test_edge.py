@@ -266,7 +266,7 @@ def test_whatever_dies_the_database_is_what_was_said(
         trouble = Trouble(seed, uplink, gateway, clock)
         trouble.start()
         tell(home, {index: device.name for index, device in devices.items()}, story, [today - 3, today - 2])
-        _until(lambda: len(trouble.done) >= 20, 90)
+        _until(lambda: len(trouble.done) >= 12, 90)
         trouble.end()
         _until(lambda: _count(owner) >= len(home.said) + len(home.clockless), DRAIN_S_MAX)
         # What comes twice comes before what is said last: batches go out, and are taken in, in order.

@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
 ]
 
-FAULTS = 14
+FAULTS = 10
 
 
 def test_nothing_is_lost_doubled_or_altered() -> None:
