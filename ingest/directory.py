@@ -57,6 +57,13 @@ class Entry(NamedTuple):
                 return assignment
         return NOBODY
 
+    def assignment_of_alarm(self, time_us: int) -> Assignment:
+        """The same; but where nobody had it then, whoever has it now: somebody must go to them."""
+        then = self.assignment_at(time_us)
+        if then is NOBODY and self.assignments and self.assignments[0].to_us is None:
+            return self.assignments[0]
+        return then
+
 
 class Lasting(NamedTuple):
     """A device whose newest assignment has no end: whom it watches, and since when (in µs since 1970)."""
@@ -65,12 +72,13 @@ class Lasting(NamedTuple):
     device_id: int
     resident_id: int | None
     from_us: int
+    kind: DeviceKind
 
 
 def lasting_of(entries: Mapping[str, Entry]) -> dict[str, Lasting]:
     """The devices by name that watch whom they watch until further notice."""
     return {
-        name: Lasting(entry.site_code, entry.device_id, newest.resident_id, newest.from_us)
+        name: Lasting(entry.site_code, entry.device_id, newest.resident_id, newest.from_us, entry.kind)
         for name, entry in entries.items()
         if entry.assignments and (newest := entry.assignments[0]).to_us is None
     }

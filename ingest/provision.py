@@ -53,6 +53,10 @@ SERVICE_RIGHTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "gateways": (
         ("subscribePattern", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
         ("publishClientReceive", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
+        ("subscribePattern", f"{ROOT}/+/+/{Leaf.UNHEARD}"),
+        ("publishClientReceive", f"{ROOT}/+/+/{Leaf.UNHEARD}"),
+        ("subscribePattern", "$SYS/broker/log/#"),
+        ("publishClientReceive", "$SYS/broker/log/#"),
         ("publishClientSend", f"{ROOT}/+/+/{Leaf.CONFIG}"),
         *_MAKES_IDENTITIES,
     ),
@@ -70,7 +74,7 @@ def device_rights(site: str, device: str, kind: DeviceKind) -> list[tuple[str, s
     own = f"{ROOT}/{site}/{device}"
     if kind is DeviceKind.GATEWAY:
         says = [f"{ROOT}/{site}/+/{leaf}" for leaf in DEVICE_SAYS]
-        says += [f"{own}/{leaf}" for leaf in (Leaf.BATCH, Leaf.PROPOSAL)]
+        says += [f"{own}/{leaf}" for leaf in (Leaf.BATCH, Leaf.PROPOSAL, Leaf.UNHEARD)]
         hears = [f"{ROOT}/{site}/+/{Leaf.COMMAND}", f"{own}/{Leaf.RECEIPT}", f"{own}/{Leaf.CONFIG}"]
     else:
         says = [f"{own}/{leaf}" for leaf in DEVICE_SAYS]

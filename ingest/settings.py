@@ -45,5 +45,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Ids of gateways' batches are remembered this long: longer than any outbox keeps."""
     dead_letter_keep_days: Positive = 180
     """Messages that could not be stored are kept this long for people to look at."""
+    disk_path: str = "/"
+    """Where it is looked how much room the centre's data has left: a folder on the same disk."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Where on the loopback interface /metrics is served for Prometheus; 0: nowhere."""

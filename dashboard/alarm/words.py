@@ -24,7 +24,11 @@ WAY: Mapping[StrEnum, str] = {
     Way.MESSAGE: N_("By message"),
     Way.NO_FAMILY: N_("No family: told the village or township"),
 }
-PROGRAM: Mapping[str, str] = {"escalation": N_("System"), "watch": N_("System")}
+PROGRAM: Mapping[str, str] = {
+    "escalation": N_("System"),
+    "watch": N_("System"),
+    "joining": N_("System"),
+}
 """Programs that are no detectors, by their names in timelines. Escalation was once called `watch`."""
 GRADE: Mapping[StrEnum, str] = {
     Grade.CERTAIN: N_("Certain"),

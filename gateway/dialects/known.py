@@ -59,12 +59,23 @@ def with_room(known: Knowledge, learnt: dict[str, Any]) -> dict[str, Any]:
 
 
 def proposal(
-    key: str, says: Iterable[str], *, kind: DeviceKind | None = None, vendor: Any = None, product: Any = None
+    key: str,
+    says: Iterable[str],
+    *,
+    label: Any = None,
+    kind: DeviceKind | None = None,
+    vendor: Any = None,
+    product: Any = None,
 ) -> DeviceProposal:
-    """A device, for a person to judge; `kind` is guessed from what it says where it is not known."""
+    """A device, for a person to judge; `kind` is guessed from what it says where it is not known.
+
+    A `label` that is only its address again tells nobody anything.
+    """
+    called = clean(label)
     words = sorted(says)
     return DeviceProposal(
         key=key,
+        label=None if called is None or folded(called) == folded(key.partition(":")[2]) else called,
         kind=kind or likely_kind(words),
         vendor=clean(vendor),
         product=clean(product),
