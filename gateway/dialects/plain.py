@@ -204,7 +204,14 @@ class _Read:
                 learnt[key] = fresh
             if not entry or (source.by_name and says != said):
                 proposed.append(
-                    proposal(key, says, kind=source.kind, vendor=source.vendor, product=source.product)
+                    proposal(
+                        key,
+                        says,
+                        label=key.removeprefix(f"{NAME}:"),
+                        kind=source.kind,
+                        vendor=source.vendor,
+                        product=source.product,
+                    )
                 )
         return Told(heard, proposed, ignored, with_room(known, learnt))
 
