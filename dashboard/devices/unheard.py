@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from care import pairing, unheard
-from care.unheard import SIGN_WORDS, TEACHABLE, Unheard
+from care.unheard import SIGN_WORDS, TEACHABLE
 from dashboard.context import session_of
 from dashboard.devices.words import said
 from dashboard.errors import FormError
@@ -111,11 +111,6 @@ def mappings(request: Request) -> Response:
 def meanings(language: Language) -> Mapping[str, str]:
     """What a field can be taught to mean, in words."""
     return {word: said([word], language)[0] for word in TEACHABLE}
-
-
-def overdue(fields: list[Unheard]) -> int:
-    """Fields that somebody must look at now."""
-    return sum(field.is_overdue for field in fields)
 
 
 def _lesson(says: str, raised_by: str) -> Taught:
