@@ -49,6 +49,7 @@ class Report(Struct, frozen=True, kw_only=True):
         resident_id: Whom it is about.
         room_id: Which room it is about.
         device_id: Which device it is about, or has seen it.
+        proposal_key: Where that is a gateway: what it calls the device that nobody has adopted yet.
         priority: None: the usual one of the kind.
         detector: Its name, where one says so.
         evidence: Why; None: there is nothing to say beside it.
@@ -63,6 +64,7 @@ class Report(Struct, frozen=True, kw_only=True):
     resident_id: int | None = None
     room_id: int | None = None
     device_id: int | None = None
+    proposal_key: str | None = None
     priority: AlarmPriority | None = None
     detector: str | None = None
     evidence: Evidence | None = None
@@ -101,6 +103,14 @@ class Step(Struct, frozen=True, kw_only=True):
     key: str | None = None
 
 
+class Whose(NamedTuple):
+    """Whom an alarm turns out to be about: the device that raised it, and whom or which room that watches."""
+
+    device_id: int
+    resident_id: int | None = None
+    room_id: int | None = None
+
+
 class Reported(NamedTuple):
     """The alarm that a report opened, or joined."""
 
@@ -134,6 +144,7 @@ def report(connection: Connection, told: Report) -> Reported:
             "resident_id": told.resident_id,
             "room_id": told.room_id,
             "device_id": told.device_id,
+            "proposal_key": told.proposal_key,
             "kind": told.kind,
             "priority": told.priority or usual.priority,
             "source": told.source,
@@ -210,6 +221,32 @@ def tell_counted(connection: Connection, alarm_id: int, count: int, actor: Actor
     _write(connection, _lock(connection, alarm_id), AlarmStep.REPEATED, line)
 
 
+def place(connection: Connection, alarm_id: int, whose: Whose, actor: Actor) -> Alarm:
+    """Say of an alarm that is not ended whose it is: it was raised before that was known.
+
+    Where they have an active one of the same kind, the two are one: whichever people have gone furthest with
+    goes on (else the older), and the other ends with a line that names it. Returns the one that goes on.
+
+    NotFoundError: No such alarm, or it is ended.
+    """
+    alarm = _lock(connection, alarm_id)
+    if alarm.state.is_ended:
+        raise NotFoundError(f"alarm {alarm_id} is ended", alarm_id=alarm_id)
+    beside = None
+    if alarm.state.is_active:
+        beside = connection.execute(
+            _sql["active_beside"], {"alarm_id": alarm_id, "kind": alarm.kind, **whose._asdict()}
+        ).fetchone()
+    if beside is not None:
+        kept, joined = sorted((alarm, Alarm.from_row(beside)), key=_furthest_first)
+        alarm = _join(connection, kept, joined, actor)
+        if kept.id != alarm_id:
+            return alarm
+    row = connection.execute(_sql["place"], {"alarm_id": alarm_id, **whose._asdict()}).fetchone()
+    step = Step(step=AlarmStep.NOTED, actor=actor, detail={"placed": True})
+    return _written(connection, row, AlarmStep.NOTED, step).alarm
+
+
 def active_of(connection: Connection, device_id: int, kind: AlarmKind) -> int | None:
     """The active alarm of this kind that a device raised or joined; it is locked. None: there is none."""
     row = connection.execute(_sql["active_of"], {"kind": kind, "device_id": device_id}).fetchone()
@@ -220,6 +257,24 @@ def timeline(connection: Connection, alarm_id: int) -> list[AlarmEvent]:
     """Everything that happened to an alarm, oldest first."""
     rows = connection.execute(_sql["timeline"], {"alarm_id": alarm_id}).fetchall()
     return [AlarmEvent.from_row(row) for row in rows]
+
+
+def _furthest_first(alarm: Alarm) -> tuple[int, int]:
+    states = (AlarmState.ARRIVED, AlarmState.ACKNOWLEDGED, AlarmState.OPEN)
+    return states.index(alarm.state), alarm.id
+
+
+def _join(connection: Connection, kept: Alarm, joined: Alarm, actor: Actor) -> Alarm:
+    """The second is the same as the first: it ends, and its signals count there."""
+    ended = {"alarm_id": joined.id, "state": AlarmState.CLEARED, "done_at": None}
+    row = connection.execute(_sql["end"], ended).fetchone()
+    into = Step(step=AlarmStep.CLEARED, actor=actor, detail={"joined_to": kept.id})
+    _written(connection, row, AlarmStep.CLEARED, into)
+    both = {"kept_id": kept.id, "joined_id": joined.id}
+    connection.execute(_sql["relink"], both)
+    row = connection.execute(_sql["absorb"], both).fetchone()
+    taken_up = Step(step=AlarmStep.REPEATED, actor=actor, detail={"joined": joined.id})
+    return _written(connection, row, AlarmStep.REPEATED, taken_up).alarm
 
 
 def _lock(connection: Connection, alarm_id: int) -> Alarm:

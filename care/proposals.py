@@ -9,10 +9,12 @@ from datetime import datetime
 
 from care.pairing import require_manager
 from care.registry import check_not_reserved
+from care.unheard import lessons
 from database.connections import Connection
 from database.errors import ConflictError, InvalidError, NotFoundError, translated_errors
 from database.queries import queries
 from database.record import Record
+from protocol.abilities import may_raise
 from protocol.model import Adoption, DeviceKind, DeviceProposal, GatewayConfig, usual_power
 
 _sql = queries("care", "sql/proposals.sql")
@@ -28,6 +30,7 @@ class Proposal(Record, frozen=True, kw_only=True):
     gateway: str
     site_id: int
     key: str
+    label: str | None = None
     kind: DeviceKind | None = None
     vendor: str | None = None
     product: str | None = None
@@ -41,6 +44,7 @@ def record(connection: Connection, gateway_id: int, proposal: DeviceProposal) ->
     params = {
         "gateway_id": gateway_id,
         "key": _clean(proposal.key),
+        "label": _clean(proposal.label),
         "kind": proposal.kind,
         "vendor": _clean(proposal.vendor),
         "product": _clean(proposal.product),
@@ -87,7 +91,8 @@ def adopt(
         NotAllowedError: Who is signed in does not manage devices.
         NotFoundError: It is not (any more) proposed: somebody was quicker, or it is out of scope.
         ConflictError: The name is taken.
-        InvalidError: The name is no name, or resident or room are not of the gateway's site.
+        InvalidError: The name is no name, resident or room are not of the gateway's site, or alarms that the
+            device says it can raise would be refused from this kind.
     """
     require_manager(connection)
     if resident_id is not None and room_id is not None:
@@ -97,6 +102,9 @@ def adopt(
     if name is not None:
         check_not_reserved(name)
     found = _locked(connection, gateway_id, key)
+    unheard = [word for word in found.says if not may_raise(kind, word)]
+    if unheard:
+        raise InvalidError(f"a {kind} does not raise {', '.join(unheard)}, which this device says", kind=kind)
     given = {
         "site_id": found.site_id,
         "name": name,
@@ -109,14 +117,34 @@ def adopt(
         device = connection.execute(_sql["add_device"], given).fetchone()
     assert device is not None, "an INSERT returns its row"
     if resident_id is not None or room_id is not None:
-        watching = {"device_id": device["id"], "resident_id": resident_id, "room_id": room_id}
-        if connection.execute(_sql["is_at_site"], watching).fetchone() is None:
-            raise InvalidError("what the device should watch is not at its gateway's site")
-        with translated_errors():
-            connection.execute(_sql["assign"], watching)
+        _watch(connection, device["id"], resident_id, room_id)
     decision = {"gateway_id": gateway_id, "key": key, "device_id": device["id"], "staff_id": staff_id}
     connection.execute(_sql["adopt"], decision)
     return str(device["name"])
+
+
+def assign(
+    connection: Connection, device_id: int, *, resident_id: int | None = None, room_id: int | None = None
+) -> None:
+    """A device of the record that watches nobody watches this resident or room from now on.
+
+    Raises:
+        NotAllowedError: Who is signed in does not manage devices.
+        ConflictError: It watches somebody already.
+        InvalidError: Not just one of the two is given, or it is not at the device's site.
+    """
+    require_manager(connection)
+    if (resident_id is None) == (room_id is None):
+        raise InvalidError("a device watches either a resident or a room")
+    _watch(connection, device_id, resident_id, room_id)
+
+
+def _watch(connection: Connection, device_id: int, resident_id: int | None, room_id: int | None) -> None:
+    watching = {"device_id": device_id, "resident_id": resident_id, "room_id": room_id}
+    if connection.execute(_sql["is_at_site"], watching).fetchone() is None:
+        raise InvalidError("what the device should watch is not at its gateway's site")
+    with translated_errors():
+        connection.execute(_sql["assign"], watching)
 
 
 def refuse(connection: Connection, gateway_id: int, key: str, *, staff_id: int) -> None:
@@ -128,10 +156,12 @@ def refuse(connection: Connection, gateway_id: int, key: str, *, staff_id: int) 
 
 def configs(connection: Connection) -> Mapping[tuple[str, str], GatewayConfig | None]:
     """What each gateway should know, by site and name; None for one that is no longer in use."""
+    taught = lessons(connection)
     return {
         (row["site"], row["gateway"]): None
         if row["retired"]
         else GatewayConfig(
+            taught=taught.get(row["gateway_id"], {}),
             devices={
                 key: Adoption(name=name, kind=DeviceKind(kind))
                 for key, name, kind in zip(row["keys"], row["names"], row["kinds"], strict=True)

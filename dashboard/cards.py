@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import NamedTuple
 
+from alarms.kinds import AlarmSource
 from alarms.model import Alarm, AlarmStep
 from care.model import SelfCareLevel, SiteKind
 from dashboard.languages import Language
@@ -35,12 +36,28 @@ class Card(Alarm, frozen=True, kw_only=True):
     bed_label: str | None
     device_name: str | None
     device_kind: DeviceKind | None
+    device_label: str | None
+    device_product: str | None
+    gateway_name: str | None
+    proposed_kind: DeviceKind | None
+    proposal_key: str | None
     last_actor: str | None
     last_at: datetime | None
     ended_by_device: bool | None
     escalated_to: str | None
     is_late: bool
     reopened_by: AlarmStep | None
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether nobody has said yet whom its device watches: then it is told where that hangs."""
+        from_device = self.source is AlarmSource.DEVICE and self.device_id is not None
+        return from_device and self.resident_id is None and self.room_id is None
+
+    @property
+    def device_called(self) -> str | None:
+        """What the device is known by, where the house has no name for it."""
+        return self.device_product or self.proposal_key or self.device_name
 
 
 class Cards(NamedTuple):
@@ -67,5 +84,8 @@ def of_alarm(connection: Connection, alarm_id: int) -> Card:
 
 
 def about(card: Card, language: Language) -> str:
-    """Whom an alarm is about, else the room or the place."""
-    return card.resident_name or room_name(card.room_name, language) or card.site_name
+    """Whom an alarm is about, else the room, the device as the house calls it, or the place."""
+    where = card.resident_name or room_name(card.room_name, language)
+    if where is None and card.device_label is not None:
+        return f"{card.site_name} · {card.device_label}"
+    return where or card.site_name

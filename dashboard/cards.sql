@@ -8,6 +8,8 @@ SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, si
     site.phone AS site_phone, resident.name AS resident_name, resident.sex, resident.born_on,
     resident.self_care_level, resident.phone AS resident_phone, resident.family_contact,
     room.name AS room_name, bed.label AS bed_label, device.name AS device_name, device.kind AS device_kind,
+    hangs.label AS device_label, hangs.gateway AS gateway_name, hangs.product AS device_product,
+    hangs.kind AS proposed_kind, alarm.proposal_key,
     latest.actor AS last_actor, latest.at AS last_at,
     CASE WHEN alarm.condition_ended_at IS NOT NULL THEN (
         SELECT (detail ->> 'by_device')::boolean FROM care.alarm_event
@@ -33,6 +35,15 @@ LEFT JOIN care.residence ON residence.resident_id = alarm.resident_id AND reside
 LEFT JOIN care.bed ON bed.id = residence.bed_id
 LEFT JOIN care.room ON room.id = coalesce(alarm.room_id, bed.room_id)
 LEFT JOIN care.device ON device.id = alarm.device_id
+LEFT JOIN LATERAL (
+    -- Where a device hangs of which nobody has said whose it is.
+    SELECT proposal.label, gateway.name AS gateway, proposal.kind,
+        nullif(concat_ws(' ', proposal.vendor, proposal.product), '') AS product
+    FROM care.device_proposal AS proposal JOIN care.device AS gateway ON gateway.id = proposal.gateway_id
+    WHERE proposal.device_id = alarm.device_id
+       OR (proposal.gateway_id = alarm.device_id AND proposal.key = alarm.proposal_key)
+    LIMIT 1
+) AS hangs ON alarm.resident_id IS NULL
 LEFT JOIN LATERAL (
     SELECT actor, at FROM care.alarm_event
     WHERE alarm_event.alarm_id = alarm.id AND step::text = alarm.state::text

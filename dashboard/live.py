@@ -83,6 +83,7 @@ class Hub:
         self._loop = loop or Watchdog().loop("live pages")
         self._watchers: set[Watcher] = set()
         self._listening = False
+        self._can_write = False
         self._seats: Counter[int] = Counter()
         self.limiter = anyio.CapacityLimiter(RENDER_THREADS)
 
@@ -90,6 +91,11 @@ class Hub:
     def is_listening(self) -> bool:
         """Whether changes reach this process now."""
         return self._listening
+
+    @property
+    def is_well(self) -> bool:
+        """Whether changes reach this process, and the database takes what is written."""
+        return self._listening and self._can_write
 
     @property
     def size(self) -> int:
@@ -149,9 +155,9 @@ class Hub:
     async def _forward(self, connection: psycopg.AsyncConnection) -> NoReturn:
         while True:
             self._loop.beat(STILL_S_MAX)
+            self._can_write = await _takes_writing(connection)
             async for notify in connection.notifies(timeout=CHECK_S):
                 self._tell_all(_site_in(notify.payload))
-            await connection.execute("SELECT")
 
     def _tell_all(self, site: int | None) -> None:
         for watcher in self._watchers:
@@ -203,6 +209,17 @@ async def messages(
                 await asyncio.sleep(COALESCE_S)
             with anyio.move_on_after(beat_s):
                 await watcher.changed.wait()
+
+
+async def _takes_writing(connection: psycopg.AsyncConnection) -> bool:
+    """Whether something can be written, as against a full disk. psycopg.Error where the connection is lost."""
+    try:
+        row = await (await connection.execute("SELECT care.probe_write()")).fetchone()
+    except psycopg.Error:
+        if connection.closed:
+            raise
+        return False
+    return row is not None and bool(row[0])
 
 
 def _site_in(payload: str) -> int | None:

@@ -50,6 +50,7 @@ class DutyLock(IntEnum):
     ALARM_INTAKE = 7
     NIGHTLY = 8
     TRAINING = 9
+    JOINING = 20
 
 
 SHARES_FIRST = 1_000

@@ -77,6 +77,7 @@ class Gateway:
                 confirmed=self.edge.confirmed, config=self.edge.configured, command=self.edge.commanded
             ),
             status=self._status,
+            unheard=self.edge.unheard,
             status_every_s=settings.status_every_s,
             backlog_per_s_max=settings.backlog_per_s_max,
             keepalive_s=settings.keepalive_s,

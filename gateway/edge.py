@@ -7,7 +7,7 @@ so that what the siren knows and what the outbox keeps cannot part; the uplink h
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -16,13 +16,21 @@ from gateway.clock import Clock
 from gateway.dialects import Dialect, Order
 from gateway.dialects.unheard import Unheard
 from gateway.errors import OutboxError
-from gateway.interpreter import RECENT_MAX, Interpreter, Taken
+from gateway.interpreter import GATEWAY, RECENT_MAX, Interpreter, Taken
 from gateway.link import Incoming, Link, Manner, Will
 from gateway.outbox import Entry, Outbox
 from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
 from protocol.broker import BrokerAddress
-from protocol.model import AlarmSignal, DeviceKind, DeviceStatus, GatewayConfig, SignalKind
+from protocol.model import (
+    AlarmSignal,
+    DeviceKind,
+    DeviceStatus,
+    GatewayConfig,
+    SignalKind,
+    UnheardField,
+    UnheardReport,
+)
 from protocol.watchdog import Loop, Watchdog
 from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
@@ -34,6 +42,8 @@ EXPIRE_EVERY_S = 60.0
 RETRY_DISK_S = 1.0
 TURN_S_MAX = 1.0
 INBOX_MAX = 1_000
+UNHEARD_TOLD_MAX = 100
+"""Devices whose unheard fields the centre is told."""
 UNHEARD_SHOWN_MAX = 20
 """Devices whose unheard fields the health on the LAN broker shows."""
 
@@ -95,7 +105,7 @@ class Edge:
         self._cry = cry
         self._uplink_state = uplink_state
         self._config_is_kept = True
-        self._interpreter = Interpreter(outbox, clock, dialects, outbox.config())
+        self._interpreter = Interpreter(outbox, clock, dialects, outbox.config(), name)
         self._siren = Siren(confirm_s_max)
         self._recall_siren()
         self._received: list[Incoming] = []
@@ -106,6 +116,7 @@ class Edge:
         self._retry_s = self._config_retry_s = 0.0
         self._health_due_s = self._log_due_s = self._expire_due_s = 0.0
         self._broken = outbox.totals().broken
+        self._unheard = UnheardReport()
         self._stopping = False
         offline = wire.encode(DeviceStatus(online=False))
         self._link = Link(
@@ -177,6 +188,10 @@ class Edge:
             dropped=totals.dropped,
             clock_off_ms=self._clock.off_ms,
         )
+
+    def unheard(self) -> UnheardReport:
+        """What nobody understood, for the centre, as of a few seconds ago. From any thread."""
+        return self._unheard
 
     def run(self) -> None:
         """Listen until `stop`. What is not on the disk is not acknowledged, so nothing is lost by the end."""
@@ -389,6 +404,7 @@ class Edge:
         )
 
     def _tell_health(self) -> None:
+        self._unheard = _report(self._interpreter.unheard(UNHEARD_TOLD_MAX))
         self._link.publish(
             str(Topic(self._site, self._name, Leaf.STATUS)), wire.encode(self.status()), retain=True
         )
@@ -401,9 +417,26 @@ class Edge:
         if broken > self._broken:
             self._broken = broken
             signal = AlarmSignal(kind=SignalKind.FAULT, signal_id=f"outbox-{self._outbox.outbox_id}")
-            self._outbox.keep([Entry(f"gateway:{self._name}", self._name, signal, self._clock.now())])
+            self._outbox.keep([Entry(f"{GATEWAY}:{self._name}", self._name, signal, self._clock.now())])
             self._alarm_kept()
 
     def _on_connected(self) -> None:
         self._health_due_s = 0.0
         self._siren.unheard()
+
+
+def _report(devices: Mapping[str, Mapping[str, Unheard]]) -> UnheardReport:
+    """As the centre is told it; what names no device and no field can be taught to nobody."""
+    return UnheardReport(
+        devices={
+            key: {
+                path: UnheardField(
+                    count=field.count, reason=field.reason, example=field.example, last_ms=field.last_ms
+                )
+                for path, field in fields.items()
+                if path
+            }
+            for key, fields in devices.items()
+            if key and any(fields)
+        }
+    )

@@ -16,12 +16,22 @@ from paho.mqtt.client import topic_matches_sub
 from gateway.clock import Clock, Stamp
 from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of as plain_name_of
+from gateway.dialects.taught import taught
 from gateway.dialects.unheard import Unheard, UnheardLog
 from gateway.link import Incoming
 from gateway.outbox import Entry, Outbox
 from gateway.presses import Presses
 from protocol import wire
-from protocol.model import AlarmSignal, DeviceProposal, GatewayConfig, Message
+from protocol.model import (
+    CANNOT_WAIT,
+    EARLY,
+    AlarmSignal,
+    DeviceKind,
+    DeviceProposal,
+    GatewayConfig,
+    Message,
+    SignalState,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +45,9 @@ IGNORED_REASONS_MAX = 50
 ANSWERS_MAX = 1_000
 """Answers that wait for the disk; who gets none asks again."""
 
+
+GATEWAY = DeviceKind.GATEWAY
+"""With this begins the key under which the box itself speaks."""
 
 Recent = dict[tuple[int, str], None]
 """Packet ids and digests of messages, the oldest first."""
@@ -56,14 +69,16 @@ class Taken(NamedTuple):
 class Interpreter:
     """Understands with `dialects` what is heard. `config` says what the centre adopted and refused.
 
-    What was learnt and kept before it finds in the outbox.
+    `name` is this gateway's own: under it goes at once what cannot wait until its device is adopted. What was
+    learnt and kept before it finds in the outbox.
     """
 
     def __init__(
-        self, outbox: Outbox, clock: Clock, dialects: Sequence[Dialect], config: GatewayConfig
+        self, outbox: Outbox, clock: Clock, dialects: Sequence[Dialect], config: GatewayConfig, name: str
     ) -> None:
         self._outbox = outbox
         self._clock = clock
+        self._name = name
         self.config = config
         self.dialects = {dialect.name: dialect for dialect in dialects}
         self.known = {dialect: outbox.knowledge(dialect) for dialect in self.dialects}
@@ -118,9 +133,10 @@ class Interpreter:
     def _told(self, dialect: Dialect, incoming: Incoming, taken: Taken) -> Told:
         known = ChainMap(taken.learnt.get(dialect.name, {}), self.known[dialect.name])
         try:
-            return dialect.understand(
-                incoming.topic, incoming.payload, retained=incoming.retained, known=known
-            )
+            with taught(self.config.taught):
+                return dialect.understand(
+                    incoming.topic, incoming.payload, retained=incoming.retained, known=known
+                )
         except Exception:
             # A mistake of ours in one dialect must not let one message stop all others for ever.
             log.exception("the dialect %s cannot take what came on %s", dialect.name, incoming.topic)
@@ -167,7 +183,15 @@ class Interpreter:
         if name is None and heard.key not in taken.proposals and not self._was_proposed(heard.key):
             self._propose(taken, DeviceProposal(key=heard.key, says=(_word_for(heard.message),)))
         self.heard_count += 1
-        taken.entries.append(Entry(heard.key, name, heard.message, stamp))
+        message = heard.message
+        if name is None and isinstance(message, AlarmSignal) and _cannot_wait(message):
+            # Help must not wait for a name: the box tells of it in its own, and the device's follows later.
+            stamp = self._distinct(heard.key, stamp) if message.ts_ms is not None else stamp
+            own_id = f"{EARLY}{self._clock.boot_id[:8]}-{stamp.boot_ms}-{_short(heard.key)}"
+            message = msgspec.structs.replace(message, signal_id=own_id)
+            early = msgspec.structs.replace(message, key=heard.key)
+            taken.entries.append(Entry(f"{GATEWAY}:{self._name}", self._name, early, stamp))
+        taken.entries.append(Entry(heard.key, name, message, stamp))
 
     def _distinct(self, key: str, stamp: Stamp) -> Stamp:
         """No two stamps of one device are the same: the centre takes equal times for one and the same."""
@@ -215,6 +239,14 @@ def _has_room_for(taken: Taken, message: Message) -> bool:
     """Whether there is still room for this when there is none for readings: there is for some alarms."""
     count_max = UNACKNOWLEDGED_MAX + UNACKNOWLEDGED_ALARMS_MAX
     return isinstance(message, AlarmSignal) and len(taken.entries) < count_max
+
+
+def _cannot_wait(signal: AlarmSignal) -> bool:
+    return signal.state is SignalState.RAISED and signal.kind in CANNOT_WAIT
+
+
+def _short(key: str) -> str:
+    return hashlib.blake2b(key.encode(), digest_size=4).hexdigest()
 
 
 def _word_for(message: Message) -> str:

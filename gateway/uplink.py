@@ -22,7 +22,7 @@ from gateway.pace import SIZE_MAX, Pace
 from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.errors import WireError
-from protocol.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig
+from protocol.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig, UnheardReport
 from protocol.watchdog import Loop, Watchdog
 from protocol.wire import Command, Leaf, Topic
 
@@ -106,6 +106,7 @@ class Uplink:
         name: str,
         ears: Ears,
         status: Callable[[], DeviceStatus],
+        unheard: Callable[[], UnheardReport] = UnheardReport,
         status_every_s: float = 300.0,
         backlog_per_s_max: float = 2_000.0,
         keepalive_s: int = 20,
@@ -118,6 +119,8 @@ class Uplink:
         self._name = name
         self._ears = ears
         self._status = status
+        self._unheard = unheard
+        self._unheard_told = UnheardReport()
         self._status_every_s = status_every_s
         self._receipts = self._topic(Leaf.RECEIPT)
         self._link = Link(
@@ -303,11 +306,19 @@ class Uplink:
         """How we are, for whoever looks; and in a batch, whose receipt tells that the centre is there."""
         self._status_due_s = now_s + self._status_every_s
         self._probe_s = now_s
+        self._send_unheard()
         status = self._status()
         self._link.publish(self._topic(Leaf.STATUS), wire.encode(status), retain=True)
         probe_id = f"{self._outbox.outbox_id}-probe-{time.monotonic_ns():x}"
         self._probe = (probe_id, now_s)
         self._link.publish(self._topic(Leaf.BATCH), wire.encode_batch(probe_id, [(self._name, status)]))
+
+    def _send_unheard(self) -> None:
+        """What nobody understands, where there is news of it."""
+        report = self._unheard()
+        if report != self._unheard_told:
+            self._link.publish(self._topic(Leaf.UNHEARD), wire.encode(report))
+            self._unheard_told = report
 
     def _probe_is_due(self, now_s: float) -> bool:
         overdue = any(now_s - flight.sent_s > BATCH_RESEND_S[0] / 2 for flight in self._batches.values())
@@ -390,6 +401,7 @@ class Uplink:
         self._connected_s = now_s
         self._time_known = False
         self._proposals.clear()
+        self._unheard_told = UnheardReport()
         self._probe = None
         self._status_due_s = self._alarms_due_s = self._fresh_due_s = 0.0
         self._pace.lost()

@@ -1,7 +1,7 @@
 """From messages to rows: what one transaction will store. Pure; nothing in here waits or touches a server."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -22,8 +22,9 @@ from ingest.rows import (
 )
 from ingest.subscriber import Incoming
 from protocol import wire
+from protocol.abilities import ABILITIES, refused_word, without_refused
 from protocol.errors import DeadReason, WireError
-from protocol.model import Activity, DeviceStatus, Message, VitalSigns
+from protocol.model import Activity, AlarmSignal, DeviceKind, DeviceStatus, Message, VitalSigns
 from protocol.signs import SIGNS
 from protocol.wire import BatchItem, Leaf, Topic, VitalsItem
 
@@ -143,8 +144,8 @@ class Assembler:
         """The vital signs that ask no question, as one block, and the items that are left over.
 
         Nearly all that a county says comes this way, so it goes column by column; its slow twin is
-        `add_message`. No question is asked where every device is known at the site, may be spoken for, and
-        watches one person or room until further notice, and every clock is sane.
+        `add_message`. No question is asked where every device is known at the site, may be spoken for,
+        watches one person or room until further notice and measures what it says, and every clock is sane.
         """
         vitals = [item for item in items if type(item) is VitalsItem]
         if not vitals:
@@ -154,7 +155,7 @@ class Assembler:
         lasting = list(map(self._directory.lasting.get, devices))
         if None in lasting or None in ts_ms:
             return None, items
-        sites, device_ids, resident_ids, since_us, speakers = zip(*lasting, strict=True)
+        sites, device_ids, resident_ids, since_us, speakers, kinds = zip(*lasting, strict=True)
         earliest_ms, latest_ms = self._clock.window_ms(received_us)
         first_ms = min(ts_ms)
         if (
@@ -162,6 +163,7 @@ class Assembler:
             or not {gateway.name, None}.issuperset(speakers)
             or not earliest_ms <= first_ms <= max(ts_ms) <= latest_ms
             or max(since_us) > first_ms * 1000
+            or _says_what_it_cannot(kinds, columns)
         ):
             return None, items
         signs = tuple(columns[sign] for sign in SIGNS)
@@ -171,9 +173,22 @@ class Assembler:
     def add_message(
         self, rows: Rows, entry: Entry, message: Message, received_us: int, *, live: bool
     ) -> None:
-        """Add the row of one message to `rows`. Unless `live`, it may come out of a gateway's backlog."""
+        """Add the row of one message to `rows`. Unless `live`, it may come out of a gateway's backlog.
+
+        What a device of this kind does not say becomes a dead letter; other signs of the message are kept.
+        """
         time_us, replaced = self._clock.stamp(message.ts_ms, received_us)
         device_id = entry.device_id
+        wrong = _refused(entry.kind, message)
+        if wrong is not None:
+            topic = str(Topic(entry.site_code, entry.name, wire.leaf_of(message)))
+            error = WireError(DeadReason.NOT_OF_KIND, f"a {entry.kind} does not say {wrong}")
+            rows.dead.append(dead_letter(topic, wire.encode(message), error, entry))
+            if not isinstance(message, VitalSigns):
+                return
+            message = without_refused(entry.kind, message)
+            if message.is_empty():
+                return
         if isinstance(message, VitalSigns):
             resident_id = entry.assignment_at(time_us).resident_id
             rows.vitals.append(VitalsRow(time_us, device_id, resident_id, replaced, _signs_of(message)))
@@ -204,3 +219,23 @@ class Assembler:
         heard_us = received_us if live else time_us
         if heard_us > rows.heard.get(device_id, 0):
             rows.heard[device_id] = heard_us
+
+
+def _refused(kind: DeviceKind, message: Message) -> str | None:
+    """What of a message a device of this kind does not say. A gateway cries for those that nobody adopted."""
+    if isinstance(message, AlarmSignal) and message.key is not None:
+        return None if kind is DeviceKind.GATEWAY else "an alarm for another device"
+    return refused_word(kind, message)
+
+
+def _says_what_it_cannot(kinds: Sequence[DeviceKind], columns: Mapping[str, Sequence[object]]) -> bool:
+    """Whether a device among these measures what its kind does not; looks closely only where one could."""
+    present = set(kinds)
+    for sign in SIGNS:
+        column = columns[sign]
+        unable = {kind for kind in present if sign not in ABILITIES[kind].signs}
+        if unable and column.count(None) < len(column):
+            pairs = zip(kinds, column, strict=True)
+            if any(value is not None and kind in unable for kind, value in pairs):
+                return True
+    return False

@@ -75,6 +75,13 @@ class Entry(NamedTuple):
                 return assignment
         return NOBODY
 
+    def assignment_of_alarm(self, time_us: int) -> Assignment:
+        """The same; but where nobody had it then, whoever has it now: somebody must go to them."""
+        then = self.assignment_at(time_us)
+        if then is NOBODY and self.assignments and self.assignments[0].to_us is None:
+            return self.assignments[0]
+        return then
+
 
 class Lasting(NamedTuple):
     """A device whose newest assignment has no end: whom it watches, and since when (in µs since 1970)."""
@@ -85,13 +92,19 @@ class Lasting(NamedTuple):
     from_us: int
     speaker: str | None
     """Who alone may speak for it: itself, or the gateway it was adopted from; None: any gateway there."""
+    kind: DeviceKind
 
 
 def lasting_of(entries: Mapping[str, Entry]) -> dict[str, Lasting]:
     """The devices by name that watch whom they watch until further notice."""
     return {
         name: Lasting(
-            entry.site_code, entry.device_id, newest.resident_id, newest.from_us, entry.only_speaker
+            entry.site_code,
+            entry.device_id,
+            newest.resident_id,
+            newest.from_us,
+            entry.only_speaker,
+            entry.kind,
         )
         for name, entry in entries.items()
         if entry.assignments and (newest := entry.assignments[0]).to_us is None

@@ -1,10 +1,13 @@
 """The process that looks after gateways: what they propose, what they should know, how they sign in.
 
-It shares nothing with alarms and readings, which go on without it. Two of it do no harm: everything it does
-may be done twice.
+It also keeps what they do not understand, and whom the broker refuses. It shares nothing with alarms and
+readings, which go on without it. Two of it do no harm: everything it does may be done twice, but refusals,
+which both count.
 """
 
 import logging
+import shutil
+import socket
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -12,16 +15,17 @@ from collections.abc import Mapping, Sequence
 import psycopg
 from prometheus_client import CollectorRegistry
 
-from care import proposals
+from care import proposals, unheard
 from database.connections import Connection
 from database.queries import queries
-from ingest import provision
+from ingest import provision, refusals
 from ingest.configs import ConfigPublisher
 from ingest.database import Database
 from ingest.directory import Directory, Entry
 from ingest.errors import ProvisionError
 from ingest.metrics import Metrics
 from ingest.provision import Provisioner, Right
+from ingest.refusals import Refusals
 from ingest.rows import DeadLetter, dead_letter
 from ingest.settings import Settings
 from ingest.store import store_dead_letters
@@ -36,6 +40,7 @@ from protocol.wire import ROOT, Leaf
 log = logging.getLogger(__name__)
 
 _sql = queries("ingest", "sql/gateways.sql")
+_refusal_sql = queries("ingest", "sql/refusals.sql")
 
 RECEIVE_MAX = 100
 TURN_S_MAX = 0.2
@@ -43,6 +48,8 @@ RETRY_POLL_S = 0.05
 CHECK_EVERY_S = 30.0
 """A change is told by the database at once; this often it is looked up all the same."""
 PROVISION_PAUSE_S = 2.0
+TELL_EVERY_S = 5.0
+"""Whom the broker refuses, and how full the disk is, are told so often."""
 
 
 class GatewayIngest:
@@ -68,13 +75,21 @@ class GatewayIngest:
         self._waiting: deque[Incoming] = deque()
         self._listening: Connection | None = None
         self._configs_due_s = self._credentials_due_s = 0.0
+        self._refusals = Refusals()
+        self._disk_path = settings.disk_path
+        self._told_due_s = 0.0
         self._stopping = False
         self._subscriber = Subscriber(
             broker,
-            session=Session(f"anshou-ingest-gateways-{settings.worker}", [f"{ROOT}/+/+/{Leaf.PROPOSAL}"]),
+            session=Session(
+                f"anshou-ingest-gateways-{settings.worker}",
+                [f"{ROOT}/+/+/{leaf}" for leaf in (Leaf.PROPOSAL, Leaf.UNHEARD)],
+            ),
             receive_max=RECEIVE_MAX,
             keepalive_s=settings.keepalive_s,
             on_message=self._waiting.append,
+            status_topics=[refusals.TOPIC],
+            on_status=self._refusals.take,
         )
 
     @property
@@ -110,11 +125,15 @@ class GatewayIngest:
         try:
             self._hear_of_changes(connection)
             while self._waiting and not self._stopping:
-                dead = store_proposal(connection, self._directory, self._waiting[0])
+                dead = store_said(connection, self._directory, self._waiting[0])
                 self._subscriber.acknowledge(self._waiting.popleft())
                 self._metrics.took(1)
                 self._metrics.died(dead)
             now_s = time.monotonic()
+            if now_s >= self._told_due_s:
+                self._told_due_s = now_s + TELL_EVERY_S
+                self._refusals.store(connection)
+                tell_disk(connection, self._disk_path)
             if now_s >= self._configs_due_s:
                 self._publisher.set(proposals.configs(connection))
                 self._configs_due_s = now_s + CHECK_EVERY_S
@@ -148,8 +167,19 @@ class GatewayIngest:
         self._credentials_due_s = time.monotonic() + CHECK_EVERY_S
 
 
-def store_proposal(connection: Connection, directory: Directory, incoming: Incoming) -> list[DeadLetter]:
-    """Commit one proposal, or its dead letter; the dead letters.
+def tell_disk(connection: Connection, path: str) -> None:
+    """How much room the centre's data has left."""
+    try:
+        usage = shutil.disk_usage(path)
+    except OSError as error:
+        log.warning("the room that is left on the disk cannot be told: %s", error)
+        return
+    params = {"host": socket.gethostname(), "free_bytes": usage.free, "total_bytes": usage.total}
+    connection.execute(_refusal_sql["disk"], params)
+
+
+def store_said(connection: Connection, directory: Directory, incoming: Incoming) -> list[DeadLetter]:
+    """Commit one proposal or report of what is not understood, or its dead letter; the dead letters.
 
     Raises:
         psycopg.OperationalError: the database is away; the same may be tried again.
@@ -162,6 +192,9 @@ def store_proposal(connection: Connection, directory: Directory, incoming: Incom
             entry = directory.find(topic.site, topic.device)
             if entry.kind is not DeviceKind.GATEWAY:
                 raise WireError(DeadReason.UNKNOWN_DEVICE, f"{entry.name} is no gateway and proposes nothing")
+            if topic.leaf is Leaf.UNHEARD:
+                unheard.record(connection, entry.device_id, wire.decode_unheard(incoming.payload))
+                return dead
             proposal = wire.decode_proposal(incoming.payload)
             if not proposals.record(connection, entry.device_id, proposal):
                 detail = f"{entry.name} has {proposals.OPEN_MAX:,} proposals open already"

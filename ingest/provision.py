@@ -72,6 +72,10 @@ SERVICE_RIGHTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "gateways": (
         ("subscribePattern", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
         ("publishClientReceive", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
+        ("subscribePattern", f"{ROOT}/+/+/{Leaf.UNHEARD}"),
+        ("publishClientReceive", f"{ROOT}/+/+/{Leaf.UNHEARD}"),
+        ("subscribePattern", "$SYS/broker/log/#"),
+        ("publishClientReceive", "$SYS/broker/log/#"),
         ("publishClientSend", f"{ROOT}/+/+/{Leaf.CONFIG}"),
         ("publishClientSend", f"{ROOT}/+/+/{Leaf.PROPOSAL}"),
         *_MAKES_IDENTITIES,
@@ -101,8 +105,9 @@ def device_rights(site: str, device: str, kind: DeviceKind, *, not_for: Iterable
     was adopted from another gateway.
     """
     own = f"{ROOT}/{site}/{device}"
-    says = [*DEVICE_SAYS, Leaf.BATCH, Leaf.PROPOSAL] if kind is DeviceKind.GATEWAY else DEVICE_SAYS
-    hears = [Leaf.COMMAND, Leaf.RECEIPT, *([Leaf.CONFIG] if kind is DeviceKind.GATEWAY else [])]
+    is_gateway = kind is DeviceKind.GATEWAY
+    says = [*DEVICE_SAYS, *([Leaf.BATCH, Leaf.PROPOSAL, Leaf.UNHEARD] if is_gateway else [])]
+    hears = [Leaf.COMMAND, Leaf.RECEIPT, *([Leaf.CONFIG] if is_gateway else [])]
     rights = [
         *(Right("publishClientSend", f"{own}/{leaf}", priority=_OWN) for leaf in says),
         *(Right("subscribePattern", f"{own}/{leaf}", priority=_OWN) for leaf in hears),

@@ -2,7 +2,7 @@
 
 They equal what raw data gives, exactly: counts, extremes, and sums (which are exact in any order, because a
 4-byte real within the signs' limits is a whole multiple of 2^-24, and a double holds 2^53 of these). Raw rows
-are only ever added or completed, so no row of a rollup has to go.
+are only ever added, completed, or joined to a person who was not known before: then their rows of nobody go.
 
 The order within a transaction matters. Marks are deleted first; raw data is read by later statements, each of
 which sees all that is committed by then (READ COMMITTED). Were both one statement, its one snapshot could
@@ -71,6 +71,7 @@ def _roll_up_day(connection: Connection, source: str, begin: datetime, marks: Se
         "hours": [mark.hour for mark in marks],
         **bounds,
     }
+    connection.execute(_sql[f"{source}_joined"], hours)
     cursor = connection.execute(_sql[source], hours)
     if source == "vitals":
         changed = {

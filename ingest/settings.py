@@ -50,5 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Messages that could not be stored are kept this long for people to look at."""
     stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX
     """A loop of the process that stands still for so long ends it, to be started again."""
+    disk_path: str = "/"
+    """Where it is looked how much room the centre's data has left: a folder on the same disk."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Where on the loopback interface /metrics is served for Prometheus; 0: nowhere."""

@@ -1,4 +1,4 @@
-"""The process that keeps derived data true: it settles, rolls up and forgets, each on its own connection.
+"""The process that keeps derived data true: it settles, joins, rolls up and forgets, each on a connection.
 
 Of several such processes one works and the others stand by, duty by duty (`database.leases`). Each duty rests
 after a round for several times as long as the round took: the more there is to do, the more is done at once,
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from database.connections import Connection
 from database.leases import Duty, DutyLock, serve
+from ingest.joining import join
 from ingest.metrics import Metrics
 from ingest.retention import Keep, forget
 from ingest.rollups import roll_up
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SETTLE_TRANSACTIONS_MAX = 20
 ROLLUP_TRANSACTIONS_MAX = 50
+JOINING_INTERVAL_S = 1.0
 ROLLUP_INTERVAL_S = 5.0
 RETENTION_INTERVAL_S = 3_600.0
 STANDBY_POLL_S = 1.0
@@ -78,6 +80,7 @@ class Settling:
         )
         self._settle_rest = Rest()
         self._rollup_rest = Rest()
+        self._joining_rest = Rest()
         self._stop = threading.Event()
         self._failure: Exception | None = None
 
@@ -85,6 +88,7 @@ class Settling:
         """What `database.leases.serve` needs for each."""
         return (
             self._duty(DutyLock.SETTLE, self._settings.settle_interval_s, self._settle),
+            self._duty(DutyLock.JOINING, JOINING_INTERVAL_S, self._join),
             self._duty(DutyLock.ROLLUP, ROLLUP_INTERVAL_S, self._roll_up),
             self._duty(
                 DutyLock.RETENTION, RETENTION_INTERVAL_S, self._forget, PROOF_TIMEOUT_S, RETENTION_S_MAX
@@ -158,6 +162,9 @@ class Settling:
                     return
 
         self._rollup_rest.run(round_)
+
+    def _join(self, connection: Connection) -> None:
+        self._joining_rest.run(lambda: join(connection))
 
     def _forget(self, connection: Connection) -> None:
         forget(connection, self._keep, datetime.now(UTC))

@@ -12,7 +12,7 @@ from identity.model import Actor
 from ingest.clock import time_of
 from ingest.directory import Entry
 from ingest.rows import SignalRow
-from protocol.model import SignalKind, SignalState
+from protocol.model import EARLY, SignalKind, SignalState
 
 _sql = queries("ingest", "sql/signals.sql")
 
@@ -61,6 +61,9 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
 
     `known_at` is when the centre heard of it, for history that is written afterwards (default: now).
     A signal that is stored already (same device, id and state) changes nothing. The caller commits.
+
+    One press of a button that nobody has adopted comes twice: from its gateway at once, with the key by which
+    that knows the button, and from the button itself once it is adopted. Whichever is second adds nothing.
     """
     entry, signal = row.entry, row.signal
     at = time_of(row.time_us)
@@ -73,7 +76,11 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
         return None
     actor, kind = Actor(entry.name), AlarmKind(signal.kind)
     if signal.state is SignalState.RAISED:
-        assignment = entry.assignment_at(row.time_us)
+        alarm_id = _told_before(connection, row)
+        if alarm_id is not None:
+            connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm_id})
+            return alarm_id
+        assignment = entry.assignment_of_alarm(row.time_us)
         told = Report(
             site_id=entry.site_id,
             kind=kind,
@@ -83,6 +90,7 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
             resident_id=assignment.resident_id,
             room_id=assignment.room_id,
             device_id=entry.device_id,
+            proposal_key=signal.key,
             known_at=known_at,
         )
         alarm_id = incident.report(connection, told).alarm.id
@@ -100,3 +108,12 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
         )
         incident.take(connection, active_id, over)
     return active_id
+
+
+def _told_before(connection: Connection, row: SignalRow) -> int | None:
+    """The alarm of the same press that came by the other way."""
+    if not (row.signal.signal_id or "").startswith(EARLY):
+        return None
+    params = {"device_id": row.entry.device_id, "key": row.signal.key, "signal_id": row.signal_id}
+    found = connection.execute(_sql["told_before"], params).fetchone()
+    return None if found is None else int(found["alarm_id"])

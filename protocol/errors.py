@@ -18,6 +18,7 @@ class DeadReason(StrEnum):
     NO_SIGNS = "no_signs"
     UNKNOWN_DEVICE = "unknown_device"
     WRONG_SITE = "wrong_site"
+    NOT_OF_KIND = "not_of_kind"
     REFUSED_BY_DATABASE = "refused_by_database"
 
 

@@ -78,6 +78,14 @@ class SignalKind(StrEnum):
     FAULT = "fault"
 
 
+CANNOT_WAIT = frozenset({SignalKind.SOS, SignalKind.FALL, SignalKind.SMOKE, SignalKind.GAS, SignalKind.WATER})
+"""What a gateway tells of at once, even of a device that nobody has adopted yet."""
+
+
+EARLY = "early-"
+"""With this begins the id of a signal that a gateway tells before its device is adopted."""
+
+
 class SignalState(StrEnum):
     """Whether the condition behind an alarm begins or has ended."""
 
@@ -118,6 +126,10 @@ _SHOWN = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\uf
 
 Label = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SHOWN)]
 """A version, a maker, a product: short, and shown to people as the device says it."""
+
+
+DeviceKey = Annotated[str, Meta(min_length=1, max_length=160, pattern=_SHOWN)]
+"""What a gateway calls a device before it has a name here: dialect, colon, the device's own address."""
 
 
 def _limits(sign: str) -> Meta:
@@ -179,11 +191,15 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     `signal_id` makes delivery idempotent: the same id from the same device is the same press of the
     button, however often it arrives.
+
+    `key` is given by a gateway alone, in its own name: a device that nobody has adopted yet cries, and help
+    must not wait for a name. The signal itself follows under the same id once the device is adopted.
     """
 
     kind: SignalKind = field(name="alarm")
     state: SignalState = SignalState.RAISED
     signal_id: Identifier | None = field(name="id", default=None)
+    key: DeviceKey | None = None
 
 
 class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -202,18 +218,16 @@ class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     clock_off_ms: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
 
 
-DeviceKey = Annotated[str, Meta(min_length=1, max_length=160, pattern=_SHOWN)]
-"""What a gateway calls a device before it has a name here: dialect, colon, the device's own address."""
-
-
 class DeviceProposal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A device that a gateway has heard and that nobody has adopted yet.
 
-    `kind` is the gateway's guess, `says` the model's words that the device can say (such as `vitals.hr`,
-    `activity.motion`, `alarm.sos`, `status.battery`), for a person to judge by.
+    `label` is what the people of the house call it, `kind` the gateway's guess, `says` the model's words that
+    the device can say (such as `vitals.hr`, `activity.motion`, `alarm.sos`, `status.battery`), for a person
+    to judge by.
     """
 
     key: DeviceKey
+    label: Label | None = None
     kind: DeviceKind | None = None
     vendor: Label | None = None
     product: Label | None = None
@@ -227,11 +241,45 @@ class Adoption(Struct, frozen=True, kw_only=True, gc=False):
     kind: DeviceKind
 
 
+ANYTHING = "*"
+"""Of a lesson: whatever the value is, it means it."""
+
+
+class Taught(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a person has said that a field of a device means.
+
+    `says` is the model's word, such as `alarm.sos` or `vitals.hr`; `raised_by` the value that means it, where
+    that is an alarm or an event.
+    """
+
+    says: Annotated[str, Meta(min_length=1, max_length=64)]
+    raised_by: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class UnheardField(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A field that a gateway did not understand: how often since it started, why, and its last value."""
+
+    count: Annotated[int, Meta(ge=0, le=2**53)]
+    reason: Annotated[str, Meta(max_length=120)] = ""
+    example: Annotated[str, Meta(max_length=64)] | None = None
+    last_ms: EpochMs | None = None
+
+
+FieldPath = Annotated[str, Meta(max_length=64)]
+
+
+class UnheardReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a gateway did not understand, by device and field; without secrets."""
+
+    devices: dict[DeviceKey, dict[FieldPath, UnheardField]] = field(default_factory=dict)
+
+
 class GatewayConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the centre tells a gateway: all devices adopted there, and those not to be proposed again."""
 
     devices: dict[DeviceKey, Adoption] = field(default_factory=dict)
     refused: tuple[DeviceKey, ...] = ()
+    taught: dict[DeviceKey, dict[FieldPath, Taught]] = field(default_factory=dict)
 
 
 Message = VitalSigns | Activity | AlarmSignal | DeviceStatus

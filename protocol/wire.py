@@ -23,6 +23,7 @@ from protocol.model import (
     GatewayConfig,
     Identifier,
     Message,
+    UnheardReport,
     VitalSigns,
 )
 from protocol.signs import SIGNS
@@ -58,6 +59,7 @@ class Leaf(StrEnum):
     COMMAND = "command"
     PROPOSAL = "proposal"
     CONFIG = "config"
+    UNHEARD = "unheard"
 
 
 _LEAF_NAMES = frozenset(str(leaf) for leaf in Leaf)
@@ -196,12 +198,14 @@ _LEAVES: dict[type[Message], Leaf] = {
     AlarmSignal: Leaf.ALARM,
     DeviceStatus: Leaf.STATUS,
 }
+_LEAVES |= {_ITEM_OF[message]: leaf for message, leaf in list(_LEAVES.items())}
 _batch_decoder = msgspec.json.Decoder(_BatchOnWire)
 _raw_batch_decoder = msgspec.json.Decoder(_RawBatchOnWire)
 _item_decoder: msgspec.json.Decoder[BatchItem] = msgspec.json.Decoder(BatchItem)
 _receipt_decoder = msgspec.json.Decoder(Receipt)
 _command_decoder = msgspec.json.Decoder(Command)
 _proposal_decoder = msgspec.json.Decoder(DeviceProposal)
+_unheard_decoder = msgspec.json.Decoder(UnheardReport)
 _config_decoder = msgspec.json.Decoder(GatewayConfig)
 _encoder = msgspec.json.Encoder()
 
@@ -211,7 +215,7 @@ def leaf_of(message: Message) -> Leaf:
     return _LEAVES[type(message)]
 
 
-def encode(message: Message | Receipt | Command | DeviceProposal | GatewayConfig) -> bytes:
+def encode(message: Message | Receipt | Command | DeviceProposal | GatewayConfig | UnheardReport) -> bytes:
     """The payload of a single message."""
     return _encoder.encode(message)
 
@@ -272,6 +276,12 @@ def decode_proposal(payload: bytes) -> DeviceProposal:
     """The proposal in `payload`, or WireError."""
     _check_length(payload, PAYLOAD_BYTES_MAX)
     return _decoded(_proposal_decoder, payload)
+
+
+def decode_unheard(payload: bytes) -> UnheardReport:
+    """The report of what was not understood in `payload`, or WireError."""
+    _check_length(payload, BATCH_BYTES_MAX)
+    return _decoded(_unheard_decoder, payload)
 
 
 def decode_config(payload: bytes) -> GatewayConfig:

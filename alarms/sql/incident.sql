@@ -2,9 +2,9 @@
 
 -- name: report
 -- Opens an alarm, or adds to the one that somebody is still on the way for. `joined` tells which.
-INSERT INTO care.alarm (site_id, resident_id, room_id, device_id, kind, priority, source, detector,
+INSERT INTO care.alarm (site_id, resident_id, room_id, device_id, proposal_key, kind, priority, source, detector,
     evidence, raised_at, last_signal_at, opened_at)
-VALUES (%(site_id)s, %(resident_id)s, %(room_id)s, %(device_id)s, %(kind)s, %(priority)s, %(source)s,
+VALUES (%(site_id)s, %(resident_id)s, %(room_id)s, %(device_id)s, %(proposal_key)s, %(kind)s, %(priority)s, %(source)s,
     %(detector)s, %(evidence)s, %(happened_at)s, %(happened_at)s,
     coalesce(%(known_at)s::timestamptz, clock_timestamp()))
 ON CONFLICT (subject, kind) WHERE care.is_active(state) DO UPDATE SET
@@ -33,6 +33,35 @@ WHERE kind = %(kind)s AND care.is_active(state)
       SELECT alarm_id FROM care.alarm_signal WHERE device_id = %(device_id)s AND kind = %(kind)s))
 ORDER BY opened_at DESC LIMIT 1
 FOR NO KEY UPDATE;
+
+-- name: active_beside
+-- The active alarm that another would be one with, were it known whose it is.
+SELECT * FROM care.alarm
+WHERE kind = %(kind)s AND care.is_active(state) AND id <> %(alarm_id)s
+  AND subject = CASE WHEN %(resident_id)s::integer IS NOT NULL THEN 'resident:' || %(resident_id)s::integer
+                     WHEN %(room_id)s::integer IS NOT NULL THEN 'room:' || %(room_id)s::integer
+                     ELSE 'device:' || %(device_id)s::integer END
+FOR NO KEY UPDATE;
+
+-- name: place
+UPDATE care.alarm SET device_id = %(device_id)s, resident_id = %(resident_id)s, room_id = %(room_id)s,
+    proposal_key = NULL
+WHERE id = %(alarm_id)s RETURNING *;
+
+-- name: relink
+UPDATE care.alarm_signal SET alarm_id = %(kept_id)s WHERE alarm_id = %(joined_id)s;
+
+-- name: absorb
+UPDATE care.alarm SET signal_count = alarm.signal_count + joined.signal_count,
+    raised_at = least(alarm.raised_at, joined.raised_at), opened_at = least(alarm.opened_at, joined.opened_at),
+    last_signal_at = greatest(alarm.last_signal_at, joined.last_signal_at),
+    priority = greatest(alarm.priority, joined.priority),
+    escalation_level = greatest(alarm.escalation_level, joined.escalation_level),
+    condition_ended_at = CASE WHEN joined.condition_ended_at IS NOT NULL
+        THEN greatest(alarm.condition_ended_at, joined.condition_ended_at) END
+FROM care.alarm AS joined
+WHERE alarm.id = %(kept_id)s AND joined.id = %(joined_id)s
+RETURNING alarm.*;
 
 -- name: take
 -- A step of people. From a page it is the database that says who took it and when.

@@ -3,18 +3,18 @@
 -- name: record
 -- New, or brought up to date; nothing where the gateway has too many open. What was decided stays decided, but
 -- for a device that was adopted and is out of use since: hearing it again proposes it again.
-INSERT INTO care.device_proposal AS known (gateway_id, key, kind, vendor, product, says)
-SELECT %(gateway_id)s, %(key)s, %(kind)s, %(vendor)s, %(product)s, %(says)s
+INSERT INTO care.device_proposal AS known (gateway_id, key, label, kind, vendor, product, says)
+SELECT %(gateway_id)s, %(key)s, %(label)s, %(kind)s, %(vendor)s, %(product)s, %(says)s
 WHERE (SELECT count(*) FROM care.device_proposal AS other
        WHERE other.gateway_id = %(gateway_id)s AND other.key <> %(key)s
          AND other.device_id IS NULL AND other.refused_at IS NULL) < %(open_max)s
 ON CONFLICT (gateway_id, key) DO UPDATE SET
-    kind = excluded.kind, vendor = excluded.vendor, product = excluded.product, says = excluded.says,
+    label = excluded.label, kind = excluded.kind, vendor = excluded.vendor, product = excluded.product, says = excluded.says,
     heard_at = clock_timestamp()
 RETURNING key;
 
 -- name: open
-SELECT proposal.gateway_id, gateway.name AS gateway, gateway.site_id, proposal.key, proposal.kind,
+SELECT proposal.gateway_id, gateway.name AS gateway, gateway.site_id, proposal.key, proposal.label, proposal.kind,
     proposal.vendor, proposal.product, proposal.says, proposal.first_at, proposal.heard_at
 FROM care.device_proposal AS proposal
 JOIN care.device AS gateway ON gateway.id = proposal.gateway_id AND gateway.retired_at IS NULL
@@ -58,7 +58,7 @@ WHERE gateway_id = %(gateway_id)s AND key = %(key)s;
 
 -- name: configs
 -- Gateways in use, and those that went out of use lately: what the broker keeps for them is to be cleared.
-SELECT site.code AS site, gateway.name AS gateway, gateway.retired_at IS NOT NULL AS retired,
+SELECT site.code AS site, gateway.id AS gateway_id, gateway.name AS gateway, gateway.retired_at IS NOT NULL AS retired,
     coalesce(array_agg(proposal.key ORDER BY proposal.key) FILTER (WHERE adopted.id IS NOT NULL), '{}') AS keys,
     coalesce(array_agg(adopted.name ORDER BY proposal.key) FILTER (WHERE adopted.id IS NOT NULL), '{}') AS names,
     coalesce(array_agg(adopted.kind ORDER BY proposal.key) FILTER (WHERE adopted.id IS NOT NULL), '{}') AS kinds,
@@ -68,4 +68,4 @@ JOIN care.site ON site.id = gateway.site_id
 LEFT JOIN care.device_proposal AS proposal ON proposal.gateway_id = gateway.id
 LEFT JOIN care.device AS adopted ON adopted.id = proposal.device_id AND adopted.retired_at IS NULL
 WHERE gateway.kind = 'gateway' AND (gateway.retired_at IS NULL OR gateway.retired_at > now() - interval '30 days')
-GROUP BY site.code, gateway.name, gateway.retired_at ORDER BY gateway.name;
+GROUP BY site.code, gateway.id, gateway.name, gateway.retired_at ORDER BY gateway.name;

@@ -51,6 +51,14 @@ def done(event: AlarmEvent, language: Language) -> str:
         return language.gettext(N_("escalated to: %(role)s")) % {"role": role}
     if event.step is AlarmStep.CONDITION_ENDED and not detail.get("by_device", True):
         return language.gettext(N_("shows that the cause has ended"))
+    if event.step is AlarmStep.CLEARED and "joined_to" in detail:
+        return language.gettext(N_("belongs to alarm %(number)s")) % {"number": detail["joined_to"]}
+    if event.step is AlarmStep.REPEATED and "joined" in detail:
+        return language.gettext(N_("took up alarm %(number)s of the same person")) % {
+            "number": detail["joined"]
+        }
+    if event.step is AlarmStep.NOTED and detail.get("placed"):
+        return language.gettext(N_("knows now whose device it is"))
     if event.step is AlarmStep.NOTED and detail.get("grade") in set(Grade):
         grade = language.word(GRADE, Grade(detail["grade"]))
         return language.gettext(N_("judges: %(grade)s")) % {"grade": grade}

@@ -8,7 +8,11 @@ from alarms.feedback import Verdict
 from dashboard.vocabulary import SIGN
 from protocol.texts import N_
 
-PROGRAM: Mapping[str, str] = {"escalation": N_("System"), "watch": N_("System")}
+PROGRAM: Mapping[str, str] = {
+    "escalation": N_("System"),
+    "watch": N_("System"),
+    "joining": N_("System"),
+}
 """Programs that are no detectors, by their names in timelines. Escalation was once called `watch`."""
 GRADE: Mapping[StrEnum, str] = {
     Grade.CERTAIN: N_("Certain"),

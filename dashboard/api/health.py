@@ -10,9 +10,9 @@ router = APIRouter(prefix="/api")
 
 @router.get("/health")
 async def health(request: Request) -> JSONResponse:
-    """200 when the database answers and live pages hear of changes, else 503; strangers learn no more.
+    """200 when the database takes what is written and live pages hear of changes, else 503; no more is told.
 
     It takes no thread and no connection: the process asks the database by itself all the time.
     """
-    is_well = context_of(request).hub.is_listening
+    is_well = context_of(request).hub.is_well
     return JSONResponse({"ok": is_well}, status_code=200 if is_well else 503)

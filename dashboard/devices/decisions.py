@@ -11,7 +11,7 @@ from pydantic import Field
 from care import pairing, proposals
 from dashboard import sites
 from dashboard.context import context_of, session_of
-from dashboard.devices import gateways
+from dashboard.devices import gateways, queries
 from dashboard.devices.words import said
 from dashboard.errors import FormError
 from dashboard.params import INTEGER_MAX
@@ -61,9 +61,7 @@ def adopt(
     """The device is ours from now on."""
     if kind not in set(ADOPTABLE):
         raise FormError("no kind was chosen", missing="kind")
-    what, _, number = watches.partition(":")
-    if what not in ("", "resident", "room") or (what and not number.isdecimal()):
-        raise InvalidError("a device watches a resident, a room or nobody")
+    resident_id, room_id = _watched(watches)
     with session_of(request) as session:
         proposals.adopt(
             session.connection,
@@ -72,10 +70,47 @@ def adopt(
             kind=DeviceKind(kind),
             staff_id=session.staff.id,
             name=name.strip() or None,
-            resident_id=int(number) if what == "resident" else None,
-            room_id=int(number) if what == "room" else None,
+            resident_id=resident_id,
+            room_id=room_id,
         )
     return Response(headers=RELOAD)
+
+
+@router.get("/assign")
+def assignment_form(request: Request, device: Annotated[GatewayId, Query()]) -> Response:
+    """The form that says whom a device of ours watches that watches nobody."""
+    with session_of(request) as session:
+        pairing.require_manager(session.connection)
+        found = queries.unassigned_device(session.connection, device)
+        return page(
+            request,
+            "devices/_assign_form.html",
+            session,
+            device=found,
+            residents=gateways.residents_to_watch(session.connection, found.site_id),
+            rooms=gateways.rooms_to_watch(session.connection, found.site_id),
+        )
+
+
+@router.post("/assign")
+def assign(
+    request: Request,
+    device: Annotated[GatewayId, Form()],
+    watches: Annotated[str, Form(max_length=30)] = "",
+) -> Response:
+    """From now on the device watches them; what it said before is joined."""
+    resident_id, room_id = _watched(watches)
+    with session_of(request) as session:
+        proposals.assign(session.connection, device, resident_id=resident_id, room_id=room_id)
+    return Response(headers=RELOAD)
+
+
+def _watched(watches: str) -> tuple[int | None, int | None]:
+    """The resident and the room in what a form says; InvalidError where it is neither."""
+    what, _, number = watches.partition(":")
+    if what not in ("", "resident", "room") or (what and not number.isdecimal()):
+        raise InvalidError("a device watches a resident, a room or nobody")
+    return int(number) if what == "resident" else None, int(number) if what == "room" else None
 
 
 @router.post("/refuse")

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from care import proposals
+from care import proposals, unheard
 from dashboard import sites
 from dashboard.context import context_of, session_of
-from dashboard.devices import decisions, gateways, queries
+from dashboard.devices import decisions, gateways, queries, refusals
+from dashboard.devices import unheard as unheard_page
 from dashboard.devices.intake import intake
 from dashboard.devices.words import said
 from dashboard.params import SiteChoice
@@ -16,6 +17,7 @@ from protocol.errors import DeadReason
 
 router = APIRouter(prefix="/county/devices")
 router.include_router(decisions.router)
+router.include_router(unheard_page.router)
 
 PROPOSALS_MAX = 100
 
@@ -35,6 +37,11 @@ def devices(request: Request, site: SiteChoice = None) -> Response:
             intake=intake(session.connection),
             troubled=troubled,
             hidden=troubled[0].total - len(troubled) if troubled else 0,
+            unheard=unheard.unheard(session.connection, site),
+            said_of=unheard_page.meanings(session.language),
+            refusals=refusals.refusals(session.connection),
+            disks=refusals.filling_disks(session.connection),
+            unassigned=queries.unassigned_devices(session.connection, site),
             reasons=queries.dead_letter_counts(session.connection),
             letters=queries.dead_letters(session.connection),
             known_reasons=set(DeadReason),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from database.connections import Connection
+from database.errors import NotFoundError
 from database.queries import queries
 from database.record import Record
 from protocol.model import DeviceKind, PowerSource
@@ -11,6 +12,7 @@ from protocol.model import DeviceKind, PowerSource
 _sql = queries("dashboard.devices", "queries.sql")
 
 DEVICES_MAX = 500
+UNASSIGNED_MAX = 100
 DEAD_LETTERS_MAX = 20
 PAYLOAD_SHOWN_MAX = 300
 
@@ -33,6 +35,19 @@ class TroubledDevice(Record, frozen=True, kw_only=True):
     rssi: int | None
     silent: bool
     battery_low: bool
+    total: int
+
+
+class UnassignedDevice(Record, frozen=True, kw_only=True):
+    """A device that watches nobody; `label`: what the house calls it."""
+
+    id: int
+    name: str
+    kind: DeviceKind
+    site_id: int
+    site_name: str
+    label: str | None
+    last_seen_at: datetime | None
     total: int
 
 
@@ -60,6 +75,21 @@ def troubled_devices(connection: Connection, site_id: int | None) -> list[Troubl
     """Devices that are silent or low on battery, at most DEVICES_MAX."""
     params = {"site_id": site_id, "limit": DEVICES_MAX}
     return [TroubledDevice.from_row(row) for row in connection.execute(_sql["troubled_devices"], params)]
+
+
+def unassigned_devices(connection: Connection, site_id: int | None) -> list[UnassignedDevice]:
+    """Devices that watch nobody, those heard last first, at most UNASSIGNED_MAX."""
+    params = {"site_id": site_id, "device_id": None, "limit": UNASSIGNED_MAX}
+    return [UnassignedDevice.from_row(row) for row in connection.execute(_sql["unassigned_devices"], params)]
+
+
+def unassigned_device(connection: Connection, device_id: int) -> UnassignedDevice:
+    """One of them. NotFoundError when it is not in scope, or watches somebody."""
+    params = {"site_id": None, "device_id": device_id, "limit": 1}
+    row = connection.execute(_sql["unassigned_devices"], params).fetchone()
+    if row is None:
+        raise NotFoundError(f"there is no device {device_id} here that watches nobody", device_id=device_id)
+    return UnassignedDevice.from_row(row)
 
 
 def dead_letter_counts(connection: Connection) -> list[DeadLetterCount]:

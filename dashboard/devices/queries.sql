@@ -24,6 +24,22 @@ WHERE device.retired_at IS NULL AND device.kind <> 'gateway' AND (judged.silent 
 ORDER BY judged.silent DESC, state.last_seen_at NULLS FIRST, device.name
 LIMIT %(limit)s;
 
+-- name: unassigned_devices
+-- Devices in use that watch nobody: their alarms have no name.
+SELECT device.id, device.name, device.kind, site.id AS site_id, site.name AS site_name, proposal.label,
+    state.last_seen_at, count(*) OVER () AS total
+FROM care.device
+JOIN care.site ON site.id = device.site_id
+LEFT JOIN care.device_proposal AS proposal ON proposal.device_id = device.id
+LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
+WHERE device.retired_at IS NULL AND device.kind NOT IN ('gateway', 'siren', 'patrol_tag', 'health_kiosk')
+  AND NOT EXISTS (SELECT FROM care.device_assignment AS assignment
+    WHERE assignment.device_id = device.id AND upper_inf(assignment.during))
+  AND (%(site_id)s::integer IS NULL OR device.site_id = %(site_id)s)
+  AND (%(device_id)s::integer IS NULL OR device.id = %(device_id)s)
+ORDER BY state.last_seen_at DESC NULLS LAST, device.name
+LIMIT %(limit)s;
+
 -- name: dead_letter_counts
 SELECT reason, count(*) AS total, count(*) FILTER (WHERE received_at > now() - interval '1 day') AS last_day,
     max(received_at) AS latest_at

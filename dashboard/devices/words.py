@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from dashboard.devices.intake import Process, Trouble
+from dashboard.devices.refusals import Advice
 from dashboard.languages import Language
 from dashboard.vocabulary import ACTIVITY, ALARM_KIND, SIGN
 from protocol.errors import DeadReason
@@ -23,7 +24,13 @@ DEAD_REASON: Mapping[StrEnum, str] = {
     DeadReason.NO_SIGNS: N_("No vital sign in it"),
     DeadReason.UNKNOWN_DEVICE: N_("Unknown device"),
     DeadReason.WRONG_SITE: N_("Device of another place"),
+    DeadReason.NOT_OF_KIND: N_("Not said by such a device"),
     DeadReason.REFUSED_BY_DATABASE: N_("Refused by the database"),
+}
+REFUSED: Mapping[StrEnum, str] = {
+    Advice.KNOWN: N_("Its name is known, its secret is wrong: enter the secret anew, or give it a new one."),
+    Advice.UNKNOWN: N_("Nobody of this name is registered: register the device, or pair the gateway."),
+    Advice.TOO_LARGE: N_("A message was too large: let the device send less at once."),
 }
 INTAKE: Mapping[StrEnum, str] = {
     Process.ALARMS: N_("Alarms"),

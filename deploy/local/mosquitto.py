@@ -192,6 +192,8 @@ set_tcp_nodelay true
 sys_interval 10
 
 log_dest stderr
+# Who is refused is heard by intake, and shown to people.
+log_dest topic
 log_type error
 log_type warning
 log_type notice

@@ -103,7 +103,11 @@ def programs(
         ),
         "ingest-gateways": (
             ["ingest", "gateways"],
-            {database: addresses.ingest_database_url, mqtt: addresses.mqtt_urls["gateways"]},
+            {
+                database: addresses.ingest_database_url,
+                mqtt: addresses.mqtt_urls["gateways"],
+                "ANSHOU_INGEST_DISK_PATH": str(folder),
+            },
         ),
         "ingest-settle": (
             ["ingest", "settle"],

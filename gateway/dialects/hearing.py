@@ -5,11 +5,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gateway.dialects import Heard, Ignored
+from gateway.dialects.taught import lessons_of
 from gateway.dialects.unheard import example
 from gateway.dialects.units import measured, quantity
-from gateway.dialects.values import SUSPICIONS, clean, connected, counted, number, state, word
+from gateway.dialects.values import SUSPICIONS, clean, connected, counted, number, same, state, word
 from gateway.dialects.words import SIGN_WORDS, TURNS, NotUnderstoodError, Turn, lasting
 from protocol.model import (
+    ANYTHING,
     Activity,
     ActivityEvent,
     AlarmSignal,
@@ -17,6 +19,7 @@ from protocol.model import (
     Message,
     SignalKind,
     SignalState,
+    Taught,
     VitalSigns,
 )
 
@@ -72,7 +75,10 @@ class Hearing:
         self._ts_ms = ts_ms
         self._signal_id: str | None = None
         self._suspicions = suspicions
-        self._mappings = None if mappings is None else {_slot(name) for name in mappings}
+        self._lessons = lessons_of(key)
+        self._is_learning = False
+        names = None if mappings is None else [*mappings, *(_taught_name(path) for path in self._lessons)]
+        self._mappings = None if names is None else {_slot(name) for name in names}
         self._messages: list[Message] = []
         self._signs: dict[str, float] = {}
         self._status: dict[str, Any] = {}
@@ -91,10 +97,30 @@ class Hearing:
 
     def ignore(self, reason: str, path: str = "", value: Any = None) -> None:
         """Something could not be put into our words: the field `path` with `value`, where it was one."""
+        shown = example(path, value) if path else None
+        lesson = self._lessons.get(shown.path) if shown is not None else None
+        if lesson is not None and value is not None and not self._is_learning:
+            self._is_learning = True
+            try:
+                self._say_taught(lesson, path, value)
+            finally:
+                self._is_learning = False
+            return
         if len(self._ignored) >= IGNORED_MAX:
             return
-        shown = example(path, value) if path else None
         self._ignored[reason, path] = Ignored(self.key, reason, *(shown or (None, None)))
+
+    def _say_taught(self, lesson: Taught, path: str, value: Any) -> None:
+        if lesson.says not in TURNS:
+            self.say(lesson.says, _taught_name(path), value, path=path)
+            return
+        means_it = lesson.raised_by == ANYTHING or same(value, lesson.raised_by)
+        if not TURNS[lesson.says].momentary:
+            self.say(lesson.says, _taught_name(path), means_it, path=path)
+            return
+        self.understood(path)
+        if means_it:
+            self.press(lesson.says)
 
     def say(
         self,
@@ -357,3 +383,8 @@ def _percent(value: Any, unit: str | None) -> int | None:
     if not unit and level < VOLTS_MAX and not level.is_integer():
         return None
     return round(level)
+
+
+def _taught_name(path: str) -> str:
+    """Of the mapping that a person made for a field."""
+    return f"taught {path}"

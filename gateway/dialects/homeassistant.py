@@ -113,7 +113,8 @@ class HomeAssistant:
         parts, ignored = _parts_announced(key, said)
         entry = dict(entry_of(known, key))
         vendor, product = clean(said.device.get("manufacturer")), clean(said.device.get("model"))
-        entry |= {name: value for name, value in (("vendor", vendor), ("product", product)) if value}
+        told = ("label", clean(said.device.get("name"))), ("vendor", vendor), ("product", product)
+        entry |= {name: value for name, value in told if value}
         entry["parts"] = {**part_of(entry, "parts"), topic: _without_repeats(parts)}
         if sum(len(each) for each in entry["parts"].values()) > PARTS_MAX or not any(entry["parts"].values()):
             return Told(ignored=ignored)
@@ -130,7 +131,14 @@ class HomeAssistant:
         if says - {"status.battery", "status.rssi", "status.online"} or sirens:
             kind = DeviceKind.SIREN if sirens else None
             proposed.append(
-                proposal(key, says, kind=kind, vendor=entry.get("vendor"), product=entry.get("product"))
+                proposal(
+                    key,
+                    says,
+                    label=entry.get("label"),
+                    kind=kind,
+                    vendor=entry.get("vendor"),
+                    product=entry.get("product"),
+                )
             )
         changed = {name: value for name, value in learnt.items() if known.get(name) != value}
         return Told((), proposed, ignored, with_room(known, changed))

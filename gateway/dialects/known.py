@@ -1,5 +1,6 @@
 """What a dialect has learnt of its devices: keys, entries, and the proposals made of them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from gateway.dialects.words import NotUnderstoodError
 from protocol.model import DeviceKind, DeviceProposal
 
 KEY_LETTERS_MAX = 160
+_HARDWARE_ADDRESS = re.compile(r"(?=.*\d)(0x)?[0-9a-f:_-]{6,}\Z", re.IGNORECASE)
 SAYS_MAX = 32
 """Words in one proposal."""
 
@@ -59,12 +61,23 @@ def with_room(known: Knowledge, learnt: dict[str, Any]) -> dict[str, Any]:
 
 
 def proposal(
-    key: str, says: Iterable[str], *, kind: DeviceKind | None = None, vendor: Any = None, product: Any = None
+    key: str,
+    says: Iterable[str],
+    *,
+    label: Any = None,
+    kind: DeviceKind | None = None,
+    vendor: Any = None,
+    product: Any = None,
 ) -> DeviceProposal:
-    """A device, for a person to judge; `kind` is guessed from what it says where it is not known."""
+    """A device, for a person to judge; `kind` is guessed from what it says where it is not known.
+
+    A `label` that is a hardware address tells nobody anything.
+    """
+    called = clean(label)
     words = sorted(says)
     return DeviceProposal(
         key=key,
+        label=None if called is None or _HARDWARE_ADDRESS.match(called) else called,
         kind=kind or likely_kind(words),
         vendor=clean(vendor),
         product=clean(product),

@@ -23,12 +23,11 @@ from gateway.dialects.sources import Field, Source, Time, While, filter_of, patt
 from gateway.dialects.times import time_ms
 from gateway.dialects.values import boolean, clean, counted, number, same
 from gateway.dialects.words import TURNS, NotUnderstoodError, lasting
-from protocol.model import DeviceKind, DeviceProposal
+from protocol.model import ANYTHING, DeviceKind, DeviceProposal
 
 NAME = "plain"
 POINTS_MAX = 10_000
 """Points in one message."""
-ANYTHING = "*"
 LISTS_MAX = 8
 """Lists within lists that a path goes through."""
 _CHANGING = frozenset({"rssi", "snr", "lqi", "time", "timestamp", "ts", "seq", "packetid", "distance"})
@@ -219,7 +218,14 @@ class _Read:
                 learnt[key] = fresh
             if not entry or (source.by_name and says != said):
                 proposed.append(
-                    proposal(key, says, kind=source.kind, vendor=source.vendor, product=source.product)
+                    proposal(
+                        key,
+                        says,
+                        label=key.removeprefix(f"{NAME}:"),
+                        kind=source.kind,
+                        vendor=source.vendor,
+                        product=source.product,
+                    )
                 )
         return Told(heard, proposed, ignored, with_room(known, learnt))
 

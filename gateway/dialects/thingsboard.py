@@ -219,8 +219,9 @@ class ThingsBoard:
         entry = {**entry, "says": sorted(says), **({} if last is None else {"last": last})}
         proposed = []
         if introduces or says - said or "says" not in before:
-            kind = self._kind(key.removeprefix(f"{NAME}:"), entry)
-            proposed.append(proposal(key, says, kind=kind, product=entry.get("type")))
+            called = key.removeprefix(f"{NAME}:")
+            kind = self._kind(called, entry)
+            proposed.append(proposal(key, says, label=called, kind=kind, product=entry.get("type")))
         learnt = with_room(known, {key: entry}) if entry != before else {}
         return Told(heard, proposed, hearing.ignored(), learnt)
 

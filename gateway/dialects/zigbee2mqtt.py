@@ -171,7 +171,12 @@ class Zigbee2Mqtt:
                 kind = DeviceKind.SIREN if able.siren else None
                 proposed.append(
                     proposal(
-                        key, says, kind=kind, vendor=definition.get("vendor"), product=definition.get("model")
+                        key,
+                        says,
+                        label=friendly,
+                        kind=kind,
+                        vendor=definition.get("vendor"),
+                        product=definition.get("model"),
                     )
                 )
         gone = {key: None for key in part_of(own, "names").values() if key not in names.values()}
@@ -445,7 +450,8 @@ def _told(speaker: _Speaker, hearing: Hearing, known: Knowledge) -> Told:
         said = set(entry.get("says", ()))
         if hearing.says - said:
             entry["says"] = sorted(hearing.says | said)
-            proposed.append(proposal(speaker.key, hearing.says | said))
+            called = str(entry.get("topic", "")).rpartition("/")[2]
+            proposed.append(proposal(speaker.key, hearing.says | said, label=called))
     learnt = {speaker.key: entry} if entry != speaker.entry else {}
     return Told(heard, proposed, hearing.ignored(), with_room(known, learnt))
 

@@ -38,6 +38,29 @@ WHERE (stored.row_count,
        {each sign: excluded.$_sum, excluded.$_count, excluded.$_min, excluded.$_max})
 RETURNING resident_id, hour;
 
+-- name: vitals_joined
+-- Rows of nobody go where the readings have found their person since.
+DELETE FROM readings.vitals_hourly AS stored
+USING unnest(%(device_ids)s::integer[], %(hours)s::timestamptz[]) AS dirty (device_id, hour)
+WHERE stored.resident_id IS NULL AND stored.device_id = dirty.device_id AND stored.hour = dirty.hour
+  AND stored.hour >= %(begin)s AND stored.hour < %(end)s
+  AND NOT EXISTS (
+    SELECT FROM readings.vitals
+    WHERE vitals.device_id = dirty.device_id AND vitals.resident_id IS NULL
+      AND time >= dirty.hour AND time < dirty.hour + interval '1 hour' AND time >= %(begin)s AND time < %(end)s);
+
+-- name: activity_joined
+DELETE FROM readings.activity_hourly AS stored
+USING unnest(%(device_ids)s::integer[], %(hours)s::timestamptz[]) AS dirty (device_id, hour)
+WHERE stored.resident_id IS NULL AND stored.room_id IS NULL
+  AND stored.device_id = dirty.device_id AND stored.hour = dirty.hour
+  AND stored.hour >= %(begin)s AND stored.hour < %(end)s
+  AND NOT EXISTS (
+    SELECT FROM readings.activity
+    WHERE activity.device_id = dirty.device_id AND activity.event = stored.event
+      AND activity.resident_id IS NULL AND activity.room_id IS NULL
+      AND time >= dirty.hour AND time < dirty.hour + interval '1 hour' AND time >= %(begin)s AND time < %(end)s);
+
 -- name: activity
 INSERT INTO readings.activity_hourly AS stored
     (device_id, hour, event, resident_id, room_id, event_count, first_at, last_at)

@@ -7,6 +7,15 @@ ON CONFLICT DO NOTHING RETURNING true AS is_new;
 UPDATE care.alarm_signal SET alarm_id = %(alarm_id)s
 WHERE device_id = %(device_id)s AND signal_id = %(signal_id)s AND state = %(state)s;
 
+-- name: told_before
+-- The alarm of one press that came by the other way: from the gateway, or from the device that was adopted since.
+SELECT signal.alarm_id
+FROM care.device_proposal AS proposal
+JOIN care.alarm_signal AS signal ON signal.device_id IN (proposal.gateway_id, proposal.device_id)
+WHERE (proposal.device_id = %(device_id)s OR (proposal.gateway_id = %(device_id)s AND proposal.key = %(key)s))
+  AND signal.signal_id = %(signal_id)s AND signal.state = 'raised' AND signal.alarm_id IS NOT NULL
+LIMIT 1;
+
 -- name: touch_device
 -- A sign of life. Never waits: a row that is locked is being brought up to date by somebody else.
 WITH held AS (

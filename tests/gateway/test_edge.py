@@ -357,3 +357,17 @@ def test_a_message_whose_acknowledgement_was_lost_is_kept_once(
     eventually(lambda: sum(len(batch.items) for batch in house.centre.batches()) >= 2)
     items = [item for batch in house.centre.batches() for item in batch.items]
     assert sorted(item.hr or 0 for item in items if isinstance(item, VitalSigns)) == [72, 73]
+
+
+def test_a_call_for_help_of_a_device_that_nobody_has_adopted_is_told_at_once(house: House) -> None:
+    house.start()
+    house.lan.say("zigbee2mqtt/bridge/devices", json.dumps([Z2M_SMOKE]).encode())
+    proposal = wire.decode_proposal(eventually(lambda: house.centre.of(house.centre.topic(Leaf.PROPOSAL)))[0])
+    house.lan.say("zigbee2mqtt/kitchen_smoke", b'{"smoke": true}')
+    (told,) = map(_alarm, eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM))))
+    assert (told.kind, told.key) == (SignalKind.SMOKE, proposal.key)
+    house.centre.adopt(
+        GatewayConfig(devices={proposal.key: Adoption(name="alarm-0001", kind=DeviceKind.SMOKE)})
+    )
+    own = _alarm(eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM, "alarm-0001")))[0])
+    assert (own.signal_id, own.ts_ms, own.key) == (told.signal_id, told.ts_ms, None)

@@ -1,5 +1,5 @@
 -- Each role may do just its work; who took a step, when, and where it leads is the database's to say.
--- depends: 0019_older_history
+-- depends: 0021_unheard
 
 -- Without pg_temp at the end it is searched first, for types and tables: whoever may make temporary objects could have
 -- run code of theirs as the owner.

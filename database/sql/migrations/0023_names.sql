@@ -1,5 +1,5 @@
 -- Names that are the rooms' own at the broker, and devices that a gateway may speak for though they have credentials.
--- depends: 0019_older_history
+-- depends: 0022_least_rights
 
 -- The list is that of protocol/names.py; a test compares the two. A device that has such a name already keeps it in
 -- the record, and the broker does not let it in.

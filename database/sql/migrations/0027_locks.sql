@@ -1,5 +1,5 @@
 -- Locks that keep guessers out and nobody else: by name and address together, and by address.
--- depends: 0019_older_history
+-- depends: 0023_names
 
 -- The form in which passwords are kept; where it is that of the hash itself, nothing is to be done.
 DO $do$

@@ -1,5 +1,5 @@
 -- An alarm that somebody said they would go to comes back: given back, taken back at once, or lost for want of arrival.
--- depends: 0022_least_rights
+-- depends: 0027_locks
 
 ALTER TYPE care.alarm_step ADD VALUE 'undone' AFTER 'cleared';
 ALTER TYPE care.alarm_step ADD VALUE 'released' AFTER 'undone';

@@ -81,6 +81,7 @@ def test_devices_are_proposed_when_they_connect_and_when_they_say_something_new(
         ("thingsboard:A", ALIVE)
     ]
     assert house.proposed["thingsboard:A"].kind is DeviceKind.WRISTBAND
+    assert house.proposed["thingsboard:A"].label == "A"
     house.told(TELEMETRY, {"A": [{"hr": 70}]})
     assert "vitals.hr" in house.proposed["thingsboard:A"].says
     house.proposed.clear()

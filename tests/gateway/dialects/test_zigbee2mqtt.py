@@ -282,6 +282,7 @@ def test_devices_are_proposed_with_what_they_can_say(house: House) -> None:
     sos = house.proposed["zigbee2mqtt:0xb1"]
     assert (sos.kind, sos.vendor, sos.product) == (DeviceKind.SOS_BUTTON, "Heiman", "X1")
     assert sos.says == ("alarm.sos", "status.battery")
+    assert sos.label == "床头/呼叫", "what the house calls it"
     kinds = {key.removeprefix("zigbee2mqtt:"): proposal.kind for key, proposal in house.proposed.items()}
     assert kinds == {
         "0xb1": DeviceKind.SOS_BUTTON,
