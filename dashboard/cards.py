@@ -86,6 +86,6 @@ def of_alarm(connection: Connection, alarm_id: int) -> Card:
 def about(card: Card, language: Language) -> str:
     """Whom an alarm is about, else the room, the device as the house calls it, or the place."""
     where = card.resident_name or room_name(card.room_name, language)
-    if where is None and card.device_label is not None:
+    if not where and card.device_label is not None:
         return f"{card.site_name} · {card.device_label}"
     return where or card.site_name

@@ -46,7 +46,7 @@ class Rest:
         self._clock = clock
         self._not_before_s = 0.0
 
-    def run(self, work: Callable[[], None]) -> bool:
+    def run(self, work: Callable[[], object]) -> bool:
         """Do `work` if it is time; whether it was."""
         began_s = self._clock()
         if began_s < self._not_before_s:

@@ -30,7 +30,7 @@ def gateway(owner: Connection, county: County) -> int:
 def test_what_is_this(visitor: TestClient, gateway: int) -> None:
     browser = sign_in(visitor, "town")
     assert "anbao_flag" in browser.get("/county/devices").text
-    what = {"gateway": gateway, "key": KEY, "path": "anbao_flag"}
+    what: dict[str, str | int] = {"gateway": gateway, "key": KEY, "path": "anbao_flag"}
     assert "床边拉绳" in browser.get("/county/devices/unheard", params=what).text
     means = {**what, "says": "alarm.sos", "raised_by": "1"}
     assert "会记为" in browser.post("/county/devices/unheard/try", data=means).text

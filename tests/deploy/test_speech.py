@@ -13,7 +13,7 @@ import typer
 
 from database.errors import NotFoundError
 from deploy import mistakes, speech
-from deploy.cli import INSTRUMENTS, app
+from deploy.cli import app
 from deploy.errors import DeployError
 
 pytestmark = pytest.mark.integration
@@ -128,6 +128,6 @@ def test_a_mistake_of_ours_is_kept_for_those_who_mend_it(
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("instrument", INSTRUMENTS)
+@pytest.mark.parametrize("instrument", mistakes.INSTRUMENTS)
 def test_a_hole_in_our_own_rooms_is_our_mistake(instrument: str) -> None:
     assert mistakes.is_ours(ModuleNotFoundError("no", name=f"{instrument}.x"))

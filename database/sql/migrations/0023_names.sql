@@ -13,6 +13,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION care.refuse_reserved_name IS 'Names of the rooms'' own at the broker are no names for devices.';
+REVOKE ALL ON FUNCTION care.refuse_reserved_name FROM PUBLIC;
 CREATE TRIGGER refuse_reserved_name BEFORE INSERT OR UPDATE OF name ON care.device
     FOR EACH ROW EXECUTE FUNCTION care.refuse_reserved_name();
 
