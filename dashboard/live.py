@@ -212,7 +212,7 @@ async def messages(
 
 
 async def _takes_writing(connection: psycopg.AsyncConnection) -> bool:
-    """Whether something can be written, as against a full disk. psycopg.Error where the connection is lost."""
+    """Whether something can be written: not where the disk is full. psycopg.Error: the connection is lost."""
     try:
         row = await (await connection.execute("SELECT care.probe_write()")).fetchone()
     except psycopg.Error:
