@@ -62,7 +62,7 @@ USUAL = {
 }
 """Taken by an installation that has no ports yet, where they are free. The database's is anybody's."""
 DISPENSABLE = frozenset(service for service in Service if service.startswith("metrics-"))
-"""Without its metrics a process does its work: for their sake no start is refused, nor is their port moved."""
+"""Without its metrics a process does its work: for their sake no start is refused, nor a port moved."""
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - the names of what somebody asked for
 TO_OTHERS = frozenset({Service.HTTP, Service.HTTPS, Service.MQTTS})
 """What other machines reach, where `--listen` says so."""
