@@ -61,6 +61,8 @@ USUAL = {
     Service.METRICS_SETTLE: 9474,
 }
 """Taken by an installation that has no ports yet, where they are free. The database's is anybody's."""
+DISPENSABLE = frozenset(service for service in Service if service.startswith("metrics-"))
+"""Without its metrics a process does its work: for their sake no start is refused, nor a port moved."""
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - the names of what somebody asked for
 TO_OTHERS = frozenset({Service.HTTP, Service.HTTPS, Service.MQTTS})
 """What other machines reach, where `--listen` says so."""
@@ -110,10 +112,16 @@ class PortPlan:
         self._require_distinct()
         kept = self.kept()
         settled = {**kept, **self.asked}
-        for service in settled:
-            if service in self.needed:
-                self._require(service, settled[service], kept=service not in self.asked)
         notes = []
+        for service in settled:
+            if service in DISPENSABLE - self.asked.keys() and self._trouble(service, settled[service]):
+                held = ports.holder(settled[service]) or "another program"
+                notes.append(
+                    f"{TITLES[service]} port {settled[service]} is held by {held}: "
+                    "none are served until it is free."
+                )
+            elif service in self.needed:
+                self._require(service, settled[service], kept=service not in self.asked)
         for service in Service:
             if service in self.needed and service not in settled:
                 settled[service] = self._choose(service, frozenset(settled.values()))

@@ -49,7 +49,17 @@ def test_what_a_first_start_finds_taken_it_replaces_for_life(tmp_path: Path, ser
     assert plan(tmp_path).settle() == (first, []), "also when the usual port is free again"
 
 
-@pytest.mark.parametrize("service", list(Service))
+@pytest.mark.parametrize("service", sorted(port_plan.DISPENSABLE))
+def test_for_the_sake_of_metrics_no_start_is_refused(tmp_path: Path, service: Service) -> None:
+    first, _ = plan(tmp_path).settle()
+    with socket.create_server((ports.LOOPBACK, first[service])):
+        again, notes = plan(tmp_path).settle()
+    assert again == first, "nor is their port moved"
+    assert len(notes) == 1
+    assert "none are served until it is free" in notes[0]
+
+
+@pytest.mark.parametrize("service", sorted(set(Service) - port_plan.DISPENSABLE))
 def test_a_kept_port_that_another_program_has_is_refused(tmp_path: Path, service: Service) -> None:
     first, _ = plan(tmp_path).settle()
     with socket.create_server((ports.LOOPBACK, first[service])), pytest.raises(DeployError) as refused:
