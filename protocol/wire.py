@@ -304,8 +304,8 @@ def _decode_batch_item_by_item(payload: bytes) -> Batch:
             rejected.append(RejectedItem(bytes(raw), error))
     if len(rejected) > BATCH_REJECTS_MAX:
         more = len(rejected) - BATCH_REJECTS_MAX
-        payload, first = rejected[BATCH_REJECTS_MAX - 1]
-        last = RejectedItem(payload, WireError(first.reason, f"{first.detail}; so {more:,} more items"))
+        sample, why = rejected[BATCH_REJECTS_MAX - 1]
+        last = RejectedItem(sample, WireError(why.reason, f"{why.detail}; so {more:,} more items"))
         rejected[BATCH_REJECTS_MAX - 1 :] = [last]
     if len(raw_batch.items) > BATCH_ITEMS_MAX:
         rejected.append(_beyond(len(raw_batch.items), bytes(raw_batch.items[BATCH_ITEMS_MAX])))
