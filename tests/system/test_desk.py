@@ -100,7 +100,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
 ) -> None:
     page = browser_page
     complaints = enter(page, dashboard)
-    expect(page.get_by_text("一切平安")).to_be_visible()
+    expect(page.get_by_text("没有未处理的报警")).to_be_visible()
     page.evaluate("window.neverReloaded = true")
 
     alarm = ward.alarm(owner, 3, AlarmKind.SOS)
@@ -128,7 +128,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     page.get_by_label("告知对象").fill("女儿李梅")
     page.get_by_role("button", name="确认结案").click()
     expect(card).to_have_count(0)
-    expect(page.get_by_text("一切平安")).to_be_visible()
+    expect(page.get_by_text("没有未处理的报警")).to_be_visible()
 
     assert page.evaluate("window.neverReloaded"), "all of it happened in place"
     steps = [line.step for line in timeline(owner, alarm.id)]
