@@ -1,7 +1,7 @@
 """Evidence of every age and shape is read; what is not understood is left out."""
 
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,10 @@ def test_a_chart_that_cannot_be_drawn_is_none() -> None:
 def test_a_span_runs_forward_within_calendars(
     begins_at: datetime, span: timedelta, can_be_shown: bool
 ) -> None:
-    with nullcontext() if can_be_shown else pytest.raises(ValueError, match="the span"):
+    expected: AbstractContextManager[object] = (
+        nullcontext() if can_be_shown else pytest.raises(ValueError, match="the span")
+    )
+    with expected:
         Window(begins_at=begins_at, ends_at=begins_at + span)
 
 
@@ -224,6 +227,6 @@ def test_a_contribution_that_is_no_number_is_refused(field: str) -> None:
         ("count", float("-inf"), None),
     ],
 )
-def test_what_was_seen_is_shown_as_what_it_is(name: str, value: Any, shown: object) -> None:
+def test_what_was_seen_is_shown_as_what_it_is(name: str, value: Any, shown: Any) -> None:
     found = Evidence(seen={name: value}, expected={name: value})
     assert found.facts() == ([] if shown is None else [Fact(name, shown, shown)])
