@@ -1,7 +1,8 @@
 """Evidence of every age and shape is read; what is not understood is left out."""
 
 import json
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alarms.evidence import Case, Chart, Contribution, Evidence, Fact, Grade, Source, Window, read, stored
+from alarms.evidence import (
+    SPAN_MAX,
+    Case,
+    Chart,
+    Contribution,
+    Evidence,
+    Fact,
+    Grade,
+    Source,
+    Window,
+    read,
+    stored,
+)
 from alarms.kinds import FINDERS
 
 FULL: dict[str, Any] = {
@@ -160,3 +173,60 @@ def test_a_chart_that_cannot_be_drawn_is_none() -> None:
     activity = read({"chart": {**good, "source": "activity"}}).chart
     assert activity is not None
     assert activity.sign is None
+
+
+@pytest.mark.parametrize(
+    ("begins_at", "span", "can_be_shown"),
+    [
+        (BEGIN, SPAN_MAX, True),
+        (BEGIN, SPAN_MAX + timedelta(microseconds=1), False),
+        (BEGIN, timedelta(microseconds=1), True),
+        (BEGIN, timedelta(0), False),
+        (datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1), True),
+        (datetime(1969, 12, 31, tzinfo=UTC), timedelta(days=1), False),
+        (datetime(9998, 12, 31, tzinfo=UTC), timedelta(hours=23), True),
+        (datetime(9998, 12, 31, tzinfo=UTC), timedelta(days=1), False),
+    ],
+)
+def test_a_span_runs_forward_within_calendars(
+    begins_at: datetime, span: timedelta, can_be_shown: bool
+) -> None:
+    expected: AbstractContextManager[object] = (
+        nullcontext() if can_be_shown else pytest.raises(ValueError, match="the span")
+    )
+    with expected:
+        Window(begins_at=begins_at, ends_at=begins_at + span)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan"), 1e12])
+def test_a_band_that_cannot_be_drawn_is_refused(end: str, number: float) -> None:
+    drawn = Chart(begins_at=BEGIN, ends_at=END, source=Source.VITALS, sign="temp", low=36.1, high=36.9)
+    with pytest.raises(ValueError, match="not a number"):
+        msgspec.structs.replace(drawn, **{end: number})
+
+
+@pytest.mark.parametrize("field", ["value", "low", "high", "share"])
+def test_a_contribution_that_is_no_number_is_refused(field: str) -> None:
+    sound = Contribution(sign="temp", value=37.6, low=36.1, high=36.9, share=0.62)
+    with pytest.raises(ValueError, match="not a number"):
+        msgspec.structs.replace(sound, **{field: float("inf")})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("up_at", "2026-11-20T06:00:00+00:00", BEGIN),
+        ("up_at", "early", "early"),
+        ("up_event", "2026-11-20T06:00:00+00:00", "2026-11-20T06:00:00+00:00"),
+        ("why", "x" * 201, "x" * 200),
+        ("why", "", None),
+        ("why", None, None),
+        ("count", 999_999_999_999, 999_999_999_999),
+        ("count", 1e12, None),
+        ("count", float("-inf"), None),
+    ],
+)
+def test_what_was_seen_is_shown_as_what_it_is(name: str, value: Any, shown: Any) -> None:
+    found = Evidence(seen={name: value}, expected={name: value})
+    assert found.facts() == ([] if shown is None else [Fact(name, shown, shown)])

@@ -125,6 +125,8 @@ def test_of_several_ended_alarms_each_can_keep_it_silent() -> None:
 
 def test_alarms_of_others_do_not_matter() -> None:
     assert raises(seen(finding()), alarm(AlarmState.OPEN, subject="resident:8"))
+    assert raises(seen(finding()), alarm(AlarmState.OPEN) | {"kind": "fall"})
+    assert raises(seen(finding()), alarm(AlarmState.CLEARED, ended_s=60) | {"kind": "fall"})
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,12 @@ def test_an_alarm_is_told_once_that_its_cause_is_over(
     row: dict[str, Any], fine_since_s: float | None, expected: bool
 ) -> None:
     assert ends(seen(fine_since_s=fine_since_s), row) == expected
+
+
+def test_of_its_end_is_told_since_when() -> None:
+    assert decide(seen(fine_since_s=130), standing(alarm(AlarmState.OPEN)), HANDLING, NOW) == (
+        Over(detector="early_warning", alarm_id=5, fine_since=NOW - timedelta(seconds=130)),
+    )
 
 
 def test_what_was_over_and_comes_back_is_raised_again_after_the_silence() -> None:
@@ -194,6 +202,7 @@ def personal(**chosen: Any) -> pd.DataFrame:
         ({"active_from_h": 22, "active_to_h": 15}, True),
         ({"active_from_h": 22, "active_to_h": 6}, False),
         ({"active_from_h": 5, "active_to_h": 5}, True),
+        ({"active_from_h": float("nan"), "active_to_h": float("nan")}, True),  # beside somebody who has hours
     ],
 )
 def test_what_carers_have_set_for_a_person(chosen: dict[str, Any], expected: bool) -> None:

@@ -18,11 +18,12 @@ from alarms.detector_settings import (
     Values,
     Wish,
     WishError,
+    looks_enough,
     problems_of,
     rules_of,
     span_of,
 )
-from alarms.rules import Watch
+from alarms.rules import ALL_DAY, Watch
 from care.policy import Policy
 from database.connections import Connection, connect
 from database.errors import ConflictError, NotFoundError
@@ -103,6 +104,49 @@ def test_nothing_else_is_refused(watch: Watch, wish: Wish) -> None:
     if rule.is_vital and is_less and not wish.is_confirmed:
         wrong.add(Part.CONFIRMATION)
     assert set(problems_of(rule, wish, TODAY)) == wrong
+
+
+def test_the_rules_go_by_what_the_county_decides() -> None:
+    decided = Policy(
+        night_from_h=20, night_to_h=5, bed_exit_s=660, wandering_s=180, no_turning_s=7_200, absence_days=2
+    )
+    rules = rules_of(decided)
+    assert {watch: rule.limit_s for watch, rule in rules.items() if rule.limit_s is not None} == {
+        Watch.BED_EXIT: 660,
+        Watch.WANDERING: 180,
+        Watch.TURNING: 7_200,
+        Watch.ABSENCE: decided.absence_s,
+    }
+    assert rules[Watch.BED_EXIT].hours == span_of(20, 5) == {20, 21, 22, 23, 0, 1, 2, 3, 4}
+    assert {rule.hours for rule in rules.values() if not rule.at_night} == {ALL_DAY}
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    rule = RULES[Watch.BED_EXIT]
+    last_day, longest = TODAY + timedelta(days=rule.off_days_max), "x" * REASON_LENGTH_MAX
+    assert problems_of(rule, Wish(last_day, reason=longest), TODAY) == {}
+    assert problems_of(rule, Wish(TODAY, reason=longest + "x"), TODAY) == {Part.REASON: Problem.REASON_LONG}
+    half = sorted(rule.hours)[: len(rule.hours) // 2]
+    assert 2 * len(half) == len(rule.hours)
+    assert looks_enough(rule, frozenset(half))
+    assert not looks_enough(rule, frozenset(half[1:]))
+
+
+@pytest.mark.parametrize(("from_h", "to_h"), [(24, 6), (20, 24), (-1, 6), (20, -1)])
+def test_an_hour_that_no_day_has_is_not_offered(from_h: int, to_h: int) -> None:
+    wish = Wish(active_from_h=from_h, active_to_h=to_h, reason="x")
+    assert problems_of(RULES[Watch.BED_EXIT], wish, TODAY) == {Part.HOURS: Problem.NOT_OFFERED}
+
+
+def test_a_tolerance_that_stands_is_offered_although_the_rule_has_it_no_more() -> None:
+    rule, wish = RULES[Watch.BED_EXIT], Wish(tolerance=7.5, reason="x")
+    assert problems_of(rule, wish, TODAY) == {Part.TOLERANCE: Problem.NOT_OFFERED}
+    assert problems_of(rule, wish, TODAY, Values(tolerance=7.5)) == {}
+
+
+@pytest.mark.parametrize("values", [Values(active_from_h=5), Values(active_to_h=5), Values()])
+def test_half_a_span_is_none(values: Values) -> None:
+    assert values.active_hours() == ALL_DAY
 
 
 @given(st.integers(0, 23), st.integers(0, 23))

@@ -258,6 +258,14 @@ def test_the_interval_is_wilson_s(counts: tuple[int, int]) -> None:
     assert 0 <= ours.low <= hits / trials <= ours.high <= 1
 
 
+@pytest.mark.parametrize("trials", [1, 2, 3, 7, 19, 60, 333])
+def test_of_none_or_of_all_the_interval_ends_where_shares_end(trials: int) -> None:
+    none, every = feedback.wilson(0, trials), feedback.wilson(trials, trials)
+    assert none is not None
+    assert every is not None
+    assert (none.low, every.high) == (0.0, 1.0)
+
+
 def test_without_trials_there_is_no_interval() -> None:
     assert feedback.wilson(0, 0) is None
 

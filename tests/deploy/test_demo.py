@@ -143,15 +143,13 @@ def test_accounts_see_what_is_theirs_and_no_more(filled: Database, county: Count
     assert seen["assistant"] >= 1
 
 
-def test_alarms_stand_in_several_states(database: Database) -> None:
-    county = plan_county(13, care_homes=8, day_centres=1, households=40)
-    populate(database.owner_url, county=county)
+def test_alarms_stand_in_several_states(filled: Database) -> None:
     states = "(SELECT DISTINCT state FROM care.alarm) AS states"
-    assert count(database, states) >= 4
-    assert 1 <= count(database, "care.alarm WHERE ended_at IS NULL") <= 24
-    assert count(database, "care.alarm WHERE opened_at > now() OR ended_at > now()") == 0
-    assert count(database, "care.alarm_event WHERE at > now()") == 0
-    assert count(database, "care.alarm_event") > count(database, "care.alarm")
+    assert count(filled, states) >= 4
+    assert 1 <= count(filled, "care.alarm WHERE ended_at IS NULL") <= 24
+    assert count(filled, "care.alarm WHERE opened_at > now() OR ended_at > now()") == 0
+    assert count(filled, "care.alarm_event WHERE at > now()") == 0
+    assert count(filled, "care.alarm_event") > count(filled, "care.alarm")
 
 
 def test_a_taken_name_is_refused_and_nothing_stays_half_done(database: Database, county: County) -> None:

@@ -1,12 +1,17 @@
 """What a day is scored must not depend on anything after it, nor on what the team said of the day itself."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analytics.news2 import Floats
 from evaluation import agitation
+from evaluation.agitation import Replay
+from evaluation.days import Days
 from evaluation.tihm import Tihm
 from tests.evaluation import records
 
@@ -41,38 +46,43 @@ def with_another_future(record: Tihm, day: pd.Timestamp) -> Tihm:
     )
 
 
-def scores(record: Tihm, method: str) -> "pd.Series[float]":
-    days = agitation.days_of(record)
-    found = agitation.replay(days, agitation.METHODS[method]).score
-    return pd.Series(found, index=days.habits.index).dropna()
+@pytest.fixture(scope="module")
+def days(record: Tihm) -> Days:
+    return agitation.days_of(record)
 
 
-def until(found: "pd.Series[float]", day: pd.Timestamp) -> "pd.Series[float]":
+Replayed = Callable[[str], Replay]
+
+
+@pytest.fixture(scope="module")
+def replayed(days: Days) -> Replayed:
+    """The record itself, replayed with a method; once for all tests."""
+    return cache(lambda method: agitation.replay(days, agitation.METHODS[method]))
+
+
+def known(days: Days, values: Floats, day: pd.Timestamp) -> "pd.Series[float]":
+    """Of the test weeks, up to the end of `day`."""
+    found = pd.Series(values, index=days.habits.index).dropna()
     return found[found.index.get_level_values("day") <= day]
 
 
-@pytest.mark.parametrize("number", [21, 41])
+@pytest.mark.parametrize("number", [21, 45], ids=["the first test day", "within a week"])
 @pytest.mark.parametrize("method", agitation.METHODS)
-def test_no_score_knows_the_future(record: Tihm, method: str, number: int) -> None:
+def test_no_score_and_no_limit_knows_the_future(
+    record: Tihm, days: Days, replayed: Replayed, method: str, number: int
+) -> None:
     day = records.FIRST_DAY + pd.Timedelta(days=number)
-    here, elsewhere = scores(record, method), scores(with_another_future(record, day), method)
-    assert len(until(here, day)) == len(records.PERSONS) * (number - 20)
-    pd.testing.assert_series_equal(until(here, day), until(elsewhere, day), rtol=1e-9)
-    assert not np.allclose(here, elsewhere), "the other future is the same: this test could not fail"
+    here = replayed(method)
+    elsewhere = agitation.replay(
+        agitation.days_of(with_another_future(record, day)), agitation.METHODS[method]
+    )
+    assert len(known(days, here.score, day)) == len(records.PERSONS) * (number - 20)
+    for ours, theirs in ((here.score, elsewhere.score), (here.limit, elsewhere.limit)):
+        pd.testing.assert_series_equal(known(days, ours, day), known(days, theirs, day), rtol=1e-9)
+    assert not np.allclose(here.score, elsewhere.score, equal_nan=True), "the other future is the same"
 
 
-@pytest.mark.parametrize("method", agitation.METHODS)
-def test_the_limit_of_a_week_was_set_before_it(record: Tihm, method: str) -> None:
-    day = records.FIRST_DAY + pd.Timedelta(days=21)
-    limits = []
-    for version in (record, with_another_future(record, day)):
-        days = agitation.days_of(version)
-        limits.append(agitation.replay(days, agitation.METHODS[method]).limit[agitation.weeks(days) == 5])
-    np.testing.assert_allclose(limits[0], limits[1], rtol=1e-9)
-
-
-def test_the_weeks_end_with_the_last_alert(record: Tihm) -> None:
-    days = agitation.days_of(record)
+def test_the_weeks_end_with_the_last_alert(days: Days) -> None:
     week = agitation.weeks(days)
     number = days.number - days.number.min()
     for k in range(1, 6):
@@ -81,9 +91,8 @@ def test_the_weeks_end_with_the_last_alert(record: Tihm) -> None:
     assert (number[week == 0] < records.DAYS - 35).all()
 
 
-def test_days_of_pacing_are_found(record: Tihm) -> None:
+def test_days_of_pacing_are_found(days: Days, replayed: Replayed) -> None:
     """On agitated days these people change rooms three times as often, which must be found without labels."""
-    days = agitation.days_of(record)
     for method in ("restlessness", "movement", "movement_and_alerts", "other_homes"):
-        found = agitation.measure(days, agitation.replay(days, agitation.METHODS[method]))
+        found = agitation.measure(days, replayed(method))
         assert found.pooled_auroc.value > 0.95, method

@@ -1,4 +1,4 @@
-"""The replay of homes looks back only, whatever method scores; and the folds of stays do not leak."""
+"""The replay of homes and of stays: what is found, what is refused, and that the folds do not leak."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,46 +17,6 @@ from tests.evaluation.conftest import write_tihm
 @pytest.fixture(scope="module")
 def record(tihm_folder: Path) -> Tihm:
     return tihm.read(tihm_folder)
-
-
-def changed_after(record: Tihm, day: pd.Timestamp) -> Tihm:
-    """The same up to the end of `day`; after it all places and values are others, and all days verified."""
-    end = day + pd.Timedelta(days=1)
-    later = record.events["time"] >= end
-    events = record.events.assign(place=record.events["place"].where(~later, "kitchen"))
-    after = record.readings["time"] >= end
-    readings = record.readings.assign(value=record.readings["value"].where(~after, 200.0))
-    before = record.alerts[record.alerts["time"] < end]
-    days = record.days.to_frame(index=False)
-    told = days[days["day"] >= end].assign(
-        time=lambda rows: rows["day"] + pd.Timedelta(hours=12), kind="agitation"
-    )
-    return Tihm(
-        events=events,
-        readings=readings,
-        alerts=pd.concat([before, told[["person", "kind", "time"]]], ignore_index=True),
-    )
-
-
-@pytest.mark.parametrize("method", agitation.METHODS)
-@pytest.mark.parametrize("back", [1, 9, 20, 33])
-def test_scores_do_not_know_what_comes_after_their_day(record: Tihm, method: str, back: int) -> None:
-    days = agitation.days_of(record)
-    last = days.number[days.alarm].max()
-    cut = pd.Timestamp(np.datetime64(int(last) - back, "D"))
-    other = agitation.days_of(changed_after(record, cut))
-    # The weeks end with the last verified day, which the change may move: score by the weeks of the original.
-    with pytest.MonkeyPatch.context() as patch:
-        weeks = agitation.weeks(days)
-        patch.setattr(agitation, "weeks", lambda _: weeks)
-        ours = agitation.replay(days, agitation.METHODS[method])
-        theirs = agitation.replay(other, agitation.METHODS[method])
-    known = (weeks > 0) & (days.number <= int(last) - back)
-    assert known.any()
-    np.testing.assert_allclose(ours.score[known], theirs.score[known], rtol=1e-9, atol=1e-9)
-    np.testing.assert_allclose(ours.limit[known], theirs.limit[known], rtol=1e-9, atol=1e-9)
-    later = (weeks > 0) & (days.number > int(last) - back)
-    assert not np.allclose(ours.score[later], theirs.score[later], atol=1e-3)
 
 
 def test_other_homes_know_nothing_of_their_own(record: Tihm) -> None:
