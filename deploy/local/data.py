@@ -75,6 +75,11 @@ class DataFolder:
         return self.root / "authority"
 
     @property
+    def shown(self) -> Path:
+        """Of that folder what servers show and rooms read: the certificates, and the servers' key."""
+        return self.root / "shown"
+
+    @property
     def instance_file(self) -> Path:
         """How to reach what runs."""
         return self.run / "instance.json"

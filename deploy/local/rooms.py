@@ -113,6 +113,7 @@ def programs(
             command=[sys.executable, "-m", *module],
             environment={**settings_of(module[0], environ), **environment},
             folder=folder,
+            as_room_user=True,
         )
         for name, (module, environment) in rooms.items()
     ]

@@ -19,7 +19,7 @@ from database.connections import url_as
 from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
 from deploy.errors import DeployError
-from deploy.local import debian, instance, leftovers, ports
+from deploy.local import debian, instance, leftovers, places, ports, users
 from deploy.local.data import DATABASE, DataFolder, Passwords
 from deploy.local.instance import BROKER_VARIABLE, DATABASE_VARIABLE, Instance
 from deploy.local.mosquitto import MosquittoBroker, TlsListener
@@ -196,6 +196,7 @@ def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
     environ = os.environ
     own = bool(environ.get(DATABASE_VARIABLE)) and bool(environ.get(BROKER_VARIABLE))
     prepare(servers=not own)
+    os.umask(0o077)  # what was fetched is for everybody to read, but nothing that follows
     _stop_leftovers(folder)
     servers = _servers(folder, request, environ)
     http_port = _port(request.http_port, "HTTP")
@@ -262,7 +263,7 @@ def _outside(folder: DataFolder, request: Request) -> Outside:
     authority = Authority(folder=folder.authority)
     authority.prepare(names_of_this_machine())
     return Outside(
-        authority=authority,
+        authority=authority.shown_in(folder.shown, users.ROOMS_ID if places.is_root() else None),
         address=request.listen,
         https_port=_port(HTTPS_PORT, "HTTPS", request.listen),
         mqtts_port=_port(MQTTS_PORT, "MQTT over TLS", request.listen),
@@ -339,7 +340,8 @@ def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | N
     if broker is None or program is None:
         return
     broker.make_folder()
-    provision.write_broker_identities(servers.database_url, broker.identities, servers.passwords.accounts)
+    with places.as_servers():  # what else lies in their folder could be a link
+        provision.write_broker_identities(servers.database_url, broker.identities, servers.passwords.accounts)
     broker.prepare()
     supervisor.launch(program)
 
