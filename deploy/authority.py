@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import DeployError
 from deploy.local import places
+from deploy.local.progress import note
 from protocol.enrolment import SERVER_NAME, fingerprint_of
 
 ROOT_VALID = timedelta(days=10 * 365)
@@ -94,6 +95,9 @@ class Authority:
             self._make_root(names)
         try:
             wanted = sorted(name for name in names if self.may_sign_for(name))
+            if left_out := sorted(names.difference(wanted)):
+                told = ", ".join(left_out)
+                note(f"Not in the centre's certificate, since its authority was made for others: {told}.")
             due = self._server_is_due(wanted)
             if due:
                 self._make_server(wanted)

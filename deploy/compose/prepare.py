@@ -1,8 +1,8 @@
 """What must be there before the rooms start: the schema, the roles' passwords, the broker's identities.
 
-`python -m deploy.compose.prepare FILE FOLDER SHOWN` takes the owner's address of the database and the passwords
-from the environment, writes the broker's identities to FILE, keeps the centre's authority in FOLDER, and puts
-into SHOWN what servers show: not the authority's key.
+`python -m deploy.compose.prepare FILE FOLDER SHOWN` takes the owner's address of the database and the
+passwords from the environment, writes the broker's identities to FILE, keeps the centre's authority in
+FOLDER, and puts into SHOWN what servers show: not the authority's key.
 """
 
 from __future__ import annotations
