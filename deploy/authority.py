@@ -118,14 +118,15 @@ class Authority:
             bound = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
         except x509.ExtensionNotFound:
             return True
-        wanted = _general_name(name).value
-        for permitted in bound.permitted_subtrees or ():
-            if isinstance(wanted, str):
-                if isinstance(permitted, x509.DNSName) and f".{wanted}".endswith(f".{permitted.value}"):
-                    return True
-            elif isinstance(permitted, x509.IPAddress) and wanted in permitted.value:
-                return True
-        return False
+        permitted = bound.permitted_subtrees or []
+        wanted = _general_name(name)
+        if isinstance(wanted, x509.DNSName):
+            hosts = [each.value for each in permitted if isinstance(each, x509.DNSName)]
+            return any(f".{wanted.value}".endswith(f".{host}") for host in hosts)
+        networks = [
+            ipaddress.ip_network(each.value) for each in permitted if isinstance(each, x509.IPAddress)
+        ]
+        return any(ipaddress.ip_address(name) in network for network in networks)
 
     def shown_in(self, folder: Path, group: int | None = None) -> Authority:
         """Copies of all but the authority's own key, in a folder that a group may read; None: only we.
@@ -241,15 +242,13 @@ def _permitted(names: Iterable[str]) -> list[x509.GeneralName]:
     """What an authority made for these names may sign for."""
     found = list(map(_general_name, sorted(names)))
     hosts = [name for name in found if isinstance(name, x509.DNSName)]
-    alone = {ipaddress.ip_network(name.value) for name in found if isinstance(name, x509.IPAddress)}
-    outside = [
-        network
-        for network in sorted(alone, key=str)
-        if not any(
-            network.version == private.version and network.subnet_of(private) for private in PRIVATE_NETWORKS
-        )
+    addresses = [ipaddress.ip_address(str(name.value)) for name in found if isinstance(name, x509.IPAddress)]
+    alone = [
+        ipaddress.ip_network(address)
+        for address in addresses
+        if not any(address in network for network in PRIVATE_NETWORKS)
     ]
-    return [*hosts, *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, *outside))]
+    return [*hosts, *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, *alone))]
 
 
 def _general_name(name: str) -> x509.GeneralName:

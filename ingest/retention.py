@@ -108,8 +108,9 @@ def _forget_attempts(connection: Connection, days: int) -> int:
         params = {"days": days, "limit": DELETED_ROWS_MAX}
         row = connection.execute(_sql["forget_attempts"], params).fetchone()
         assert row is not None, "a function has one result"
-        deleted += row["forgotten"]
-        if row["forgotten"] < DELETED_ROWS_MAX:
+        forgotten = int(row["forgotten"])
+        deleted += forgotten
+        if forgotten < DELETED_ROWS_MAX:
             return deleted
 
 

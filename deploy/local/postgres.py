@@ -21,6 +21,8 @@ from deploy.local.progress import run
 
 SUPERUSER = "postgres"
 MEBIBYTE = 1024 * 1024
+MAX_CONNECTIONS = 200
+"""Shared out among the roles (database/roles.py): intake's share does for several processes of each kind."""
 START_TIMEOUT_S = 120.0  # a cluster that was killed replays its log first
 STOP_TIMEOUT_S = 60.0
 
@@ -216,7 +218,7 @@ class PostgresCluster:
             "listen_addresses": ports.LOOPBACK,
             "port": self.port,
             "unix_socket_directories": "",
-            "max_connections": 100,
+            "max_connections": MAX_CONNECTIONS,
             "password_encryption": "scram-sha-256",
             "timezone": "UTC",
             "log_timezone": "UTC",

@@ -210,7 +210,11 @@ def test_an_outbox_is_for_its_owner_alone(tmp_path: Path) -> None:
     try:
         for _ in range(2):
             box = durable.DurableFile(
-                path, "CREATE TABLE IF NOT EXISTS kept (a)", lambda *_: None, lambda _: None, pages_max=100
+                path,
+                schema="CREATE TABLE IF NOT EXISTS kept (a)",
+                pages_max=256,
+                prepare=lambda _connection, _damaged: None,
+                recall=lambda _connection: None,
             )
             box.transaction(lambda connection: connection.execute("INSERT INTO kept VALUES (1)"))
             modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
