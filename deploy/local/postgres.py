@@ -182,8 +182,8 @@ class PostgresCluster:
         try:
             with places.as_servers():
                 pid = int(pid_file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return False
+        except (OSError, ValueError):
+            return False  # where the folder is closed to the server, its start says so
         if not self._is_our_server(pid):
             with places.as_servers():
                 pid_file.unlink(missing_ok=True)
