@@ -4,19 +4,16 @@ import logging
 import os
 import sys
 
-import uvicorn
 from fastapi import FastAPI
 
 from dashboard.app import create_app
 from dashboard.errors import DashboardError
-from dashboard.guard import require_bound_role
+from dashboard.guard import require_bound_role, require_private_words
+from dashboard.serving import serve
 from dashboard.settings import Settings
 from database.errors import DomainError
 from protocol.environment import SettingsError, read_settings
-
-GRACE_S = 5
-"""Open requests get so long to end when the process is asked to stop."""
-KEEP_ALIVE_S = 75
+from protocol.watchdog import Watchdog
 
 
 def settings_from_environment() -> Settings:
@@ -26,7 +23,10 @@ def settings_from_environment() -> Settings:
 
 def app_from_environment() -> FastAPI:
     """What a worker process runs."""
-    return create_app(settings_from_environment())
+    settings = settings_from_environment()
+    watchdog = Watchdog(settings.stall_s_max)
+    watchdog.start()
+    return create_app(settings, watchdog)
 
 
 def main() -> None:
@@ -34,27 +34,18 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         settings = settings_from_environment()
+        require_private_words(settings)
         require_bound_role(settings.database_url)
     except (SettingsError, DashboardError) as error:
         sys.exit(_complain(error, status=2))
     except DomainError as error:
         sys.exit(_complain(error, status=1))
-    uvicorn.run(
-        "dashboard.__main__:app_from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        access_log=False,
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        log_config=None,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-    )
+    try:
+        started = serve("dashboard.__main__:app_from_environment", settings)
+    except OSError as error:
+        sys.exit(_complain(error, status=1))
+    if not started:
+        sys.exit(3)  # as uvicorn does; the log says why
 
 
 def _complain(error: Exception, *, status: int) -> int:

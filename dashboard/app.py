@@ -4,42 +4,70 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import psycopg
+from cryptography import x509
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.accuracy import page as accuracy
 from dashboard.alarm import page as alarm
-from dashboard.api import alarms, health, me, signs
+from dashboard.api import alarms, health, me, reference, signs
 from dashboard.api import gateways as gateways_api
-from dashboard.context import SESSION_COOKIE, language_of, make_context
+from dashboard.context import language_of, make_context
 from dashboard.county import page as county
 from dashboard.desk import page as desk
 from dashboard.devices import page as devices
-from dashboard.errors import RETRY_AFTER_S, STATUS_OF, DashboardError, as_json, code_of, known, sentence
+from dashboard.elsewhere import page as elsewhere
+from dashboard.errors import (
+    RETRY_AFTER_S,
+    STATUS_OF,
+    BusyError,
+    DashboardError,
+    TooLargeError,
+    UnknownHostError,
+    as_json,
+    code_of,
+    known,
+    sentence,
+)
+from dashboard.lanes import Crowd
 from dashboard.policy import page as policy
 from dashboard.render import STATIC, page, static_version, warm_up
 from dashboard.resident import page as resident
-from dashboard.security import SecurityHeaders, own_path, refuse_cross_site
+from dashboard.security import (
+    OwnHost,
+    SecurityHeaders,
+    SmallBodies,
+    forget_session,
+    own_path,
+    refuse_cross_site,
+)
 from dashboard.sensitivity import page as sensitivity
 from dashboard.settings import Settings
 from dashboard.sign_in import page as sign_in
 from database.errors import DomainError, InvalidError, NotFoundError
+from protocol.watchdog import Loop, Watchdog
 
 GZIP_BYTES_MIN = 1_000
+BEAT_EVERY_S = 0.5
 _HANDLED = (
     DomainError,
     DashboardError,
     HTTPException,
     RequestValidationError,
     psycopg.OperationalError,
+    psycopg.DataError,
     Exception,  # our own mistakes: uvicorn logs them, the reader gets an apology
 )
 
@@ -61,40 +89,87 @@ class VersionedFiles(StaticFiles):
 
 
 class Application(FastAPI):
-    """FastAPI with the security headers around all of it."""
+    """FastAPI with what every request passes around all of it, which describes what is meant for programs."""
 
     def build_middleware_stack(self) -> ASGIApp:
         """All of it: Starlette answers our own mistakes outside the middleware that is added."""
-        return SecurityHeaders(super().build_middleware_stack())
+        context = self.state.context
+        crowd = Crowd(super().build_middleware_stack(), context.known)
+        return SecurityHeaders(Doorman(OwnHost(SmallBodies(crowd), own_names(context.settings))))
+
+    def openapi(self) -> dict[str, Any]:
+        """The REST API, as OpenAPI describes one: what lies below /api."""
+        described = super().openapi()
+        described["paths"] = {path: of for path, of in described["paths"].items() if path.startswith("/api/")}
+        return described
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; it opens its connections when it starts, and closes them when it stops."""
-    context = make_context(settings)
+class Doorman:
+    """Tells whom the middleware refuses why, and closes the connection: what still comes is not read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            await self.app(scope, receive, send)
+        except (BusyError, TooLargeError, UnknownHostError) as error:
+            response = await tell_error(Request(scope), error)
+            if not isinstance(error, BusyError):
+                response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+
+
+def own_names(settings: Settings) -> set[str]:
+    """The names that these pages have, by their settings and their certificate."""
+    names = set(settings.host_names.lower().split(","))
+    if settings.tls_certificate is not None:
+        certificate = x509.load_pem_x509_certificate(Path(settings.tls_certificate).read_bytes())
+        with suppress(x509.ExtensionNotFound):
+            alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            names |= {name.lower() for name in alternatives.get_values_for_type(x509.DNSName)}
+    return names
+
+
+def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
+    """The application; it opens its connections when it starts, and closes them when it stops.
+
+    `watchdog` is told that requests get their turn, and that live pages do.
+    """
+    watchdog = watchdog or Watchdog()
+    context = make_context(settings, watchdog)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warm_up()
         context.pool.open()
-        listening = asyncio.create_task(context.hub.run(), name="live pages")
+        tasks = [
+            asyncio.create_task(context.hub.run(), name="live pages"),
+            asyncio.create_task(_beat(watchdog.loop("requests")), name="watchdog"),
+        ]
         try:
             yield
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(context.pool.close)
 
     app = Application(
         title="Anshou",
+        version=version("anshou"),
         lifespan=lifespan,
         dependencies=[Depends(refuse_cross_site)],
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url="/api/openapi.json",
     )
     app.state.context = context
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
+    if settings.tell_https_port is not None:
+        app.add_middleware(elsewhere.Door, static=f"/static/{static_version()}/")
     app.mount(f"/static/{static_version()}", VersionedFiles(directory=STATIC), name="static")
     for module in (
         sign_in,
@@ -106,16 +181,25 @@ def create_app(settings: Settings) -> FastAPI:
         accuracy,
         policy,
         devices,
+        elsewhere,
         health,
         me,
         alarms,
         signs,
+        reference,
         gateways_api,
     ):
         app.include_router(module.router)
     for kind in _HANDLED:
         app.add_exception_handler(kind, tell_error)
     return app
+
+
+async def _beat(loop: Loop) -> NoReturn:
+    """Tell for ever that this event loop goes round, and that a request gets one of its threads."""
+    while True:
+        await run_in_threadpool(loop.beat)
+        await asyncio.sleep(BEAT_EVERY_S)
 
 
 async def tell_error(request: Request, error: Exception) -> Response:
@@ -140,7 +224,8 @@ async def tell_error(request: Request, error: Exception) -> Response:
             "_notice.html",
             status=status,
             headers=headers,
-            severity="danger",
+            # That a colleague was quicker is good news: nothing has failed.
+            severity="info" if code == "already_taken" else "danger",
             text=text,
             about=None,
             at=None,
@@ -177,7 +262,7 @@ def _to_sign_in(request: Request, is_part: bool) -> Response:
     else:
         goal = _path_of(urlsplit(str(request.url))) if request.method == "GET" else "/"
         response = RedirectResponse(_sign_in_url(goal), status_code=303)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+    forget_session(request, response)
     return response
 
 

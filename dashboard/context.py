@@ -1,24 +1,29 @@
 """What one process of the dashboard holds: settings, a pool of connections, and who asks for what."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import Request
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from dashboard.lanes import Known, Lane
 from dashboard.languages import Language, language, preferred
 from dashboard.live import Hub
+from dashboard.security import LANGUAGE_COOKIE, session_token
 from dashboard.settings import Settings
 from database.connections import Connection
 from identity import sessions
 from identity.model import ScopeKind, Staff
 from identity.sessions import NoSessionError
+from protocol.watchdog import Watchdog
 
-SESSION_COOKIE = "anshou_session"
-LANGUAGE_COOKIE = "anshou_language"
+BOXES_AT_ONCE_MAX = 2
+OPENING_AT_ONCE_MAX = 2
+OPENING_WAITING_MAX = 256
+HASHING_WAITING_MAX = 16
+"""Passwords and boxes that wait for a thread; more are told to try again at once."""
 POOL_QUEUE_MAX = 200
 """Requests that wait for a connection; more are told to try again at once."""
 
@@ -31,13 +36,19 @@ class Context:
         settings: What the installation chose.
         pool: Connections of the web's role, in autocommit.
         hub: Tells live pages of changes.
-        sign_in_slots: Bounds the passwords checked at once.
+        known: Sessions that were confirmed lately.
+        passwords: Where passwords are checked.
+        boxes: Where gateways' secrets are checked.
+        openings: Where it is found out whose stream is to be opened.
     """
 
     settings: Settings
     pool: ConnectionPool[Connection]
     hub: Hub
-    sign_in_slots: threading.BoundedSemaphore = field(repr=False)
+    known: Known
+    passwords: Lane
+    boxes: Lane
+    openings: Lane
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +65,7 @@ class Session:
         return self.staff.scope is not ScopeKind.SITE
 
 
-def make_context(settings: Settings) -> Context:
+def make_context(settings: Settings, watchdog: Watchdog) -> Context:
     """A context whose pool and hub are not yet open."""
     pool: ConnectionPool[Connection] = ConnectionPool(
         settings.database_url,
@@ -77,8 +88,11 @@ def make_context(settings: Settings) -> Context:
     return Context(
         settings=settings,
         pool=pool,
-        hub=Hub(settings.database_url),
-        sign_in_slots=threading.BoundedSemaphore(settings.sign_ins_max),
+        hub=Hub(settings.database_url, watchdog.loop("live pages")),
+        known=Known(),
+        passwords=Lane(settings.sign_ins_max, HASHING_WAITING_MAX),
+        boxes=Lane(BOXES_AT_ONCE_MAX, HASHING_WAITING_MAX),
+        openings=Lane(OPENING_AT_ONCE_MAX, OPENING_WAITING_MAX),
     )
 
 
@@ -89,10 +103,15 @@ def context_of(request: Request) -> Context:
     return context
 
 
+def address_of(request: Request) -> str:
+    """Where a request comes from, as far as is known: what a trusted proxy says, else the connection."""
+    return request.client.host if request.client else "unknown"
+
+
 def token_of(request: Request) -> str:
     """The session's token. NoSessionError when the browser sent none."""
-    token = request.cookies.get(SESSION_COOKIE)
-    if not token:
+    token = session_token(request)
+    if token is None:
         raise NoSessionError("sign in first")
     return token
 
@@ -110,8 +129,13 @@ def session_of(request: Request) -> Iterator[Session]:
 @contextmanager
 def session_with(context: Context, token: str) -> Iterator[Session]:
     """As `session_of`, for a token that was taken from a request before."""
-    with context.pool.connection() as connection, sessions.scope_of(connection, token) as staff:
-        yield Session(connection=connection, staff=staff, language=language(staff.language))
+    try:
+        with context.pool.connection() as connection, sessions.scope_of(connection, token) as staff:
+            context.known.remember(token, staff.id)
+            yield Session(connection=connection, staff=staff, language=language(staff.language))
+    except NoSessionError:
+        context.known.forget(token)
+        raise
 
 
 def language_of(request: Request) -> Language:

@@ -11,9 +11,10 @@ import psycopg
 import psycopg_pool
 
 from alarms.model import AlarmStep
+from care.refusals import REFUSALS
 from dashboard.languages import Language
 from dashboard.vocabulary import STEP_DONE
-from database.errors import DatabaseUnavailableError, DomainError
+from database.errors import DatabaseUnavailableError, DomainError, InvalidError
 from protocol.texts import N_
 
 
@@ -45,6 +46,24 @@ class BusyError(DashboardError):
     code = "busy"
 
 
+class CrowdedError(BusyError):
+    """Somebody asks for too much at once. Trying again later helps."""
+
+    code = "crowded"
+
+
+class TooLargeError(DashboardError):
+    """A request's body is larger than anything that is asked for here."""
+
+    code = "too_large"
+
+
+class UnknownHostError(DashboardError):
+    """The request is for a name that is not ours."""
+
+    code = "unknown_host"
+
+
 class InsecureError(DashboardError):
     """Secrets would have come in the clear."""
 
@@ -55,6 +74,12 @@ class NotToldError(DashboardError):
     """The broker has not learnt of a gateway yet. Asking again helps."""
 
     code = "not_told"
+
+
+class ExposedError(DashboardError):
+    """Others could listen in on what people send."""
+
+    code = "exposed"
 
 
 class UnfitRoleError(DashboardError):
@@ -77,6 +102,7 @@ STATUS_OF: Mapping[str, int] = {
     "sign_in_locked": 429,
     "cross_site": 403,
     "not_allowed": 403,
+    "no_right": 403,
     "may_not_set": 403,
     "may_not_set_policy": 403,
     "insecure": 403,
@@ -84,6 +110,9 @@ STATUS_OF: Mapping[str, int] = {
     "pairing_locked": 429,
     "not_told": 503,
     "busy": 503,
+    "crowded": 429,
+    "too_large": 413,
+    "unknown_host": 421,
     "database_unavailable": 503,
     "method_not_allowed": 405,
 }
@@ -91,8 +120,8 @@ STATUS_OF: Mapping[str, int] = {
 
 RETRY_AFTER_S: Mapping[str, int] = {
     "busy": 5,
+    "crowded": 2,
     "database_unavailable": 5,
-    "sign_in_locked": 300,
     "pairing_locked": 600,
     "not_told": 2,
 }
@@ -107,8 +136,9 @@ _SENTENCES: Mapping[str, str] = {
     "invalid": N_("Something in the request is not valid."),
     "no_session": N_("Your session has ended. Please sign in again."),
     "sign_in_failed": N_("The user name or the password is wrong."),
-    "sign_in_locked": N_("Too many failures. Wait five minutes, then try again."),
+    "sign_in_locked": N_("Too many failures. Wait %(wait)s, then try again."),
     "cross_site": N_("This request came from another website and was refused."),
+    "no_right": N_("Your function does not include this step."),
     "not_allowed": N_("Only supervisors and directors of homes may do that."),
     "may_not_set": N_("Only supervisors, directors and shift leaders may change what watches over somebody."),
     "may_not_set_policy": N_("Only supervisors of the county can change its rules."),
@@ -117,6 +147,9 @@ _SENTENCES: Mapping[str, str] = {
     "pairing_locked": N_("Too many wrong codes. Wait ten minutes, then try again."),
     "not_told": N_("The broker does not know this gateway yet. Please try again in a few seconds."),
     "busy": N_("Too many people at once. Please try again in a few seconds."),
+    "crowded": N_("Too many requests of yours at once. Please try again in a few seconds."),
+    "too_large": N_("That is too much at once. Please send less."),
+    "unknown_host": N_("These pages are not to be found under this name."),
     "database_unavailable": N_(
         "The database does not answer. Nothing was saved. Please try again in a few seconds."
     ),
@@ -140,6 +173,9 @@ def known(error: Exception) -> DomainError | DashboardError | None:
         return error
     if isinstance(error, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests | psycopg.OperationalError):
         return DatabaseUnavailableError(str(error))
+    if isinstance(error, psycopg.DataError):
+        # What somebody has sent is no value that the database can hold, such as a text with a zero byte.
+        return InvalidError(str(error))
     return None
 
 
@@ -161,9 +197,21 @@ def sentence(error: DomainError | DashboardError | None, language: Language) -> 
             "step": language.gettext(STEP_DONE[step]),
             "time": language.time(at),
         }
+    if error.params.get("constraint") is not None and isinstance(error, DomainError):
+        return _refused(error, language)
+    if error.code == "sign_in_locked":
+        wait = language.duration(float(str(error.params["wait_s"])))
+        return language.gettext(_SENTENCES[error.code]) % {"wait": wait}
     if (missing := error.params.get("missing")) in _MISSING:
         return language.gettext(_MISSING[str(missing)])
     return language.gettext(_SENTENCES.get(error.code, _UNKNOWN))
+
+
+def _refused(error: DomainError, language: Language) -> str:
+    """What a rule of the record says; of one that has no words of its own, only that it was broken."""
+    told = error.told(language.gettext)
+    is_ours = "%(" in error.template or error.template in REFUSALS.values()
+    return told if is_ours else language.gettext(_SENTENCES.get(error.code, _UNKNOWN))
 
 
 def as_json(error: DomainError | DashboardError | None, language: Language) -> dict[str, Any]:

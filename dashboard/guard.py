@@ -1,6 +1,9 @@
-"""Before the first page is served: the database role must be one that row security binds."""
+"""Before the first page is served: what would let strangers see more than they may stops the start."""
 
-from dashboard.errors import UnfitRoleError
+import ipaddress
+
+from dashboard.errors import ExposedError, UnfitRoleError
+from dashboard.settings import Settings
 from database.connections import Connection, connect
 
 _SUPERPOWERS = """
@@ -41,6 +44,28 @@ def require_bound_role(url: str) -> None:
             "let ANSHOU_DATABASE_URL name the role anshou_web",
             role=row["role"],
         )
+
+
+def require_private_words(settings: Settings) -> None:
+    """ExposedError where passwords and sessions would cross a network in the clear."""
+    tells_others = settings.tell_https_port is not None  # and serves them nothing else in the clear
+    is_behind_tls = settings.tls_certificate or settings.trusted_proxies.strip()
+    is_shielded = is_behind_tls or settings.plain_http or tells_others
+    if not (is_shielded or all(_is_loopback(host.strip()) for host in settings.host.split(","))):
+        raise ExposedError(
+            f"the dashboard refuses to start: on {settings.host}, passwords would cross the network in the "
+            "clear; set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the proxy "
+            "that speaks TLS in ANSHOU_DASHBOARD_TRUSTED_PROXIES, or, in a container whose port only its "
+            "machine reaches, set ANSHOU_DASHBOARD_PLAIN_HTTP=true",
+            host=settings.host,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _has_schema(connection: Connection, schema: str) -> bool:

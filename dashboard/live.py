@@ -8,6 +8,7 @@ pages render anew, so nothing that happened in the gap is missed.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,10 +20,11 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from dashboard.errors import known
+from dashboard.errors import BusyError, CrowdedError, known
 from database.errors import DomainError
 from identity.sessions import NoSessionError
 from protocol.backoff import Backoff
+from protocol.watchdog import Loop, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ COALESCE_S = 0.1
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 10.0
 CHECK_S = 20.0
+STILL_S_MAX = 3 * CHECK_S
 """A LISTEN connection that was silent for so long is asked whether it is still alive."""
 RENDER_THREADS = 4
 """Live pages render in threads of their own, so that they never wait behind ordinary requests."""
@@ -75,10 +78,12 @@ class Watcher:
 class Hub:
     """Listens to the database for all pages of this process."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, loop: Loop | None = None) -> None:
         self._url = database_url
+        self._loop = loop or Watchdog().loop("live pages")
         self._watchers: set[Watcher] = set()
         self._listening = False
+        self._seats: Counter[int] = Counter()
         self.limiter = anyio.CapacityLimiter(RENDER_THREADS)
 
     @property
@@ -90,6 +95,21 @@ class Hub:
     def size(self) -> int:
         """How many pages are open."""
         return len(self._watchers)
+
+    def take_seat(self, staff_id: int, of_all_max: int, of_person_max: int) -> Callable[[], None]:
+        """A place for a page of this person, until what is returned is called. BusyError, CrowdedError."""
+        if self._seats.total() >= of_all_max:
+            raise BusyError("too many live pages")
+        if self._seats[staff_id] >= of_person_max:
+            raise CrowdedError("too many live pages of one person")
+        self._seats[staff_id] += 1
+
+        def leave() -> None:
+            self._seats[staff_id] -= 1
+            if not self._seats[staff_id]:
+                del self._seats[staff_id]
+
+        return leave
 
     @contextmanager
     def watch(self) -> Iterator[Watcher]:
@@ -105,6 +125,7 @@ class Hub:
         """Listen for ever; after a failure connect again, with jittered, capped backoff."""
         backoff = Backoff(BACKOFF_S_MIN, BACKOFF_S_MAX)
         while True:
+            self._loop.beat(STILL_S_MAX)
             try:
                 async with await psycopg.AsyncConnection.connect(
                     self._url,
@@ -127,6 +148,7 @@ class Hub:
 
     async def _forward(self, connection: psycopg.AsyncConnection) -> NoReturn:
         while True:
+            self._loop.beat(STILL_S_MAX)
             async for notify in connection.notifies(timeout=CHECK_S):
                 self._tell_all(_site_in(notify.payload))
             await connection.execute("SELECT")
@@ -188,8 +210,3 @@ def _site_in(payload: str) -> int | None:
         return msgspec.json.decode(payload, type=_Payload).site
     except msgspec.DecodeError:
         return None  # not ours, or of a later version: look everywhere
-
-
-async def in_thread(hub: Hub, work: Callable[[], None]) -> None:
-    """Run what waits for the database where live pages do, not on the loop."""
-    await anyio.to_thread.run_sync(work, limiter=hub.limiter)

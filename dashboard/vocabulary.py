@@ -12,6 +12,16 @@ from protocol.model import ActivityEvent, DeviceKind
 from protocol.signs import SIGNS
 from protocol.texts import N_
 
+
+class Way(StrEnum):
+    """How a family can be told."""
+
+    PHONE = "phone"
+    IN_PERSON = "in_person"
+    MESSAGE = "message"
+    NO_FAMILY = "no_family"
+
+
 ALARM_KIND: Mapping[StrEnum, str] = {kind: row.words for kind, row in KINDS.items()}
 ALARM_ICON: Mapping[StrEnum, str] = {kind: row.icon for kind, row in KINDS.items()}
 ALARM_FIRST: Mapping[StrEnum, tuple[str, ...]] = {kind: row.first for kind, row in KINDS.items()}
@@ -36,6 +46,8 @@ STEP: Mapping[StrEnum, str] = {
     AlarmStep.RESOLVED: N_("Dealt with…"),
     AlarmStep.CLOSED: N_("Close…"),
     AlarmStep.CANCELLED: N_("False alarm…"),
+    AlarmStep.RELEASED: N_("I cannot go"),
+    AlarmStep.UNDONE: N_("Undo"),
 }
 """What stands on the buttons; the other steps are not taken by people."""
 STEP_ICON: Mapping[StrEnum, str] = {
@@ -46,6 +58,10 @@ STEP_ICON: Mapping[StrEnum, str] = {
     AlarmStep.RESOLVED: "check",
     AlarmStep.CLOSED: "checks",
     AlarmStep.CANCELLED: "x",
+    AlarmStep.UNDONE: "arrow-back-up",
+    AlarmStep.RELEASED: "user-off",
+    AlarmStep.REMINDED: "clock-exclamation",
+    AlarmStep.OVERDUE: "alarm",
     AlarmStep.CLEARED: "circle-check",
     AlarmStep.CONDITION_ENDED: "clock-pause",
     AlarmStep.ESCALATED: "speakerphone",
@@ -59,10 +75,20 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.RESOLVED: N_("dealt with it"),
     AlarmStep.CLOSED: N_("closed it"),
     AlarmStep.CANCELLED: N_("cancelled it"),
+    AlarmStep.UNDONE: N_("took the press back"),
+    AlarmStep.RELEASED: N_("cannot go: somebody else is needed"),
+    AlarmStep.REMINDED: N_("reminder: still on the way"),
+    AlarmStep.OVERDUE: N_("did not arrive in time: open again"),
     AlarmStep.CLEARED: N_("over by itself"),
     AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
     AlarmStep.ESCALATED: N_("escalated"),
     AlarmStep.NOTED: N_("wrote a note"),
+}
+WAY: Mapping[StrEnum, str] = {
+    Way.PHONE: N_("By phone"),
+    Way.IN_PERSON: N_("In person"),
+    Way.MESSAGE: N_("By message"),
+    Way.NO_FAMILY: N_("No family: told the village or township"),
 }
 SITE_KIND: Mapping[StrEnum, str] = {
     SiteKind.CARE_HOME: N_("Care home"),

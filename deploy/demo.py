@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from database.connections import Connection, connect
 from deploy.county import accounts, alarms, last_day, record
 from deploy.county.accounts import DemoAccount
+from deploy.county.known import revive
 from deploy.county.progress import Step
 from ingest.database import Database
 from ingest.directory import Directory
@@ -59,7 +60,9 @@ def populate(
         if not record.is_written(connection):
             record.write(connection, county, step)
             accounts.write(connection, people, step)
-            connection.commit()
+        else:
+            revive(connection)
+        connection.commit()
         if not last_day.is_written(connection, county):
             with closing(Database(owner_url, "anshou-demo register")) as database:
                 directory = Directory(database)

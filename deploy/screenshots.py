@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from database.connections import connect
-from deploy.county.accounts import DEMO_PASSWORD
+from deploy.county.known import DEMO_PASSWORD
 from deploy.errors import DeployError
 from deploy.local import instance
 

@@ -6,6 +6,7 @@ ends after SESSION_LENGTH, and before that when nobody uses it for an hour (care
 that is open uses it.
 """
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -23,6 +24,9 @@ SESSION_LENGTH = timedelta(hours=12)
 """A shift; whoever comes next signs in under their own name."""
 
 
+HOME_PREFIX_BITS = 64
+
+
 class SignInError(DomainError):
     """Wrong user name or password."""
 
@@ -30,7 +34,7 @@ class SignInError(DomainError):
 
 
 class LockedError(SignInError):
-    """Too many failures in the last minutes; the right password would be refused too."""
+    """Too many failures from there; the right password is refused too for `params["wait_s"]` seconds."""
 
     code = "sign_in_locked"
 
@@ -51,20 +55,36 @@ class OwnSession(Record, frozen=True, kw_only=True):
     is_this: bool
 
 
-def sign_in(connection: Connection, username: str, password: str) -> str:
+def sign_in(
+    connection: Connection, username: str, password: str, *, address: str = "", replaces: str = ""
+) -> str:
     """A new session's token. SignInError, the same for a wrong name and a wrong password; LockedError.
+
+    `address` is where the person sits: who guesses is locked out there, and nobody elsewhere. The session
+    whose token is `replaces` ends.
 
     Takes ~50 ms of CPU and 64 MiB on purpose (argon2id). The connection is in a transaction that the
     caller commits, also after SignInError: the failure is recorded.
     """
     username = username.strip().lower()
+    place = _place(address)
+    wait_s = _scalar(
+        connection,
+        "SELECT ceil(extract(epoch FROM care.sign_in_wait(%s, %s)))::integer AS value",
+        username,
+        place,
+    )
+    _require_patience(wait_s)  # before the work that it costs
     hashed = _hash_as_kept(connection, username, password)
-    token = _scalar(connection, "SELECT care.sign_in(%s, %s, %s) AS value", username, hashed, SESSION_LENGTH)
-    if token == "locked":  # noqa: S105 - the answer of the function, not a secret
-        raise LockedError("too many failures; wait five minutes and try again")
-    if not isinstance(token, str):
+    row = connection.execute(
+        "SELECT token, wait_s FROM care.sign_in(%s, %s, %s, %s, %s)",
+        (username, hashed, SESSION_LENGTH, place, replaces),
+    ).fetchone()
+    assert row is not None, "the function answers always"
+    _require_patience(row["wait_s"])
+    if row["token"] is None:
         raise SignInError("the user name or the password is wrong")
-    return token
+    return str(row["token"])
 
 
 @contextmanager
@@ -138,6 +158,24 @@ def _hash_as_kept(connection: Connection, username: str, password: str) -> str:
     parameters = _scalar(connection, "SELECT care.password_parameters(%s) AS value", username)
     assert isinstance(parameters, str)
     return hash_password_like(password, parameters)
+
+
+def _require_patience(wait_s: object) -> None:
+    if isinstance(wait_s, int) and wait_s > 0:
+        raise LockedError("too many failures; wait and try again", wait_s=wait_s)
+
+
+def _place(address: str) -> str:
+    """Who may be taken for one and the same: an address, and of IPv6 the network that a home is given."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, HOME_PREFIX_BITS), strict=False))
+    return address
 
 
 def _scalar(connection: Connection, query: str, *params: object) -> object:

@@ -16,6 +16,12 @@ ON CONFLICT (subject, kind) WHERE care.is_active(state) DO UPDATE SET
     condition_ended_at = NULL
 RETURNING *, xmax <> 0 AS joined;
 
+-- name: count_more
+-- A repeat says that the cause is not over.
+UPDATE care.alarm SET signal_count = signal_count + %(count)s, condition_ended_at = NULL,
+    last_signal_at = greatest(last_signal_at, %(last_at)s)
+WHERE id = %(alarm_id)s;
+
 -- name: lock
 SELECT * FROM care.lock_alarm(%(alarm_id)s);
 
@@ -36,6 +42,11 @@ SELECT * FROM care.take_step(%(alarm_id)s, %(step)s, %(actor)s, %(staff_id)s, %(
 -- name: end
 -- What the end of its cause makes of an alarm.
 UPDATE care.alarm SET state = %(state)s, ended_at = coalesce(%(done_at)s::timestamptz, clock_timestamp())
+WHERE id = %(alarm_id)s RETURNING *;
+
+-- name: reopen
+-- Nobody has come: open again, and waiting from now.
+UPDATE care.alarm SET state = 'open', acknowledged_at = NULL, acknowledged_by = NULL, waiting_since = clock_timestamp()
 WHERE id = %(alarm_id)s RETURNING *;
 
 -- name: end_condition
@@ -59,7 +70,8 @@ SELECT * FROM care.alarm_event WHERE alarm_id = %(alarm_id)s AND key = %(key)s;
 -- name: taken_by
 -- Who took the step that is in the way.
 SELECT actor, at FROM care.alarm_event
-WHERE alarm_id = %(alarm_id)s AND state_after = %(state)s ORDER BY id LIMIT 1;
+WHERE alarm_id = %(alarm_id)s AND state_after = %(state)s::care.alarm_state AND step::text = state_after::text
+ORDER BY id DESC LIMIT 1;
 
 -- name: timeline
 SELECT * FROM care.alarm_event WHERE alarm_id = %(alarm_id)s ORDER BY id;

@@ -18,6 +18,7 @@ from dashboard.context import Session, session_of
 from dashboard.params import AlarmId, blank_is_none
 from dashboard.render import page, step_taken
 from dashboard.vocabulary import REASON
+from identity.rights import Right, require
 from identity.sessions import actor_of
 
 router = APIRouter()
@@ -56,6 +57,7 @@ def give(
 ) -> Response:
     """Keep what is said in the name of who is signed in; the page follows by itself."""
     with session_of(request) as session:
+        require(session.staff.role, Right.JUDGE)
         card = cards.of_alarm(session.connection, alarm_id)
         given = feedback.give(
             session.connection, alarm_id, actor_of(session.staff), verdict, reason=reason, note=note

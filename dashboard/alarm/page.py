@@ -10,21 +10,18 @@ from msgspec import structs
 from alarms import feedback, incident
 from alarms.feedback import Verdict
 from alarms.incident import NOTE_LENGTH_MAX, Step
-from alarms.lifecycle import legal_steps
 from alarms.model import AlarmStep
 from dashboard import cards
 from dashboard.alarm import judgement, queries, timeline
-from dashboard.alarm.words import WAY, Way
 from dashboard.charts import can_draw
-from dashboard.context import Session, session_of
+from dashboard.context import session_of
 from dashboard.errors import FormError
 from dashboard.params import AlarmId, PressKey, PressKeyField
 from dashboard.render import page, step_taken
-from dashboard.steps import NEEDS_FORM
+from dashboard.steps import NEEDS_FORM, UNDOABLE, Told, buttons, family_notice, require_fit
 from dashboard.vocabulary import STEP_DONE
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
-from protocol.texts import N_
 
 router = APIRouter(prefix="/alarms")
 router.include_router(judgement.router)
@@ -57,7 +54,7 @@ def step_form(request: Request, alarm_id: AlarmId, step: AlarmStep) -> Response:
     """The words that a step asks for."""
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
-        if step not in NEEDS_FORM or step not in legal_steps(card.state, card.priority):
+        if step not in NEEDS_FORM or step not in buttons(card.state, card.priority, session.staff.role):
             raise FormError(f"there is no form for {step} now")
         now = datetime.now(HOME_TIME)
         return page(
@@ -84,13 +81,12 @@ def take_step(
     """
     with session_of(request) as session:
         card = cards.of_alarm(session.connection, alarm_id)
-        if step in legal_steps(card.state, card.priority):
-            _require_words(step, note)
+        require_fit(session.staff.role, step, card.state, card.priority, note)
         taken = Step(
             step=step,
             actor=actor_of(session.staff),
             note=note.strip() or None,
-            family_notice=_family_notice(session, told_at, told_way, told_person),
+            family_notice=family_notice(Told(told_at, told_way, told_person), session.language),
             key=key or key_header,
         )
         incident.take(session.connection, alarm_id, taken)
@@ -101,6 +97,7 @@ def take_step(
             session,
             session.language.gettext(STEP_DONE[step]),
             about=cards.about(card, session.language),
+            undo=alarm_id if step in UNDOABLE else None,
         )
 
 
@@ -113,31 +110,16 @@ def add_note(
     key_header: PressKey = None,
 ) -> Response:
     """Write a note into the timeline."""
-    if not note.strip():
-        raise FormError("the note is empty", missing="note")
     with session_of(request) as session:
+        card = cards.of_alarm(session.connection, alarm_id)
+        require_fit(session.staff.role, AlarmStep.NOTED, card.state, card.priority, note)
         taken = Step(
             step=AlarmStep.NOTED, actor=actor_of(session.staff), note=note.strip(), key=key or key_header
         )
         incident.take(session.connection, alarm_id, taken)
-        card = cards.of_alarm(session.connection, alarm_id)
         return step_taken(
             request,
             session,
             session.language.gettext(STEP_DONE[AlarmStep.NOTED]),
             about=cards.about(card, session.language),
         )
-
-
-def _require_words(step: AlarmStep, note: str) -> None:
-    missing = {AlarmStep.RESOLVED: "note", AlarmStep.CANCELLED: "reason"}.get(step)
-    if missing and not note.strip():
-        raise FormError(f"{step} needs a {missing}", missing=missing)
-
-
-def _family_notice(session: Session, at: str, way: str, person: str) -> str | None:
-    """How the family was told, as one line of the record; None unless all is said."""
-    at, person = at.strip(), person.strip()
-    if not (at and person and way in set(Way)):
-        return None
-    return session.language.gettext(N_(", ")).join((at, session.language.word(WAY, Way(way)), person))

@@ -8,22 +8,6 @@ from alarms.feedback import Verdict
 from dashboard.vocabulary import SIGN
 from protocol.texts import N_
 
-
-class Way(StrEnum):
-    """How a family can be told."""
-
-    PHONE = "phone"
-    IN_PERSON = "in_person"
-    MESSAGE = "message"
-    NO_FAMILY = "no_family"
-
-
-WAY: Mapping[StrEnum, str] = {
-    Way.PHONE: N_("By phone"),
-    Way.IN_PERSON: N_("In person"),
-    Way.MESSAGE: N_("By message"),
-    Way.NO_FAMILY: N_("No family: told the village or township"),
-}
 PROGRAM: Mapping[str, str] = {"escalation": N_("System"), "watch": N_("System")}
 """Programs that are no detectors, by their names in timelines. Escalation was once called `watch`."""
 GRADE: Mapping[StrEnum, str] = {

@@ -4,6 +4,7 @@ What is asked here holds secrets, so it is answered over TLS only. The authority
 it first, over whatever there is, and checks it against its code.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import TypeVar
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
 
 from care import pairing
-from dashboard.context import Context, context_of
-from dashboard.errors import BusyError, InsecureError, NotToldError
+from care.pairing import Enrolment
+from dashboard.context import Context, address_of, context_of
+from dashboard.errors import InsecureError, NotToldError
 from database.connections import Connection
 from database.errors import InvalidError, NotFoundError
 from protocol.enrolment import Authority, ConfirmRequest, Enrolled, PairRequest, RotateRequest
@@ -27,19 +28,25 @@ BODY_BYTES_MAX = 4096
 TOLD_S_MAX = 10.0
 """How long the broker may take to learn of a new credential before the box is told to ask again."""
 TOLD_POLL_S = 0.1
-SLOT_WAIT_S = 5.0
 
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 
 @router.get("/authority")
 def authority(request: Request) -> Response:
-    """The centre's authority, and where it can be spoken to over TLS. NotFoundError: none is set up."""
+    """The centre's authority, and where it and its broker are. NotFoundError: none is set up."""
     settings = context_of(request).settings
     if settings.authority is None:
         raise NotFoundError("gateways cannot be paired here: the centre has no authority")
     certificate = Path(settings.authority).read_text(encoding="ascii")
-    return _json(Authority(certificate=certificate, https_port=settings.gateway_https_port))
+    return _json(
+        Authority(
+            certificate=certificate,
+            https_port=settings.gateway_https_port,
+            mqtt_port=settings.gateway_mqtt_port,
+            mqtt_host=settings.gateway_mqtt_host,
+        )
+    )
 
 
 @router.post("/pair")
@@ -83,36 +90,38 @@ async def _asked(request: Request, form: type[Asked]) -> Asked:
 async def _answer(request: Request, judge: Callable[[Connection, str], int]) -> Response:
     """What the box is told when `judge`, given a connection and the box's address, has found for it."""
     context = context_of(request)
-    address = request.client.host if request.client else "unknown"
-    enrolled = await run_in_threadpool(_judged, context, judge, address)
-    return _json(enrolled)
+    credential_id = await context.boxes.run(lambda: _judged(context, judge, address_of(request)))
+    enrolment = await _told(context, credential_id)
+    settings = context.settings
+    return _json(
+        Enrolled(
+            site=enrolment.site,
+            gateway=enrolment.gateway,
+            username=enrolment.username,
+            mqtt_port=settings.gateway_mqtt_port,
+            mqtt_host=settings.gateway_mqtt_host,
+        )
+    )
 
 
-def _judged(context: Context, judge: Callable[[Connection, str], int], address: str) -> Enrolled:
-    if not context.sign_in_slots.acquire(timeout=SLOT_WAIT_S):
-        raise BusyError("too many boxes and people sign in at once")
-    try:
+def _judged(context: Context, judge: Callable[[Connection, str], int], address: str) -> int:
+    with context.pool.connection() as connection:
+        return judge(connection, address)  # in autocommit: a failure is counted for good
+
+
+async def _told(context: Context, credential_id: int) -> Enrolment:
+    """The enrolment once the broker knows it; meanwhile no thread waits. NotToldError."""
+
+    def ask() -> Enrolment:
         with context.pool.connection() as connection:
-            credential_id = judge(connection, address)  # in autocommit: a failure is counted for good
-    finally:
-        context.sign_in_slots.release()
+            return pairing.enrolment(connection, credential_id)
+
     deadline_s = time.monotonic() + TOLD_S_MAX
-    while True:
-        with context.pool.connection() as connection:
-            enrolment = pairing.enrolment(connection, credential_id)
-        if enrolment.told:
-            break
+    while not (enrolment := await context.boxes.run(ask)).told:
         if time.monotonic() > deadline_s:
             raise NotToldError("the broker has not learnt of the gateway yet")
-        time.sleep(TOLD_POLL_S)
-    settings = context.settings
-    return Enrolled(
-        site=enrolment.site,
-        gateway=enrolment.gateway,
-        username=enrolment.username,
-        mqtt_port=settings.gateway_mqtt_port,
-        mqtt_host=settings.gateway_mqtt_host,
-    )
+        await asyncio.sleep(TOLD_POLL_S)
+    return enrolment
 
 
 def _json(answer: msgspec.Struct) -> Response:

@@ -1,6 +1,6 @@
 """The desk's routes: the page, its parts alone, and the stream that keeps pages live."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from dashboard import cards, live, sites
 from dashboard.context import Context, Session, context_of, session_of, session_with, token_of
 from dashboard.desk import queries
 from dashboard.desk.queries import Bed
-from dashboard.errors import BusyError
 from dashboard.params import EventId, SiteChoice
 from dashboard.render import epoch_ms, fragment, page
 
@@ -86,8 +86,6 @@ async def live_desk(
     """
     context = context_of(request)
     token = token_of(request)
-    if context.hub.size >= context.settings.streams_max:
-        raise BusyError("too many live pages")
     seen = _event_id(request.headers.get("last-event-id")) or after
 
     def render() -> live.Update:
@@ -105,13 +103,26 @@ async def live_desk(
             ended = queries.missed(session.connection, site, seen)
             return fragment("desk/_missed.html", session.language, missed=ended) if ended else ""
 
-    # Before the stream starts a session that has ended is still told with its own status.
-    await live.in_thread(context.hub, lambda: _require_session(context, token))
-    return EventSourceResponse(
-        _events(live.messages(context.hub, render, missed, context.settings.beat_s, _now_ms)),
-        ping=0,
-        send_timeout=SEND_TIMEOUT_S,
-    )
+    # Before the stream starts a session that has ended is still told with its own status, and whoever has
+    # none takes no thread of those that render alarms.
+    staff_id = await context.openings.run(lambda: _staff_id(context, token))
+    settings = context.settings
+    leave = context.hub.take_seat(staff_id, settings.streams_max, settings.streams_person_max)
+    return _Stream(_events(live.messages(context.hub, render, missed, settings.beat_s, _now_ms)), leave=leave)
+
+
+class _Stream(EventSourceResponse):
+    """A stream whose place is free again when it ends, however it does."""
+
+    def __init__(self, content: AsyncIterator[ServerSentEvent], *, leave: Callable[[], None]) -> None:
+        super().__init__(content, ping=0, send_timeout=SEND_TIMEOUT_S)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
 
 
 async def _events(messages: AsyncIterator[live.Message]) -> AsyncIterator[ServerSentEvent]:
@@ -122,13 +133,17 @@ async def _events(messages: AsyncIterator[live.Message]) -> AsyncIterator[Server
 def _alarm_list(session: Session, site_id: int | None) -> str:
     found, total = cards.of_site(session.connection, site_id)
     counts = queries.counts(session.connection, site_id)
+    # Only then does somebody take silence for peace.
+    silent = 0 if counts.active else queries.silent_mains(session.connection, site_id)
     return fragment(
         "desk/_alarms.html",
         session.language,
+        staff=session.staff,
         active=[card for card in found if card.resolved_at is None],
         resolved=[card for card in found if card.resolved_at is not None],
         hidden=total - len(found),
         counts=counts,
+        silent=silent,
         one_site=site_id is not None,
     )
 
@@ -160,9 +175,9 @@ def _bed_values(session: Session, site_id: int | None, residents: int) -> dict[s
     }
 
 
-def _require_session(context: Context, token: str) -> None:
-    with session_with(context, token):
-        pass
+def _staff_id(context: Context, token: str) -> int:
+    with session_with(context, token) as session:
+        return session.staff.id
 
 
 def _event_id(header: str | None) -> int | None:

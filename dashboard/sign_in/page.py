@@ -6,22 +6,20 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from dashboard.context import (
-    LANGUAGE_COOKIE,
-    SESSION_COOKIE,
+    address_of,
     context_of,
     language_of,
     session_of,
 )
-from dashboard.errors import RETRY_AFTER_S, STATUS_OF, BusyError, sentence
+from dashboard.errors import STATUS_OF, sentence
 from dashboard.languages import CODES
 from dashboard.render import page
-from dashboard.security import own_path
+from dashboard.security import LANGUAGE_COOKIE, forget_session, own_path, session_cookie, session_token
 from identity import sessions
 from identity.sessions import SESSION_LENGTH, SignInError
 
 router = APIRouter()
 
-SIGN_IN_WAIT_S = 10.0
 USERNAME_LENGTH_MAX = 63
 PASSWORD_LENGTH_MAX = 256
 LANGUAGE_COOKIE_S = 365 * 24 * 3600
@@ -38,17 +36,17 @@ def sign_in_form(request: Request, next: str = "/") -> Response:  # noqa: A002 -
 
 
 @router.post("/sign-in")
-def sign_in(request: Request, username: Username, password: Password, next_path: NextPath = "/") -> Response:
+async def sign_in(
+    request: Request, username: Username, password: Password, next_path: NextPath = "/"
+) -> Response:
     """Open a session and keep its token in a cookie that no script can read."""
     context = context_of(request)
     goal = own_path(next_path)
-    if not context.sign_in_slots.acquire(timeout=SIGN_IN_WAIT_S):
-        raise BusyError("too many sign-ins at once")
     try:
-        with context.pool.connection() as connection:
-            token = sessions.sign_in(connection, username, password)
+        token = await context.passwords.run(lambda: _token(request, username, password))
     except SignInError as error:
-        headers = {"Retry-After": str(RETRY_AFTER_S[error.code])} if error.code in RETRY_AFTER_S else None
+        wait_s = error.params.get("wait_s")
+        headers = {"Retry-After": str(wait_s)} if wait_s else None
         return page(
             request,
             "sign_in/sign_in.html",
@@ -58,16 +56,14 @@ def sign_in(request: Request, username: Username, password: Password, next_path:
             username=username,
             problem=sentence(error, language_of(request)),
         )
-    finally:
-        context.sign_in_slots.release()
     response = RedirectResponse(goal, status_code=303)
     response.set_cookie(
-        SESSION_COOKIE,
+        session_cookie(request),
         token,
         max_age=int(SESSION_LENGTH.total_seconds()),
         httponly=True,
         samesite="lax",
-        secure=context.settings.cookie_secure or request.url.scheme == "https",
+        secure=_is_secure(request),
     )
     return response
 
@@ -76,9 +72,9 @@ def sign_in(request: Request, username: Username, password: Password, next_path:
 def sign_out(request: Request) -> Response:
     """End the session here and in the database."""
     with context_of(request).pool.connection() as connection:
-        sessions.sign_out(connection, request.cookies.get(SESSION_COOKIE, ""))
+        sessions.sign_out(connection, session_token(request) or "")
     response = RedirectResponse("/sign-in", status_code=303)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+    forget_session(request, response)
     return response
 
 
@@ -88,8 +84,30 @@ def choose_language(request: Request, code: Annotated[str, Form()], next_path: N
     response = RedirectResponse(own_path(next_path), status_code=303)
     if code not in CODES:
         return response
-    if request.cookies.get(SESSION_COOKIE):
+    if session_token(request):
         with session_of(request) as session:
             sessions.choose_language(session.connection, code)
-    response.set_cookie(LANGUAGE_COOKIE, code, max_age=LANGUAGE_COOKIE_S, httponly=True, samesite="lax")
+    response.set_cookie(
+        LANGUAGE_COOKIE,
+        code,
+        max_age=LANGUAGE_COOKIE_S,
+        httponly=True,
+        samesite="lax",
+        secure=_is_secure(request),
+    )
     return response
+
+
+def _token(request: Request, username: str, password: str) -> str:
+    with context_of(request).pool.connection() as connection:
+        return sessions.sign_in(
+            connection,
+            username,
+            password,
+            address=address_of(request),
+            replaces=session_token(request) or "",
+        )
+
+
+def _is_secure(request: Request) -> bool:
+    return context_of(request).settings.cookie_secure or request.url.scheme == "https"

@@ -38,20 +38,24 @@ def prepare(identities: Path, authority: Path, shown: Path, environ: Mapping[str
 
     Raises:
         DeployError: A variable is missing.
-        CareError: The database is away or refuses.
+        DomainError: The database is away or refuses.
     """
     needed = ["ANSHOU_DATABASE_URL", *ROLES.values(), *ACCOUNTS.values()]
     if missing := [name for name in needed if not environ.get(name)]:
         raise DeployError(f"Not set: {', '.join(missing)}.", "Make .env with deploy/compose/passwords.py.")
+    # From inside a container nobody sees what its host is called.
+    names = environ.get("CENTRE_NAMES", "").replace(",", " ").split()
     own = Authority(folder=authority)
-    own.prepare(["localhost", "127.0.0.1"])
+    own.prepare(["localhost", "127.0.0.1", *names])
     own.shown_in(shown)
     url = environ["ANSHOU_DATABASE_URL"]
     for name in bring_up_to_date(url):
         note(f"applied {name}")
     set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
     accounts = {account: environ[name] for account, name in ACCOUNTS.items()}
-    devices = provision.write_broker_identities(url, identities, accounts)
+    devices = provision.write_broker_identities(
+        url, identities, accounts, provision.service_sessions(environ.get("ANSHOU_INGEST_WORKER") or "1")
+    )
     note(f"The broker knows {devices} devices.")
 
 

@@ -5,12 +5,13 @@ from typing import NamedTuple
 from care import registry
 from database.connections import Connection
 from deploy.county import names
+from deploy.county.known import DEMO_PASSWORD
 from deploy.county.progress import Step
 from identity.model import ScopeKind, StaffRole
 from simulator.plan import County, PlannedSite, SiteSort
 
-DEMO_PASSWORD = "anshou-demo"  # noqa: S105 - meant to be known: the county is invented
 HOUSEHOLDS_PER_CARER = 8
+PHONES_SEED = 1
 
 
 class DemoAccount(NamedTuple):
@@ -59,6 +60,7 @@ def write(connection: Connection, accounts: tuple[DemoAccount, ...], step: Step)
             connection,
             username=account.username,
             name=account.name,
+            phone=names.phone(PHONES_SEED, "staff", done),
             role=account.role,
             password=account.password,
             scope=account.scope,

@@ -241,6 +241,8 @@ class PostgresCluster:
             "logging_collector": "off",  # the supervisor keeps and rotates what is said on stderr
             "log_line_prefix": "%m [%p] %q%u@%d ",
             "log_checkpoints": "off",
+            # Its details hold the rows that were refused: names of residents, hashes of passwords.
+            "log_error_verbosity": "terse",
             "log_lock_waits": "on",
             "log_min_duration_statement": "5s",
             **LOG_SETTINGS,

@@ -142,13 +142,72 @@ def test_parameters_of_unknown_names_look_real_and_stay_the_same(
     assert real.split("$")[:4] == decoy.split("$")[:4]
 
 
-def test_ten_failures_lock_the_account_for_a_while(county: County, web: Connection) -> None:
-    for _ in range(10):
+def guess(web: Connection, username: str, address: str, times: int) -> None:
+    for _ in range(times):
         with pytest.raises(SignInError):
-            sign_in(web, "wang", "not the password")
+            sign_in(web, username, "not the password", address=address)
+
+
+def test_guessing_locks_the_guesser_out_and_nobody_else(county: County, web: Connection) -> None:
+    guess(web, "wang", "192.0.2.1", 5)
+    with pytest.raises(LockedError) as locked:
+        sign_in(web, "wang", PASSWORD, address="192.0.2.1")
+    assert 0 < int(str(locked.value.params["wait_s"])) <= 30
+    assert sign_in(web, "liu", PASSWORD, address="192.0.2.1"), "who sits beside the guesser"
+    assert sign_in(web, "wang", PASSWORD, address="192.0.2.2"), "whose name it was"
+
+
+def test_a_lock_grows_and_a_right_password_ends_the_count(
+    county: County, web: Connection, owner: Connection
+) -> None:
+    def wait_s() -> int:
+        with pytest.raises(LockedError) as locked:
+            sign_in(web, "wang", PASSWORD, address="192.0.2.1")
+        return int(str(locked.value.params["wait_s"]))
+
+    guess(web, "wang", "192.0.2.1", 5)
+    waits = []
+    for _ in range(6):
+        waits.append(wait_s())
+        owner.execute("UPDATE care.sign_in_attempt SET at = at - interval '301 seconds'")
+        guess(web, "wang", "192.0.2.1", 1)
+    assert [round(wait, -1) for wait in waits] == [30, 60, 120, 240, 300, 300]
+    owner.execute("UPDATE care.sign_in_attempt SET at = at - interval '301 seconds'")
+    assert sign_in(web, "wang", PASSWORD, address="192.0.2.1")
+    guess(web, "wang", "192.0.2.1", 4)
+    assert sign_in(web, "wang", PASSWORD, address="192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("guesser", "neighbour"), [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8:0:1::1")]
+)
+def test_name_after_name_from_one_address_is_slowed(
+    county: County, web: Connection, guesser: str, neighbour: str
+) -> None:
+    assert sign_in(web, "liu", PASSWORD, address=guesser)
+    refused_at = None
+    for number in range(200):
+        try:
+            sign_in(web, f"name{number}", PASSWORD, address=guesser)
+        except LockedError:
+            refused_at = number
+            break
+        except SignInError:
+            pass
+    assert refused_at == 30
     with pytest.raises(LockedError):
-        sign_in(web, "wang", PASSWORD)
-    assert sign_in(web, "liu", PASSWORD)
+        sign_in(web, "wang", PASSWORD, address=guesser)
+    assert sign_in(web, "liu", PASSWORD, address=guesser), "who has signed in from there before"
+    assert sign_in(web, "wang", PASSWORD, address=neighbour)
+
+
+def test_a_home_s_ipv6_addresses_are_one_place(county: County, web: Connection) -> None:
+    guess(web, "wang", "2001:db8::1", 5)
+    with pytest.raises(LockedError):
+        sign_in(web, "wang", PASSWORD, address="2001:db8::2")
+    with pytest.raises(LockedError):
+        guess(web, "liu", "192.0.2.1", 5)
+        sign_in(web, "liu", PASSWORD, address="::ffff:192.0.2.1")
 
 
 def test_staff_who_left_are_out_at_once(county: County, web: Connection, owner: Connection) -> None:

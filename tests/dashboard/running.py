@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 
 from dashboard.app import create_app
+from dashboard.door import DoorConfig
 from dashboard.settings import Settings
 from deploy.local import ports
 
@@ -93,9 +94,17 @@ def running(database_url: str, folder: Path, **settings: object) -> Iterator[Das
 def serving(database_url: str, **settings: Any) -> Iterator[Server]:
     """A dashboard in a thread: for tests of what it serves, which need no process of its own."""
     here = Server()
-    app = create_app(Settings(database_url=database_url, port=here.port, **settings))
+    wanted = Settings(database_url=database_url, port=here.port, **settings)
+    app = create_app(wanted)
     # Live pages are open when it is stopped; nobody waits for them to end.
-    config = uvicorn.Config(app, port=here.port, log_config=None, timeout_graceful_shutdown=0)
+    config = DoorConfig(
+        app,
+        port=here.port,
+        log_config=None,
+        timeout_graceful_shutdown=0,
+        ssl_certfile=wanted.tls_certificate,
+        ssl_keyfile=wanted.tls_key,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="dashboard", daemon=True)
     thread.start()

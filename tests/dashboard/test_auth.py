@@ -1,12 +1,18 @@
 """Who gets in, what the cookie is like, and who cannot act in somebody's name."""
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from alarms.kinds import AlarmKind
+from dashboard.app import create_app
 from dashboard.security import own_path
+from dashboard.settings import Settings
 from database.connections import Connection
 from tests.care.conftest import PASSWORD, County
 from tests.dashboard.conftest import sign_in
+from tests.dashboard.ward import Ward
+from tests.servers import Database
 
 PAGES = [
     "/",
@@ -48,16 +54,120 @@ def test_a_wrong_name_and_a_wrong_password_look_alike(
     assert "set-cookie" not in answer.headers
 
 
-def test_after_ten_failures_the_door_stays_shut(
+def failed(owner: Connection, username: str, address: str, times: int) -> None:
+    owner.execute(
+        "INSERT INTO care.sign_in_attempt (username, address, succeeded)"
+        " SELECT %s, %s, false FROM generate_series(1, %s)",
+        (username, address, times),
+    )
+
+
+def test_after_failures_the_door_stays_shut_and_says_how_long(
     county: County, visitor: TestClient, owner: Connection
 ) -> None:
-    owner.execute(
-        "INSERT INTO care.sign_in_attempt (username, succeeded)"
-        " SELECT 'wang', false FROM generate_series(1, 10)"
-    )
+    failed(owner, "wang", "testclient", 20)
     answer = visitor.post("/sign-in", data={"username": "wang", "password": PASSWORD})
-    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "300")
-    assert "五分钟" in answer.text
+    assert answer.status_code == 429
+    assert 290 < int(answer.headers["Retry-After"]) <= 300
+    assert "5 分钟" in answer.text
+
+
+def test_nobody_is_locked_out_by_guesses_from_elsewhere(
+    county: County, visitor: TestClient, owner: Connection
+) -> None:
+    failed(owner, "wang", "192.0.2.1", 200)
+    sign_in(visitor, "wang")
+
+
+def test_a_new_session_ends_the_browser_s_old_one(county: County, visitor: TestClient) -> None:
+    first = sign_in(visitor, "wang").cookies["anshou_session"]
+    second = sign_in(visitor, "liu").cookies["anshou_session"]
+    visitor.cookies.clear()
+    for token, status in ((first, 401), (second, 200)):
+        assert visitor.get("/api/me", headers={"Cookie": f"anshou_session={token}"}).status_code == status
+
+
+def test_over_tls_the_cookies_are_bound_to_this_host(
+    county: County, app: FastAPI, database: Database
+) -> None:
+    with TestClient(app, base_url="https://localhost", follow_redirects=False) as client:
+        answer = client.post("/sign-in", data={"username": "wang", "password": PASSWORD})
+        session = answer.headers["set-cookie"]
+        assert session.startswith("__Host-anshou_session=")
+        assert {"Secure", "HttpOnly", "Path=/"} <= set(session.split("; "))
+        assert "domain" not in session.lower()
+        assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+        assert "Secure" in client.post("/language", data={"code": "en"}).headers["set-cookie"]
+        assert client.get("/api/me").status_code == 200
+        token = session.partition("=")[2].partition(";")[0]
+        client.cookies.clear()
+        forged = client.get("/api/me", headers={"Cookie": f"anshou_session={token}"})
+        assert forged.status_code == 401, "a cookie that a page without TLS could have set"
+    with TestClient(create_app(Settings(database_url=database.web_url))) as client:
+        assert "Strict-Transport-Security" not in client.get("/sign-in").headers
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("localhost:8080", True),
+        ("127.0.0.1:8080", True),
+        ("[::1]:8443", True),
+        ("192.0.2.7", True),
+        ("anshou", True),
+        ("desk.local", True),
+        ("desk.example", True),
+        ("DESK.example.:443", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("desk.example.evil.example", False),
+        ("", False),
+        ("[::1", False),
+    ],
+)
+def test_only_names_that_are_ours_are_answered(database: Database, host: str, *, is_ours: bool) -> None:
+    app = create_app(Settings(database_url=database.web_url, host_names=" desk.example , other.example"))
+    with TestClient(app, follow_redirects=False) as client:
+        for method, path in (("GET", "/sign-in"), ("POST", "/language"), ("GET", "/api/me")):
+            answer = client.request(method, path, headers={"Host": host, "Origin": f"http://{host}"})
+            assert (answer.status_code == 421) is not is_ours, answer.status_code
+
+
+@pytest.mark.parametrize("cookie", [r'anshou_session="\000x"', "anshou_session=x", 'anshou_session="a b"'])
+@pytest.mark.parametrize("path", ["/desk", "/live", "/api/me", "/"])
+def test_a_cookie_that_is_none_of_ours_is_no_session(visitor: TestClient, path: str, cookie: str) -> None:
+    assert visitor.get(path, headers={"Cookie": cookie}).status_code in (303, 401)
+
+
+NUL = "a\x00b"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "data"),
+    [
+        ("POST", "/sign-in", {"username": NUL, "password": NUL}),
+        ("POST", "/alarms/1/notes", {"note": NUL}),
+        ("POST", "/alarms/1/steps/cancelled", {"note": NUL}),
+        ("POST", "/alarms/1/steps/closed", {"told_at": "1", "told_way": "phone", "told_person": NUL}),
+        ("POST", "/alarms/1/feedback", {"verdict": "true", "note": NUL}),
+        ("POST", "/alarms/1/steps/acknowledged", {"key": NUL}),
+        ("GET", "/county/devices/proposals?gateway=1&key=%00", {}),
+        ("POST", "/county/devices/adopt", {"gateway": "1", "key": NUL, "name": NUL}),
+    ],
+)
+def test_a_zero_byte_is_no_value(
+    visitor: TestClient, owner: Connection, ward: Ward, method: str, path: str, data: dict[str, str]
+) -> None:
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    if "closed" in path:
+        owner.execute("UPDATE care.alarm SET state = 'resolved' WHERE id = %s", (alarm.id,))
+    sign_in(visitor, "county")
+    answer = visitor.request(method, path.replace("/1/", f"/{alarm.id}/"), data=data)
+    assert 400 <= answer.status_code < 500, (answer.status_code, answer.text)
+
+
+def test_strangers_learn_nothing_from_the_health(visitor: TestClient) -> None:
+    assert visitor.get("/api/health").json() in ({"ok": True}, {"ok": False})
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -37,6 +37,8 @@ PEOPLE_TAKE = {
     AlarmStep.RESOLVED,
     AlarmStep.CLOSED,
     AlarmStep.CANCELLED,
+    AlarmStep.RELEASED,
+    AlarmStep.UNDONE,
 }
 UNTRANSLATED = {"安守", "Anshou", "安守 Anshou", "· 安守 Anshou", "mmHg", "°C"}
 
@@ -110,7 +112,7 @@ def test_chinese_is_chinese() -> None:
         (devices_words.POWER, PowerSource),
         (vocabulary.ACTIVITY, ActivityEvent),
         (devices_words.DEAD_REASON, DeadReason),
-        (alarm_words.WAY, alarm_words.Way),
+        (vocabulary.WAY, vocabulary.Way),
         (devices_words.INTAKE, Process),
         (devices_words.INTAKE_CONSEQUENCE, Process),
         (devices_words.INTAKE_TROUBLE, Trouble),

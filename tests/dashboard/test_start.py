@@ -6,15 +6,17 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from dashboard.app import create_app
-from dashboard.errors import UnfitRoleError
-from dashboard.guard import require_bound_role
+from dashboard.errors import ExposedError, UnfitRoleError
+from dashboard.guard import require_bound_role, require_private_words
 from dashboard.settings import Settings
 from database.connections import Connection
 from protocol.environment import SettingsError, read_settings
@@ -130,7 +132,39 @@ def test_it_stops_promptly_though_pages_are_open(database: Database, county: Cou
 
 def test_more_live_pages_than_allowed_are_told_to_wait(database: Database, county: County) -> None:
     app = create_app(Settings(database_url=database.web_url, streams_max=1))
-    with TestClient(app, follow_redirects=False) as client, app.state.context.hub.watch():
+    hub = app.state.context.hub
+    with TestClient(app, follow_redirects=False) as client:
         sign_in(client, "wang")
+        hub.take_seat(county.outsider.id, 1, 1)
         answer = client.get("/live")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_refused"),
+    [
+        ({}, False),
+        ({"host": "localhost"}, False),
+        ({"host": "127.0.0.2"}, False),
+        ({"host": "::1"}, False),
+        ({"host": "0.0.0.0"}, True),
+        ({"host": "::"}, True),
+        ({"host": "192.0.2.7"}, True),
+        ({"host": "desk.example"}, True),
+        ({"host": "0.0.0.0", "trusted_proxies": " "}, True),
+        ({"host": "0.0.0.0", "trusted_proxies": "192.0.2.1"}, False),
+        ({"host": "0.0.0.0", "plain_http": True}, False),
+        ({"host": "0.0.0.0", "tls_certificate": "a.pem", "tls_key": "a.key"}, False),
+    ],
+)
+def test_passwords_do_not_cross_a_network_in_the_clear(settings: dict[str, Any], is_refused: bool) -> None:
+    wanted = Settings(database_url="postgresql://x/y", **settings)
+    with pytest.raises(ExposedError, match="in the clear") if is_refused else nullcontext():
+        require_private_words(wanted)
+
+
+def test_a_network_without_tls_stops_the_start(database: Database) -> None:
+    refused = start(ANSHOU_DATABASE_URL=database.web_url, ANSHOU_DASHBOARD_HOST="0.0.0.0")
+    assert refused.returncode == 2
+    assert "ANSHOU_DASHBOARD_TLS_CERTIFICATE" in refused.stderr
+    assert "Traceback" not in refused.stderr

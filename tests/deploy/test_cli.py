@@ -65,6 +65,16 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> Non
     assert "Traceback" not in complained
 
 
+@pytest.mark.parametrize("exposed", [("--listen", "0.0.0.0"), ("--listen", "192.0.2.7"), ()], ids=str)
+def test_the_demonstration_is_not_for_other_machines(tmp_path: Path, exposed: tuple[str, ...]) -> None:
+    environment = {} if exposed else {"ANSHOU_DASHBOARD_HOST": "0.0.0.0"}
+    code, _, complained = anshou("up", *exposed, "--data", tmp_path / "data", environment=environment)
+    assert code == 1
+    assert "--no-demo" in complained
+    assert "Traceback" not in complained
+    assert not (tmp_path / "data").exists(), "nothing was begun"
+
+
 def test_migrate_brings_an_empty_database_up_to_date_once(empty_database: str) -> None:
     environment = {"ANSHOU_DATABASE_URL": empty_database}
     code, said, complained = anshou("migrate", environment=environment)
@@ -92,12 +102,12 @@ def test_doctor_tells_a_broker_that_lets_us_in_from_one_that_does_not(
         "ANSHOU_MQTT_URL": broker.url("provisioner"),
     }
     _, said, _ = anshou("doctor", environment=environment)
-    assert f"✓ Broker: 127.0.0.1:{broker.port}, lets us in" in said
+    assert f"✓ Broker: 127.0.0.1:{broker.service_port}, lets us in" in said
     assert "✓ Migrations: all applied" in said
     environment["ANSHOU_MQTT_URL"] = broker.url_with("provisioner", "wrong")
     code, said, _ = anshou("doctor", environment=environment)
     assert code == 1
-    assert f"✗ Broker: 127.0.0.1:{broker.port}, Not authorized" in said
+    assert f"✗ Broker: 127.0.0.1:{broker.service_port}, Not authorized" in said
 
 
 @pytest.mark.parametrize("room", ["alarms", "analytics", "dashboard"])

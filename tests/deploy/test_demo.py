@@ -1,5 +1,6 @@
 """The demonstration county in the real database."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +9,13 @@ import psycopg
 import pytest
 
 from care.model import SiteKind
-from care.registry import add_operator, add_site
+from care.registry import add_operator, add_site, add_staff
 from database.connections import connect
 from database.errors import ConflictError
-from deploy.county.accounts import DEMO_PASSWORD
+from deploy.county.accounts import accounts_of
+from deploy.county.known import DEMO_PASSWORD, USERNAMES, end_known
 from deploy.demo import populate
+from identity.model import ScopeKind, StaffRole
 from simulator.county import plan_county
 from simulator.person import Condition
 from simulator.plan import County
@@ -159,3 +162,39 @@ def test_a_taken_name_is_refused_and_nothing_stays_half_done(database: Database,
         populate(database.owner_url, county=county)
     assert count(database, "care.site") == 1
     assert count(database, "care.operator") == 1
+
+
+def test_without_the_demonstration_nobody_signs_in_with_its_password(database: Database) -> None:
+    county = plan_county(14, care_homes=1, day_centres=0, households=3)
+    people = {person.username for person in populate(database.owner_url, county=county)}
+    with connect(database.owner_url) as connection:
+        for username in ("caregiver7", "li.mei"):
+            add_staff(
+                connection,
+                username=username,
+                name="李梅",
+                role=StaffRole.CAREGIVER,
+                password="their own, and long",
+                scope=ScopeKind.COUNTY,
+            )
+        connection.execute(
+            "INSERT INTO care.session (token_sha256, staff_id, expires_at)"
+            " SELECT sha256(username::bytea), id, now() + interval '1 hour' FROM care.staff"
+        )
+        assert set(end_known(connection)) == people
+        assert end_known(connection) == []
+        connection.commit()
+    assert names(database, "care.staff WHERE left_at IS NULL") == {"caregiver7", "li.mei"}
+    assert count(database, "care.session") == 2
+    populate(database.owner_url, county=county)
+    assert people < names(database, "care.staff WHERE left_at IS NULL"), "they are back"
+
+
+def names(database: Database, what: str) -> set[str]:
+    with connected(database) as connection:
+        return {str(name) for (name,) in connection.execute(f"SELECT username FROM {what}")}
+
+
+def test_every_account_of_a_demonstration_is_known() -> None:
+    usernames = [person.username for person in accounts_of(plan_county())]
+    assert [name for name in usernames if not re.fullmatch(USERNAMES, name)] == []

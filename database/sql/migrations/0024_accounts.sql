@@ -1,6 +1,12 @@
 -- Accounts: what is kept of a password is no key to anything, role and scope go together, a session that nobody uses
 -- ends, and who tried to sign in is forgotten after a while.
--- depends: 0022_least_rights
+-- depends: 0022_least_rights 0023_names
+
+-- Devices: intake need not know a secret to know that there is one.
+
+ALTER TABLE care.device ADD COLUMN has_secret boolean NOT NULL GENERATED ALWAYS AS (secret_sha512 IS NOT NULL) STORED;
+COMMENT ON COLUMN care.device.has_secret IS 'Whether it signs in at the broker itself.';
+GRANT SELECT (has_secret, relayed) ON care.device TO anshou_ingest, anshou_service;
 
 -- Passwords
 
