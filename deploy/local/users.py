@@ -15,7 +15,13 @@ from deploy.local.progress import note
 
 ROOMS_ID = 65533
 """A user and group without a name; one below Debian's nobody."""
-PROBE = "import psycopg, msgspec, dashboard.settings, deploy.local.users"
+# Rooms start processes too, which have no power of root left to find their way with; and a Python that cannot
+# read its own library takes another one that it finds.
+PROBE = (
+    "import os, sys; import psycopg, msgspec, dashboard.settings\n"
+    f"assert sys.base_prefix == {sys.base_prefix!r}\n"
+    "os.execv(sys.executable, [sys.executable, '-c', 'import psycopg'])"
+)
 PROBE_TIMEOUT_S = 60.0
 
 

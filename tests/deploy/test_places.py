@@ -147,7 +147,9 @@ def test_rooms_are_nobody_and_write_nothing_of_roots(folder: Path, victim: Path)
     prefix = users.as_room_user()
     assert prefix, "this machine lets no room give up root"
     attempt = (
-        "import os, sys\n"
+        "import os, subprocess, sys\n"
+        f"assert sys.base_prefix == {sys.base_prefix!r}, 'another Python'\n"
+        "subprocess.run([sys.executable, '-c', 'import psycopg'], check=True)\n"
         "assert os.getresuid() == (65533,) * 3 and os.getresgid() == (65533,) * 3 and os.getgroups() == []\n"
         f"for what in (lambda: open({str(victim)!r}, 'a'), lambda: os.chown({str(victim)!r}, 65533, 65533),\n"
         "             lambda: os.setuid(0)):\n"
