@@ -90,7 +90,9 @@ def test_a_broker_is_prepared_past_planted_links(folder: Path, victim: Path) -> 
     libraries = folder / "usr/lib/x86_64-linux-gnu"
     libraries.mkdir(parents=True)
     (libraries / "libc.so.6").touch()
-    broker = MosquittoBroker(prefix=debian.Prefix(root=folder), folder=folder / "mosquitto", port=1)
+    broker = MosquittoBroker(
+        prefix=debian.Prefix(root=folder), folder=folder / "mosquitto", port=1, service_port=2
+    )
     broker.make_folder()
     planted(broker.identities, victim)
     with pytest.raises((DeployError, PermissionError)):
