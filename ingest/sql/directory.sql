@@ -1,7 +1,7 @@
 -- name: devices
 -- Every device with each of its assignments, the newest first.
 SELECT device.name, device.id AS device_id, device.kind, device.site_id, site.code AS site_code,
-    gateway.name AS gateway, device.secret_sha512 IS NOT NULL AND NOT device.relayed AS is_direct,
+    gateway.name AS gateway, device.has_secret AND NOT device.relayed AS is_direct,
     (extract(epoch FROM watch.from_at) * 1000000)::bigint AS from_us,
     (extract(epoch FROM watch.to_at) * 1000000)::bigint AS to_us,
     watch.room_id, watch.resident_id

@@ -14,9 +14,9 @@ from dashboard.errors import sentence
 from dashboard.languages import language
 from database.connections import Connection
 from database.errors import DomainError
-from identity.model import ScopeKind, StaffRole
+from identity.model import ScopeKind
 from tests.architecture import CHECKOUT
-from tests.care.conftest import County
+from tests.care.conftest import ROLES, County
 
 MIGRATIONS = CHECKOUT / "database/sql/migrations"
 CONSTRAINTS = """
@@ -55,7 +55,7 @@ def staff(connection: Connection, **given: Any) -> None:
         **{
             "username": "li",
             "name": "李娜",
-            "role": StaffRole.CARER,
+            "role": ROLES[given.get("scope", ScopeKind.COUNTY)],
             "password": "secret enough",
             "scope": ScopeKind.COUNTY,
             **given,

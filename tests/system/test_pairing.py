@@ -111,9 +111,10 @@ def box_running(path: Path) -> Iterator[Box]:
 @pytest.fixture(scope="module")
 def centre(installed: Machine) -> Machine:
     """Up, with a home and somebody of the county."""
+    installed.environment["ANSHOU_STAFF_PASSWORD"] = "correct horse"
     installed.open(
         ("staff", "add", "--username", "county", "--name", "县民政", "--role", "county_supervisor",
-         "--sees", "county", "--password", "correct horse"),
+         "--sees", "county"),
     )  # fmt: skip
     return installed
 
