@@ -136,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await listening
             await asyncio.to_thread(context.pool.close)
+            context.hashing.shutdown(wait=False)
 
     app = Application(
         title="Anshou",

@@ -5,7 +5,7 @@ valid token sees no row, and with a token just the rows in the scope of the pers
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -42,12 +42,18 @@ class NoSessionError(DomainError):
 
 
 def sign_in(
-    connection: Connection, username: str, password: str, *, address: str = "", replaces: str = ""
+    connection: Connection,
+    username: str,
+    password: str,
+    *,
+    address: str = "",
+    replaces: str = "",
+    hashing: Callable[[str, str], str] = hash_password_like,
 ) -> str:
     """A new session's token. SignInError, the same for a wrong name and a wrong password; LockedError.
 
     `address` is where the person sits: who guesses is locked out there, and nobody elsewhere. The session
-    whose token is `replaces` ends.
+    whose token is `replaces` ends. `hashing` is `hash_password_like`, perhaps done elsewhere.
 
     Takes ~50 ms of CPU and 64 MiB on purpose (argon2id). The connection is in a transaction that the
     caller commits, also after SignInError: the failure is recorded.
@@ -63,7 +69,7 @@ def sign_in(
     _require_patience(wait_s)  # before the work that it costs
     parameters = _scalar(connection, "SELECT care.password_parameters(%s) AS value", username)
     assert isinstance(parameters, str)
-    hashed = hash_password_like(password, parameters)
+    hashed = hashing(password, parameters)
     row = connection.execute(
         "SELECT token, wait_s FROM care.sign_in(%s, %s, %s, %s, %s)",
         (username, hashed, SESSION_LENGTH, place, replaces),
