@@ -5,8 +5,9 @@ PYTHON ?= python3
 ARGS ?=
 ALL = --numprocesses 2 --dist worksteal
 LAYERS = unit integration system
+TESTS = $(if $(filter $(LAYERS),$(firstword $(ARGS))),-m $(ARGS) $(ALL),$(or $(ARGS),$(ALL)))
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check format bench screenshots lock clean
+.PHONY: help run setup test coverage check format box bench screenshots lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -18,6 +19,10 @@ setup: ## Set up what running needs: packages, private servers, front-end files
 run: setup ## Start everything on this machine (options: make run ARGS="--http 8080")
 	@.venv/bin/anshou up $(ARGS)
 
+box: setup ## Make the file that a gateway's box installs (dist/anshou-*.whl)
+	@.venv/bin/python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir dist .
+	@ls dist/anshou-*.whl
+
 .PHONY: setup-dev
 setup-dev:
 	@$(PYTHON) -m deploy.local.bootstrap --dev
@@ -25,7 +30,14 @@ setup-dev:
 
 test: setup-dev ## Run all tests against real servers and a real browser (ARGS=unit, ARGS="tests/care -k alarm")
 	@.venv/bin/python -m deploy.local.chromium
-	@.venv/bin/python -m pytest $(if $(filter $(LAYERS),$(ARGS)),-m $(ARGS) $(ALL),$(or $(ARGS),$(ALL)))
+	@.venv/bin/python -m pytest $(TESTS)
+
+coverage: setup-dev ## Branch coverage of the product's rooms, its own processes counted (ARGS as for test)
+	@.venv/bin/python -m deploy.local.chromium
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest $(TESTS)
+	@.venv/bin/coverage combine --quiet
+	@.venv/bin/coverage report
 
 check: setup-dev ## Lint, formatting, types, scripts, and which room may import which
 	@.venv/bin/ruff check .

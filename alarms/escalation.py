@@ -1,4 +1,7 @@
-"""Keeps the deadlines of alarms: where nobody acknowledges one in time, its timeline names the next level.
+"""Keeps the deadlines of alarms.
+
+Where nobody acknowledges an alarm in time, its timeline names the next level. Who acknowledged it and does
+not arrive in time is reminded; then the alarm is open again, and the next level is named at once.
 
 Nobody is called yet: who looks at the alarm reads which level should know by now. Level 0, the carer of a
 household or the desk of a home, has it before them from the first moment. All state is the alarm's own
@@ -84,24 +87,45 @@ class Escalation:
         )
 
     def keep(self, connection: Connection) -> None:
-        """One round: every level that is due is named, each in a transaction of its own."""
+        """One round: every deadline that has passed is kept, each in a transaction of its own."""
+        for late in self._late(connection):
+            steps = self._steps_when_late(late)
+            self._take(connection, late["alarm_id"], steps)
         for due in self._due(connection):
-            alarm_id, level, role = due["alarm_id"], due["level"], due["role"]
-            try:
-                with connection.transaction():
-                    # Nothing is written when somebody acknowledged it just now.
-                    line = incident.take(
-                        connection,
-                        alarm_id,
-                        Step(step=AlarmStep.ESCALATED, actor=ACTOR, level=level, detail={"role": role}),
-                    ).line
-            except psycopg.Error:
-                if connection.closed:
-                    raise
-                log.exception("alarm %d: could not be escalated; the others go on", alarm_id)
-            else:
-                if line is not None:
-                    log.info("alarm %d: named %s (level %d)", alarm_id, role, level)
+            self._take(connection, due["alarm_id"], [_named(due["level"], due["role"])])
+
+    def _steps_when_late(self, late: DictRow) -> list[Step]:
+        if not late["is_over"]:
+            return [Step(step=AlarmStep.REMINDED, actor=ACTOR, happened_at=late["acknowledged_at"])]
+        lost = Step(step=AlarmStep.OVERDUE, actor=ACTOR, happened_at=late["acknowledged_at"])
+        # Their time is lost: the next level must not wait as if the alarm were new.
+        next_level = late["escalation_level"] + 1
+        rungs = (one for one in self._rungs if (one.site_kind, one.level) == (late["site_kind"], next_level))
+        return [lost, *(_named(rung.level, rung.role) for rung in rungs)]
+
+    def _take(self, connection: Connection, alarm_id: int, steps: Sequence[Step]) -> None:
+        try:
+            with connection.transaction():
+                # Nothing is written when somebody was faster just now.
+                lines = [incident.take(connection, alarm_id, step).line for step in steps]
+        except psycopg.Error:
+            if connection.closed:
+                raise
+            log.exception("alarm %d: a deadline could not be kept; the others go on", alarm_id)
+        else:
+            if written := [line for line in lines if line is not None]:
+                log.info("alarm %d: %s", alarm_id, ", ".join(written))
+
+    def _late(self, connection: Connection) -> Sequence[DictRow]:
+        return connection.execute(
+            _sql["late"],
+            {
+                "home_s": self._settings.home_arrival_s,
+                "household_s": self._settings.household_arrival_s,
+                "medium_factor": self._settings.medium_factor,
+                "limit": DUE_COUNT_MAX,
+            },
+        ).fetchall()
 
     def _due(self, connection: Connection) -> Sequence[DictRow]:
         return connection.execute(
@@ -115,3 +139,7 @@ class Escalation:
                 "limit": DUE_COUNT_MAX,
             },
         ).fetchall()
+
+
+def _named(level: int, role: StaffRole) -> Step:
+    return Step(step=AlarmStep.ESCALATED, actor=ACTOR, level=level, detail={"role": role})

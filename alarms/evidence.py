@@ -7,6 +7,7 @@ Alarms outlive the code that raised them, and other programs may raise some: `re
 version and of none. Whatever is missing or not understood is left out, and the rest is still shown.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -168,6 +169,18 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field=
         """The sentence in that language, else in any that there is."""
         return self.sentence.get(language_code) or next(iter(self.sentence.values()), None)
 
+    def seen_told(self, language_code: str) -> str | None:
+        """The sentence without what it asks to be done: for an alarm that was dealt with."""
+        told = self.told(language_code)
+        if told is None:
+            return None
+        seen = _ASKS.split(told, maxsplit=1)[0].rstrip(" ，；：,;:")
+        return (
+            f"{seen}。"
+            if seen and seen[-1] not in "。.！!" and "\u4e00" <= seen[-1] <= "\u9fff"
+            else seen or told
+        )
+
     def facts(self) -> list[Fact]:
         """What was seen beside what was expected, without what the contributions tell already."""
         told = {one.sign or one.habit for one in self.contributions}
@@ -178,6 +191,8 @@ class Evidence(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field=
         ]
 
 
+_ASKS = re.compile(r"(?<=[。，；：])请|(?<=[.!;:] )(?:Please|Go and look)")
+"""Where a finding's sentence begins to ask for something."""
 _OF_VERSION_1 = frozenset(Evidence.__struct_encode_fields__) - {"own"}
 
 

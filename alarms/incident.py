@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import psycopg
 from msgspec import Struct, field, structs
 from psycopg.types.json import Jsonb
 
 from alarms.errors import AlreadyTakenError, IllegalStepError, KeyReusedError, UnfinishedError
 from alarms.evidence import Evidence, stored
 from alarms.kinds import KINDS, AlarmKind, AlarmPriority, AlarmSource
-from alarms.lifecycle import BY_PEOPLE, state_after
+from alarms.lifecycle import BY_PEOPLE, UNDO_S, state_after
 from alarms.model import Alarm, AlarmEvent, AlarmState, AlarmStep
 from database.connections import Connection
 from database.errors import InvalidError, NotFoundError
@@ -78,7 +79,8 @@ class Step(Struct, frozen=True, kw_only=True):
         family_notice: How the family was told (when, how, who); needed to close high priority.
         level: Of an escalation: the level that is named, 1 or more.
         evidence: Of a note: what a detector knows more about an active alarm, whoever raised it.
-        happened_at: Of a condition's end: since when the cause is over; needed there.
+        happened_at: Of a condition's end: since when the cause is over. Of a reminder or a loss: when the
+            alarm was acknowledged; another acknowledgement is not touched. Needed there.
         taken_back: Of a condition's end: the person who raised it took it back, at the device.
         detail: More facts for the timeline.
         done_at: When it was done; None: now.
@@ -179,16 +181,33 @@ def take(connection: Connection, alarm_id: int, step: Step) -> Taken:
                 f"alarm {alarm_id} has high priority: say how the family was told before closing it",
                 missing="family_notice",
             )
-        return _move(connection, alarm, step, after)
-    if after is None:
-        return Taken(alarm, None)
+        return _take(connection, alarm, step)
+    return Taken(alarm, None) if after is None else _let_happen(connection, alarm, step, after)
+
+
+def _let_happen(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
+    """What people do not press."""
     match step.step:
         case AlarmStep.CONDITION_ENDED:
             return _end_condition(connection, alarm, step, after)
         case AlarmStep.ESCALATED:
             return _escalate(connection, alarm, step)
+        case AlarmStep.REMINDED | AlarmStep.OVERDUE:
+            return _chase(connection, alarm, step)
         case _:
             return _note(connection, alarm, step)
+
+
+def count_more(connection: Connection, alarm_id: int, count: int, last_at: datetime) -> None:
+    """So many more signals of the same came, the last at a time, and none has a line of its own."""
+    params = {"alarm_id": alarm_id, "count": count, "last_at": last_at}
+    connection.execute(_sql["count_more"], params)
+
+
+def tell_counted(connection: Connection, alarm_id: int, count: int, actor: Actor) -> None:
+    """One line for so many signals that were counted and have none."""
+    line = Step(step=AlarmStep.REPEATED, actor=actor, detail={"count": count})
+    _write(connection, _lock(connection, alarm_id), AlarmStep.REPEATED, line)
 
 
 def active_of(connection: Connection, device_id: int, kind: AlarmKind) -> int | None:
@@ -230,18 +249,45 @@ def _is_same(before: AlarmEvent, step: Step) -> bool:
     )
 
 
-def _move(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
-    row = connection.execute(
-        _sql["move"],
-        {
-            "alarm_id": alarm.id,
-            "state": after,
-            "staff_id": step.actor.staff_id,
-            "family_notice": step.family_notice if after is AlarmState.CLOSED else None,
-            "done_at": step.done_at,
-        },
-    ).fetchone()
-    return _written(connection, row, AlarmStep(after), step)
+def _take(connection: Connection, alarm: Alarm, step: Step) -> Taken:
+    """A step of people: the database moves the alarm and writes the line."""
+    try:
+        row = connection.execute(_sql["take"], _pressed(alarm, step)).fetchone()
+    except psycopg.errors.CheckViolation as error:
+        if error.diag.constraint_name != "alarm_undo":
+            raise
+        raise IllegalStepError(
+            f"alarm {alarm.id}: only who has pressed takes it back, within {UNDO_S} s",
+            state=alarm.state,
+            step=step.step,
+        ) from error
+    assert row is not None, "the row is locked by this transaction"
+    return Taken(Alarm.from_row(row), step.step)
+
+
+def _pressed(alarm: Alarm, step: Step) -> Mapping[str, Any]:
+    return {
+        "alarm_id": alarm.id,
+        "step": step.step,
+        "actor": step.actor.name,
+        "staff_id": step.actor.staff_id,
+        "done_at": step.done_at,
+        "note": _note_of(step),
+        "family_notice": step.family_notice,
+        "key": step.key,
+        "detail": Jsonb(step.detail),
+    }
+
+
+def _chase(connection: Connection, alarm: Alarm, step: Step) -> Taken:
+    """A reminder to arrive, or the loss of who did not; nothing where somebody else goes by now."""
+    if alarm.acknowledged_at != step.happened_at:
+        return Taken(alarm, None)
+    if step.step is AlarmStep.REMINDED:
+        _write(connection, alarm, AlarmStep.REMINDED, step)
+        return Taken(alarm, AlarmStep.REMINDED)
+    row = connection.execute(_sql["reopen"], {"alarm_id": alarm.id}).fetchone()
+    return _written(connection, row, AlarmStep.OVERDUE, step)
 
 
 def _end_condition(connection: Connection, alarm: Alarm, step: Step, after: AlarmState) -> Taken:
@@ -249,7 +295,10 @@ def _end_condition(connection: Connection, alarm: Alarm, step: Step, after: Alar
     facts = {"at": step.happened_at.isoformat(), **step.detail}
     if after is not alarm.state:
         ended = AlarmState.CANCELLED if step.taken_back else after
-        return _move(connection, alarm, _with(step, facts), ended)
+        row = connection.execute(
+            _sql["end"], {"alarm_id": alarm.id, "state": ended, "done_at": step.done_at}
+        ).fetchone()
+        return _written(connection, row, AlarmStep(ended), _with(step, facts))
     if alarm.condition_ended_at is not None and not step.taken_back:
         return Taken(alarm, None)
     params = {"alarm_id": alarm.id, "happened_at": step.happened_at}
@@ -269,8 +318,7 @@ def _escalate(connection: Connection, alarm: Alarm, step: Step) -> Taken:
 
 def _note(connection: Connection, alarm: Alarm, step: Step) -> Taken:
     if step.evidence is None:
-        _write(connection, alarm, AlarmStep.NOTED, step)
-        return Taken(alarm, AlarmStep.NOTED)
+        return _take(connection, alarm, step)
     if not alarm.state.is_active:
         return Taken(alarm, None)
     params = {"alarm_id": alarm.id, "evidence": Jsonb(stored(step.evidence))}
@@ -313,7 +361,8 @@ def _note_of(step: Step) -> str | None:
 
 
 def _refusal(connection: Connection, alarm: Alarm, step: AlarmStep) -> IllegalStepError:
-    row = connection.execute(_sql["taken_by"], {"alarm_id": alarm.id, "state": AlarmState(step)}).fetchone()
+    state = AlarmState(step) if step in set(AlarmState) else None
+    row = connection.execute(_sql["taken_by"], {"alarm_id": alarm.id, "state": state}).fetchone()
     if row is not None:
         return AlreadyTakenError(
             f"{row['actor']} has already {step} this alarm, at {row['at']:%H:%M:%S} UTC",

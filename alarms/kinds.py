@@ -471,8 +471,9 @@ KINDS: Mapping[AlarmKind, Kind] = {
         raised_by=_BY_DETECTOR,
         reasons=BODY,
         first=(
-            N_("Let them rest for five minutes, and measure again."),
-            N_("Headache, chest pain, or one side weak: call 120."),
+            N_("Look how they are: awake, breathing, pale or in a cold sweat?"),
+            N_("Let them rest for five minutes, and measure again. Still so: tell the doctor."),
+            N_("Cannot be woken, chest pain, or one side weak: call 120."),
         ),
         finders=(
             Finder(

@@ -2,6 +2,8 @@
 
     open -> acknowledged -> arrived -> resolved -> closed
 
+Who said that they go and cannot gives it back (`released`); who has not arrived in time is reminded and then
+loses it (`overdue`): it is open again. A press by mistake is taken back by who pressed (`undone`).
 `cancelled` ends an alarm that was pressed by mistake, `cleared` one of low or medium priority whose cause
 went away by itself before anybody had to come. An alarm of high priority has no short cut: it is resolved
 only after arrival, and closed only with a note of how the family was told (docs: domain, alarm practice).
@@ -23,6 +25,10 @@ MOVES: Moves = {
     AlarmStep.RESOLVED: {_ACKNOWLEDGED: _RESOLVED, _ARRIVED: _RESOLVED},
     AlarmStep.CLOSED: {_RESOLVED: _CLOSED},
     AlarmStep.CANCELLED: {_OPEN: _CANCELLED, _ACKNOWLEDGED: _CANCELLED},
+    AlarmStep.UNDONE: {_ACKNOWLEDGED: _OPEN, _ARRIVED: _ACKNOWLEDGED},
+    AlarmStep.RELEASED: {_ACKNOWLEDGED: _OPEN},
+    AlarmStep.REMINDED: {_ACKNOWLEDGED: _ACKNOWLEDGED},
+    AlarmStep.OVERDUE: {_ACKNOWLEDGED: _OPEN},
     AlarmStep.CONDITION_ENDED: {
         _OPEN: AlarmState.CLEARED,
         _ACKNOWLEDGED: AlarmState.CLEARED,
@@ -50,6 +56,8 @@ BY_PEOPLE = frozenset(
         AlarmStep.RESOLVED,
         AlarmStep.CLOSED,
         AlarmStep.CANCELLED,
+        AlarmStep.UNDONE,
+        AlarmStep.RELEASED,
     }
 )
 """The steps with which people move an alarm. From where they are not possible they are refused; other steps
@@ -60,6 +68,10 @@ def state_after(step: AlarmStep, state: AlarmState, priority: AlarmPriority) -> 
     """Where `step` leads from `state`; None: it is not possible there."""
     moves = URGENT_MOVES if priority is AlarmPriority.HIGH else MOVES
     return moves.get(step, {}).get(state)
+
+
+UNDO_S = 15
+"""So long after their press somebody can take it back; pages offer it for a little less."""
 
 
 def legal_steps(state: AlarmState, priority: AlarmPriority) -> frozenset[AlarmStep]:

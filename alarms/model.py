@@ -47,6 +47,10 @@ class AlarmStep(StrEnum):
     CLOSED = "closed"
     CANCELLED = "cancelled"
     CLEARED = "cleared"
+    UNDONE = "undone"
+    RELEASED = "released"
+    REMINDED = "reminded"
+    OVERDUE = "overdue"
     CONDITION_ENDED = "condition_ended"
     ESCALATED = "escalated"
     NOTED = "noted"
@@ -72,6 +76,7 @@ class Alarm(Record, frozen=True, kw_only=True):
     opened_at: datetime
     last_signal_at: datetime
     condition_ended_at: datetime | None
+    waiting_since: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: int | None
     arrived_at: datetime | None

@@ -21,6 +21,7 @@ from analytics.stored import StoredBaselines
 from database.errors import DomainError
 from database.leases import leading, serve
 from protocol.environment import SettingsError
+from protocol.watchdog import Watchdog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,10 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    watchdog = Watchdog(settings.stall_s_max)
+    watchdog.start()
     duty = Nightly(settings, stop).duty()
-    nights = threading.Thread(target=serve, args=(duty, stop), name=duty.name, daemon=True)
+    nights = threading.Thread(
+        target=serve, args=(duty, stop, watchdog.loop(duty.name)), name=duty.name, daemon=True
+    )
     nights.start()
-    serve(rounds.duty(), stop)
+    duty = rounds.duty()
+    loop = watchdog.loop(duty.name)
+    rounds.alive = loop.beat
+    serve(duty, stop, loop)
     nights.join(STOP_S_MAX)
     return 0
 

@@ -63,6 +63,7 @@ class Nightly:
             standby_poll_s=max(self._settings.standby_poll_s, 1.0),
             statement_timeout_s=self._settings.statement_timeout_s,
             work=self.go,
+            round_s_max=self._settings.training_s_max + self._settings.stall_s_max,
         )
 
     def go(self, connection: Connection) -> None:

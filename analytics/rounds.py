@@ -8,7 +8,7 @@ repeats nor forgets them.
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
@@ -143,6 +143,7 @@ class Rounds:
     Attributes:
         counts: Since the start: `rounds`, `raised`, `cleared`, `eased`, `amended`, `too_late`, and
             `failed:NAME` for each detector.
+        alive: Called before each detector: what takes long may take its time, what stands still may not.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Rounds:
         self._handling = handling
         self._cadences = cadences
         self.counts: Counter[str] = Counter()
+        self.alive: Callable[[], None] = lambda: None
 
     def duty(self) -> Duty:
         """What `database.leases.serve` needs to go the rounds."""
@@ -188,6 +190,7 @@ class Rounds:
         history = History(connection, now)
         runs = history.runs()
         for detector in self._detectors:
+            self.alive()
             cadence = self._cadences.get(detector.name)
             if cadence is not None and (
                 time.monotonic() - began_s > SLOW_AFTER_S_MAX

@@ -34,6 +34,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
             in which analytics ran is remembered as one that was listened to.
         standby_poll_s: How often a second process looks whether the first is gone.
         statement_timeout_s: After how long a query is given up.
+        stall_s_max: A detector that takes longer stands still, and the process ends to be started again.
         vitals_window_s: The short window of the early warning.
         vitals_samples_min: With fewer samples in it the window reaches back to the last so many.
         vitals_lookback_s: How far it reaches back at most for them.
@@ -102,6 +103,7 @@ class AnalyticsSettings(Struct, frozen=True, kw_only=True):
     interval_s: Annotated[int, Meta(ge=1, le=60)] = 60
     standby_poll_s: Annotated[float, Meta(gt=0, le=60)] = 1.0
     statement_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 30.0
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = 600.0
     vitals_window_s: SpanS = 900
     vitals_samples_min: Annotated[int, Meta(ge=1, le=100)] = 3
     vitals_lookback_s: SpanS = 3_600

@@ -36,7 +36,7 @@ SIGNS: Mapping[str, SignWords] = {
     "rr": SignWords("呼吸", "respiration", "次/分", "/min", 0),
     "spo2": SignWords("血氧", "SpO2", "%", "%", 0),
     "sbp": SignWords("收缩压", "systolic pressure", "mmHg", "mmHg", 0),
-    "hr": SignWords("脉搏", "pulse", "次/分", "/min", 0),
+    "hr": SignWords("心率", "pulse", "次/分", "/min", 0),
     "temp": SignWords("体温", "temperature", "℃", "°C", 1),
 }
 PERSONAL_SIGNS: Mapping[str, SignWords] = {

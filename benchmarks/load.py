@@ -21,7 +21,7 @@ def publish_packet(topic: str, payload: bytes) -> tuple[bytes, bytes]:
     """A PUBLISH at QoS 1 without its packet id: what comes before and after the two bytes of the id."""
     name = topic.encode()
     length = 2 + len(name) + 2 + 1 + len(payload)
-    return b"\x32" + _remaining_length(length) + struct.pack(">H", len(name)) + name, b"\0" + payload
+    return b"\x32" + remaining_length(length) + struct.pack(">H", len(name)) + name, b"\0" + payload
 
 
 class Publisher:
@@ -37,7 +37,7 @@ class Publisher:
         body = b"\x00\x04MQTT\x05\xc2" + struct.pack(">H", 600) + b"\0"
         for field in (client_id.encode(), user, password):
             body += struct.pack(">H", len(field)) + field
-        self._socket.sendall(b"\x10" + _remaining_length(len(body)) + body)
+        self._socket.sendall(b"\x10" + remaining_length(len(body)) + body)
         self._buffer = b""
         self._acknowledged = 0
         answer = self._socket.recv(256)
@@ -71,6 +71,16 @@ class Publisher:
         while self._acknowledged - first_acknowledged < sent:
             self._read(1.0)
         return sent
+
+    def send_raw(self, packet: bytes) -> None:
+        """Send bytes of one's own making, and wait for no answer."""
+        self._socket.setblocking(True)
+        self._socket.sendall(packet)
+        self._socket.setblocking(False)
+
+    def drop(self) -> None:
+        """Go without a word."""
+        self._socket.close()
 
     def close(self) -> None:
         """Say goodbye."""
@@ -106,7 +116,8 @@ class Publisher:
         self._buffer = data[position:]
 
 
-def _remaining_length(length: int) -> bytes:
+def remaining_length(length: int) -> bytes:
+    """MQTT's variable byte integer."""
     encoded = bytearray()
     while True:
         length, digit = divmod(length, 128)

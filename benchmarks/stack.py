@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from database.connections import Connection, connect
-from database.migrate import ROLES, migrate, set_role_passwords
+from database.migrate import migrate
+from database.roles import ROLES, set_role_passwords
 from deploy.local import debian, ports
 from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
@@ -48,7 +49,7 @@ class Stack:
 
     def mqtt_url(self, account: str) -> str:
         """The broker, as one of the service accounts."""
-        return f"mqtt://{account}:{self.passwords[account]}@{ports.LOOPBACK}:{self.broker.port}"
+        return self.broker.url(account, self.passwords[account])
 
     @contextmanager
     def ingest(self, process: str, **settings: object) -> Iterator[int]:
@@ -123,7 +124,10 @@ def running_stack() -> Iterator[Stack]:
         cluster.create_database(DATABASE)
         migrate(cluster.url(DATABASE))
         set_role_passwords(cluster.url(DATABASE), {role: passwords[role] for role in ROLES})
-        broker = MosquittoBroker(prefix=prefix, folder=folder / "mosquitto", port=ports.any_free())
+        port, service_port = ports.several_free(2)
+        broker = MosquittoBroker(
+            prefix=prefix, folder=folder / "mosquitto", port=port, service_port=service_port
+        )
         broker.make_folder()
         accounts = {account: passwords[account] for account in ACCOUNTS}
         provision.write_broker_identities(cluster.url(DATABASE), broker.identities, accounts)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from care.pairing import require_manager
+from care.registry import check_not_reserved
 from database.connections import Connection
 from database.errors import ConflictError, InvalidError, NotFoundError, translated_errors
 from database.queries import queries
@@ -93,6 +94,8 @@ def adopt(
         raise InvalidError("a device watches either a resident or a room")
     if kind is DeviceKind.GATEWAY:
         raise InvalidError("a gateway is paired, not adopted")
+    if name is not None:
+        check_not_reserved(name)
     found = _locked(connection, gateway_id, key)
     given = {
         "site_id": found.site_id,

@@ -13,12 +13,15 @@ from argon2 import PasswordHasher
 from psycopg.rows import DictRow
 
 from care.model import Ability, CareCategory, Device, Operator, Resident, RoomKind, Site, SiteKind
+from care.refusals import REFUSALS, in_words
 from database.connections import Connection
-from database.errors import ConflictError, InvalidError, NotFoundError, translated_errors
+from database.errors import ConflictError, InvalidError, NotFoundError
 from database.queries import queries
 from identity.model import ScopeKind, Staff, StaffRole
 from identity.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
 from protocol.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
+from protocol.names import is_reserved
+from protocol.texts import N_
 
 _sql = queries("care", "sql/registry.sql")
 
@@ -33,8 +36,8 @@ class NewDevice(NamedTuple):
 
 def add_operator(connection: Connection, *, code: str, name: str, phone: str | None = None) -> Operator:
     """Record an operator. ConflictError when the code is taken."""
-    _check_name("operator code", code)
-    return Operator.from_row(_one(connection, "add_operator", code=code, name=name, phone=phone))
+    _check_name(REFUSALS["operator_code_check"], code)
+    return Operator.from_row(_one(connection, "add_operator", code=code, name=name.strip(), phone=phone))
 
 
 def add_site(
@@ -50,16 +53,16 @@ def add_site(
     phone: str | None = None,
 ) -> Site:
     """Record a site; `code` becomes its level in MQTT topics. ConflictError when it is taken."""
-    _check_name("site code", code)
+    _check_name(REFUSALS["site_code_check"], code)
     operator_id = operator_by_code(connection, operator).id if operator else None
     row = _one(
         connection,
         "add_site",
         code=code,
         kind=kind,
-        name=name,
+        name=name.strip(),
         operator_id=operator_id,
-        township=township,
+        township=township.strip(),
         village=village,
         address=address,
         phone=phone,
@@ -75,7 +78,7 @@ def add_room(
     floor: int | None = None,
 ) -> int:
     """Record a room of a site; its id."""
-    return int(_one(connection, "add_room", site_id=site_id, name=name, kind=kind, floor=floor)["id"])
+    return int(_one(connection, "add_room", site_id=site_id, name=name.strip(), kind=kind, floor=floor)["id"])
 
 
 def add_bed(connection: Connection, room_id: int, label: str) -> int:
@@ -85,7 +88,8 @@ def add_bed(connection: Connection, room_id: int, label: str) -> int:
 
 def bed_in(connection: Connection, site_id: int, room: str, bed: str) -> int:
     """The id of a bed by its room and label; room and bed are recorded when they are new."""
-    return int(_one(connection, "find_or_add_bed", site_id=site_id, room=room, bed=bed)["id"])
+    row = _one(connection, "find_or_add_bed", site_id=site_id, room=room.strip(), bed=bed.strip())
+    return int(row["id"])
 
 
 def add_resident(
@@ -110,7 +114,7 @@ def add_resident(
         connection,
         "add_resident",
         site_id=site_id,
-        name=name,
+        name=name.strip(),
         sex=sex,
         born_on=born_on,
         category=category,
@@ -122,7 +126,7 @@ def add_resident(
         **{str(ability): ability not in lost_abilities for ability in Ability},
     )
     resident = Resident.from_row(row)
-    _run(connection, "start_residence", resident_id=resident.id, site_id=site_id, bed_id=bed_id, at=since)
+    _start_residence(connection, resident.id, site_id, bed_id, since)
     return resident
 
 
@@ -141,6 +145,23 @@ def move_resident(
     at = at or datetime.now(UTC)
     _run(connection, "end_assignments_elsewhere", resident_id=resident_id, site_id=site_id, at=at)
     _run(connection, "end_residence", resident_id=resident_id, at=at)
+    _start_residence(connection, resident_id, site_id, bed_id, at)
+
+
+def _start_residence(
+    connection: Connection, resident_id: int, site_id: int, bed_id: int | None, at: datetime
+) -> None:
+    if bed_id is not None:
+        found = connection.execute(_sql["who_has_bed"], {"bed_id": bed_id, "at": at}).fetchone()
+        if found is not None and found["resident_id"] != resident_id:
+            raise ConflictError(
+                N_("Bed %(bed)s in room %(room)s is %(occupant)s’s (number %(occupant_id)s)."),
+                constraint="one_resident_a_bed",
+                bed=found["bed"],
+                room=found["room"],
+                occupant=found["occupant"],
+                occupant_id=found["resident_id"],
+            )
     _run(connection, "start_residence", resident_id=resident_id, site_id=site_id, bed_id=bed_id, at=at)
 
 
@@ -156,18 +177,21 @@ def add_device(
     room_id: int | None = None,
     since: datetime | None = None,
     added_at: datetime | None = None,
+    relayed: bool = False,
 ) -> NewDevice:
     """Record a device with a new secret, and whom or which room it watches.
 
     Without a `name` it gets its kind and a number. ConflictError when the name is taken.
 
     `since`: from when it watches them; `added_at`: from when it is missed if it does not speak; default: now.
+    `relayed`: gateways of its site may pass on what it says, although it has credentials of its own.
     """
     if name is None:
         stem = kind.replace("_", "-")
         number = _one(connection, "next_device_number", stem=stem)["number"]
         name = f"{stem}-{number:04d}"
-    _check_name("device name", name)
+    _check_name(REFUSALS["device_name_check"], name)
+    check_not_reserved(name)
     secret = new_device_secret()
     row = _one(
         connection,
@@ -178,6 +202,7 @@ def add_device(
         model=model,
         power=power or usual_power(kind),
         added_at=added_at,
+        relayed=relayed,
         **hash_device_secret(secret)._asdict(),
     )
     if resident_id is not None or room_id is not None:
@@ -239,11 +264,13 @@ def add_staff(
         if bool(value) != (kind is scope):
             problem = "needs" if kind is scope else "must not have"
             raise InvalidError(f"staff of scope {scope} {problem} a {kind}", scope=scope)
+    if township is not None:
+        _require_township(connection, township)
     row = _one(
         connection,
         "add_staff",
         username=username,
-        name=name,
+        name=name.strip(),
         role=role,
         phone=phone,
         scope=scope,
@@ -257,11 +284,26 @@ def add_staff(
     return Staff.from_row(row)
 
 
+def _require_township(connection: Connection, township: str) -> None:
+    """A township is known by its sites; one that is misspelt would show nobody anything."""
+    known = [str(row["township"]) for row in connection.execute(_sql["townships"]).fetchall()]
+    if not known:
+        raise NotFoundError(
+            N_("There is no township yet: record a site of %(township)s first."), township=township
+        )
+    if township not in known:
+        raise NotFoundError(
+            N_("There is no township %(township)s. There are: %(known)s."),
+            township=township,
+            known=", ".join(known),
+        )
+
+
 def operator_by_code(connection: Connection, code: str) -> Operator:
     """The operator with this code, or NotFoundError."""
     row = connection.execute(_sql["operator_by_code"], {"code": code}).fetchone()
     if row is None:
-        raise NotFoundError(f"there is no operator {code!r}", operator=code)
+        raise NotFoundError(N_("there is no operator '%(operator)s'"), operator=code)
     return Operator.from_row(row)
 
 
@@ -269,7 +311,7 @@ def site_by_code(connection: Connection, code: str) -> Site:
     """The site with this code, or NotFoundError."""
     row = connection.execute(_sql["site_by_code"], {"code": code}).fetchone()
     if row is None:
-        raise NotFoundError(f"there is no site {code!r}", site=code)
+        raise NotFoundError(N_("there is no site '%(site)s'"), site=code)
     return Site.from_row(row)
 
 
@@ -285,7 +327,7 @@ def room_by_name(connection: Connection, site: Site, name: str) -> int:
     """The id of a room of `site`, or NotFoundError."""
     row = connection.execute(_sql["room_by_name"], {"site_id": site.id, "name": name}).fetchone()
     if row is None:
-        raise NotFoundError(f"site {site.code} has no room {name!r}", room=name)
+        raise NotFoundError(N_("site %(site)s has no room '%(room)s'"), site=site.code, room=name)
     return int(row["id"])
 
 
@@ -293,10 +335,14 @@ def find_resident(connection: Connection, sought: str) -> Resident:
     """The one resident with this id or name. NotFoundError for none, ConflictError for several."""
     rows = connection.execute(_sql["residents_called"], {"sought": sought}).fetchall()
     if not rows:
-        raise NotFoundError(f"there is no resident {sought!r}", resident=sought)
+        raise NotFoundError(N_("there is no resident '%(resident)s'"), resident=sought)
     if len(rows) > 1:
         ids = ", ".join(str(row["id"]) for row in rows)
-        raise ConflictError(f"several residents are called {sought}: say which by id ({ids})")
+        raise ConflictError(
+            N_("several residents are called %(resident)s: say which by id (%(ids)s)"),
+            resident=sought,
+            ids=ids,
+        )
     return Resident.from_row(rows[0])
 
 
@@ -304,7 +350,7 @@ def device_by_name(connection: Connection, name: str) -> Device:
     """The device with this name and whom it watches now, or NotFoundError."""
     row = connection.execute(_sql["device_by_name"], {"name": name}).fetchone()
     if row is None:
-        raise NotFoundError(f"there is no device {name!r}", device=name)
+        raise NotFoundError(N_("there is no device '%(device)s'"), device=name)
     return Device.from_row(row)
 
 
@@ -348,21 +394,24 @@ def _check_same_site(
         )
 
 
-def _check_name(what: str, name: str) -> None:
+def check_not_reserved(name: str) -> None:
+    """InvalidError when it is a name of the rooms' own at the broker."""
+    if is_reserved(name):
+        raise InvalidError(REFUSALS["device_name_reserved"], constraint="device_name_reserved", name=name)
+
+
+def _check_name(refusal: str, name: str) -> None:
     if not re.match(NAME_PATTERN, name):
-        raise InvalidError(
-            f"{what} {name!r} may only have a-z, 0-9, - and _, start with a letter or digit, "
-            "and be at most 63 long: it is a level of an MQTT topic"
-        )
+        raise InvalidError(refusal, code=name, name=name)
 
 
 def _one(connection: Connection, query: str, **params: Any) -> DictRow:
-    with translated_errors():
+    with in_words(params):
         row = connection.execute(_sql[query], params).fetchone()
     assert row is not None, f"{query} returns a row"
     return row
 
 
 def _run(connection: Connection, query: str, **params: Any) -> None:
-    with translated_errors():
+    with in_words(params):
         connection.execute(_sql[query], params)

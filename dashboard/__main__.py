@@ -4,21 +4,16 @@ import logging
 import os
 import sys
 
-import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from dashboard.app import create_app
-from dashboard.door import DoorConfig, allow_many_files
 from dashboard.errors import DashboardError
 from dashboard.guard import require_bound_role, require_private_words
+from dashboard.serving import serve
 from dashboard.settings import Settings
 from database.errors import DomainError
 from protocol.environment import SettingsError, read_settings
-
-GRACE_S = 5
-"""Open requests get so long to end when the process is asked to stop."""
-KEEP_ALIVE_S = 75
+from protocol.watchdog import Watchdog
 
 
 def settings_from_environment() -> Settings:
@@ -28,7 +23,10 @@ def settings_from_environment() -> Settings:
 
 def app_from_environment() -> FastAPI:
     """What a worker process runs."""
-    return create_app(settings_from_environment())
+    settings = settings_from_environment()
+    watchdog = Watchdog(settings.stall_s_max)
+    watchdog.start()
+    return create_app(settings, watchdog)
 
 
 def main() -> None:
@@ -42,30 +40,12 @@ def main() -> None:
         sys.exit(_complain(error, status=2))
     except DomainError as error:
         sys.exit(_complain(error, status=1))
-    allow_many_files()
-    config = DoorConfig(
-        "dashboard.__main__:app_from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies.strip()),
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        log_config=None,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
-    )
-    if settings.workers > 1:
-        Multiprocess(config, sockets=[config.bind_socket()]).run()
-        return
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
-        sys.exit(1)
+    try:
+        started = serve("dashboard.__main__:app_from_environment", settings)
+    except OSError as error:
+        sys.exit(_complain(error, status=1))
+    if not started:
+        sys.exit(3)  # as uvicorn does; the log says why
 
 
 def _complain(error: Exception, *, status: int) -> int:

@@ -4,7 +4,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import psycopg
@@ -13,18 +15,20 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.accuracy import page as accuracy
 from dashboard.alarm import page as alarm
-from dashboard.api import alarms, health, me, signs
+from dashboard.api import alarms, health, me, reference, signs
 from dashboard.api import gateways as gateways_api
 from dashboard.context import language_of, make_context
 from dashboard.county import page as county
 from dashboard.desk import page as desk
 from dashboard.devices import page as devices
+from dashboard.elsewhere import page as elsewhere
 from dashboard.errors import (
     RETRY_AFTER_S,
     STATUS_OF,
@@ -53,8 +57,10 @@ from dashboard.sensitivity import page as sensitivity
 from dashboard.settings import Settings
 from dashboard.sign_in import page as sign_in
 from database.errors import DomainError, InvalidError, NotFoundError
+from protocol.watchdog import Loop, Watchdog
 
 GZIP_BYTES_MIN = 1_000
+BEAT_EVERY_S = 0.5
 _HANDLED = (
     DomainError,
     DashboardError,
@@ -83,13 +89,19 @@ class VersionedFiles(StaticFiles):
 
 
 class Application(FastAPI):
-    """FastAPI with what every request passes around all of it."""
+    """FastAPI with what every request passes around all of it, which describes what is meant for programs."""
 
     def build_middleware_stack(self) -> ASGIApp:
         """All of it: Starlette answers our own mistakes outside the middleware that is added."""
         context = self.state.context
         crowd = Crowd(super().build_middleware_stack(), context.known)
         return SecurityHeaders(Doorman(OwnHost(SmallBodies(crowd), own_names(context.settings))))
+
+    def openapi(self) -> dict[str, Any]:
+        """The REST API, as OpenAPI describes one: what lies below /api."""
+        described = super().openapi()
+        described["paths"] = {path: of for path, of in described["paths"].items() if path.startswith("/api/")}
+        return described
 
 
 class Doorman:
@@ -120,34 +132,45 @@ def own_names(settings: Settings) -> set[str]:
     return names
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application; it opens its connections when it starts, and closes them when it stops."""
-    context = make_context(settings)
+def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
+    """The application; it opens its connections when it starts, and closes them when it stops.
+
+    `watchdog` is told that requests get their turn, and that live pages do.
+    """
+    watchdog = watchdog or Watchdog()
+    context = make_context(settings, watchdog)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         warm_up()
         context.pool.open()
-        listening = asyncio.create_task(context.hub.run(), name="live pages")
+        tasks = [
+            asyncio.create_task(context.hub.run(), name="live pages"),
+            asyncio.create_task(_beat(watchdog.loop("requests")), name="watchdog"),
+        ]
         try:
             yield
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await asyncio.to_thread(context.pool.close)
             context.hashing.shutdown(wait=False)
 
     app = Application(
         title="Anshou",
+        version=version("anshou"),
         lifespan=lifespan,
         dependencies=[Depends(refuse_cross_site)],
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url="/api/openapi.json",
     )
     app.state.context = context
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_BYTES_MIN, compresslevel=5)
+    if settings.tell_https_port is not None:
+        app.add_middleware(elsewhere.Door, static=f"/static/{static_version()}/")
     app.mount(f"/static/{static_version()}", VersionedFiles(directory=STATIC), name="static")
     for module in (
         sign_in,
@@ -159,16 +182,25 @@ def create_app(settings: Settings) -> FastAPI:
         accuracy,
         policy,
         devices,
+        elsewhere,
         health,
         me,
         alarms,
         signs,
+        reference,
         gateways_api,
     ):
         app.include_router(module.router)
     for kind in _HANDLED:
         app.add_exception_handler(kind, tell_error)
     return app
+
+
+async def _beat(loop: Loop) -> NoReturn:
+    """Tell for ever that this event loop goes round, and that a request gets one of its threads."""
+    while True:
+        await run_in_threadpool(loop.beat)
+        await asyncio.sleep(BEAT_EVERY_S)
 
 
 async def tell_error(request: Request, error: Exception) -> Response:
@@ -193,7 +225,8 @@ async def tell_error(request: Request, error: Exception) -> Response:
             "_notice.html",
             status=status,
             headers=headers,
-            severity="danger",
+            # That a colleague was quicker is good news: nothing has failed.
+            severity="info" if code == "already_taken" else "danger",
             text=text,
             about=None,
             at=None,

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import NamedTuple
 
-from alarms.model import Alarm
+from alarms.model import Alarm, AlarmStep
 from care.model import SelfCareLevel, SiteKind
 from dashboard.languages import Language
 from dashboard.rooms import room_name
@@ -30,6 +30,7 @@ class Card(Alarm, frozen=True, kw_only=True):
     born_on: date | None
     self_care_level: SelfCareLevel | None
     resident_phone: str | None
+    family_contact: str | None
     room_name: str | None
     bed_label: str | None
     device_name: str | None
@@ -38,6 +39,8 @@ class Card(Alarm, frozen=True, kw_only=True):
     last_at: datetime | None
     ended_by_device: bool | None
     escalated_to: str | None
+    is_late: bool
+    reopened_by: AlarmStep | None
 
 
 class Cards(NamedTuple):

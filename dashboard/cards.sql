@@ -6,7 +6,7 @@
 -- Names of colleagues come from the timeline: the staff table shows everybody only themselves.
 SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, site.village,
     site.phone AS site_phone, resident.name AS resident_name, resident.sex, resident.born_on,
-    resident.self_care_level, resident.phone AS resident_phone,
+    resident.self_care_level, resident.phone AS resident_phone, resident.family_contact,
     room.name AS room_name, bed.label AS bed_label, device.name AS device_name, device.kind AS device_kind,
     latest.actor AS last_actor, latest.at AS last_at,
     CASE WHEN alarm.condition_ended_at IS NOT NULL THEN (
@@ -17,6 +17,14 @@ SELECT alarm.*, site.name AS site_name, site.kind AS site_kind, site.address, si
         SELECT coalesce(detail ->> 'role', detail ->> 'told') FROM care.alarm_event -- `told`: its earlier name
         WHERE alarm_event.alarm_id = alarm.id AND step = 'escalated' ORDER BY id DESC LIMIT 1
     ) END AS escalated_to,
+    alarm.state = 'acknowledged' AND EXISTS (
+        SELECT FROM care.alarm_event
+        WHERE alarm_event.alarm_id = alarm.id AND step = 'reminded' AND at >= alarm.acknowledged_at
+    ) AS is_late,
+    CASE WHEN alarm.state = 'open' AND alarm.waiting_since IS NOT NULL THEN (
+        SELECT step FROM care.alarm_event
+        WHERE alarm_event.alarm_id = alarm.id AND step IN ('released', 'overdue', 'undone') ORDER BY id DESC LIMIT 1
+    ) END AS reopened_by,
     count(*) OVER () AS total
 FROM care.alarm
 JOIN care.site ON site.id = alarm.site_id

@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po, write_po
 from dashboard import ROOM
 from dashboard.languages import CODES, DOMAIN, SOURCE_LANGUAGE
 
-ROOMS = (ROOM, ROOM.with_name("alarms"), ROOM.with_name("protocol"))
+ROOMS = (ROOM, ROOM.with_name("alarms"), ROOM.with_name("care"), ROOM.with_name("protocol"))
 """Where texts for people are marked."""
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"newstyle_gettext": "true", "trimmed": "true", "encoding": "utf-8"}}

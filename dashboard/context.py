@@ -19,6 +19,7 @@ from database.connections import Connection
 from identity import sessions
 from identity.model import ScopeKind, Staff
 from identity.sessions import NoSessionError
+from protocol.watchdog import Watchdog
 
 BOXES_AT_ONCE_MAX = 2
 OPENING_AT_ONCE_MAX = 2
@@ -70,7 +71,7 @@ class Session:
         return self.staff.scope is not ScopeKind.SITE
 
 
-def make_context(settings: Settings) -> Context:
+def make_context(settings: Settings, watchdog: Watchdog) -> Context:
     """A context whose pool and hub are not yet open."""
     pool: ConnectionPool[Connection] = ConnectionPool(
         settings.database_url,
@@ -93,7 +94,7 @@ def make_context(settings: Settings) -> Context:
     return Context(
         settings=settings,
         pool=pool,
-        hub=Hub(settings.database_url),
+        hub=Hub(settings.database_url, watchdog.loop("live pages")),
         known=Known(),
         passwords=Lane(settings.sign_ins_max, HASHING_WAITING_MAX),
         hashing=ThreadPoolExecutor(settings.sign_ins_max, "hashing", os.nice, (HASHING_NICE,)),

@@ -11,6 +11,7 @@ import psycopg
 import psycopg_pool
 
 from alarms.model import AlarmStep
+from care.refusals import REFUSALS
 from dashboard.languages import Language
 from dashboard.vocabulary import STEP_DONE
 from database.errors import DatabaseUnavailableError, DomainError, InvalidError
@@ -196,12 +197,21 @@ def sentence(error: DomainError | DashboardError | None, language: Language) -> 
             "step": language.gettext(STEP_DONE[step]),
             "time": language.time(at),
         }
+    if error.params.get("constraint") is not None and isinstance(error, DomainError):
+        return _refused(error, language)
     if error.code == "sign_in_locked":
         wait = language.duration(float(str(error.params["wait_s"])))
         return language.gettext(_SENTENCES[error.code]) % {"wait": wait}
     if (missing := error.params.get("missing")) in _MISSING:
         return language.gettext(_MISSING[str(missing)])
     return language.gettext(_SENTENCES.get(error.code, _UNKNOWN))
+
+
+def _refused(error: DomainError, language: Language) -> str:
+    """What a rule of the record says; of one that has no words of its own, only that it was broken."""
+    told = error.told(language.gettext)
+    is_ours = "%(" in error.template or error.template in REFUSALS.values()
+    return told if is_ours else language.gettext(_SENTENCES.get(error.code, _UNKNOWN))
 
 
 def as_json(error: DomainError | DashboardError | None, language: Language) -> dict[str, Any]:

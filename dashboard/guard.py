@@ -11,7 +11,8 @@ _SUPERPOWERS = """
         EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE nspname IN ('care', 'readings', 'scoped') AND relkind IN ('r', 'p', 'v')
                   AND pg_has_role(current_user, relowner, 'USAGE')) AS owns_tables,
-        has_schema_privilege(current_user, 'readings', 'USAGE') AS reads_hypertables
+        has_schema_privilege(current_user, 'readings', 'USAGE') AS reads_hypertables,
+        EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid) AS becomes_others
     FROM pg_roles WHERE rolname = current_user
 """
 _COMPLAINTS = {
@@ -19,6 +20,8 @@ _COMPLAINTS = {
     "bypasses_row_security": "bypasses row security",
     "owns_tables": "owns tables of the care record",
     "reads_hypertables": "can read the schema `readings`, which has no row security",
+    # Also where it does not inherit their rights: it could take them on.
+    "becomes_others": "is a member of other roles",
 }
 
 
@@ -45,8 +48,10 @@ def require_bound_role(url: str) -> None:
 
 def require_private_words(settings: Settings) -> None:
     """ExposedError where passwords and sessions would cross a network in the clear."""
-    is_shielded = settings.tls_certificate or settings.trusted_proxies.strip() or settings.plain_http
-    if not (is_shielded or _is_loopback(settings.host)):
+    tells_others = settings.tell_https_port is not None  # and serves them nothing else in the clear
+    is_behind_tls = settings.tls_certificate or settings.trusted_proxies.strip()
+    is_shielded = is_behind_tls or settings.plain_http or tells_others
+    if not (is_shielded or all(_is_loopback(host.strip()) for host in settings.host.split(","))):
         raise ExposedError(
             f"the dashboard refuses to start: on {settings.host}, passwords would cross the network in the "
             "clear; set ANSHOU_DASHBOARD_TLS_CERTIFICATE and ANSHOU_DASHBOARD_TLS_KEY, or name the proxy "

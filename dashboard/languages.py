@@ -1,6 +1,7 @@
 """Languages: gettext catalogues read straight from their .po files, and times as people write them."""
 
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -104,7 +105,10 @@ class Language:
         return lists.format_list(list(items), locale=self.locale)
 
     def percent(self, share: float) -> str:
-        """A share of 1 as percent."""
+        """A share of 1 as percent. All or nothing is said only where it is so: 99.7 is not rounded to 100."""
+        if 0 < share < 1 and round(share * 100) in (0, 100):
+            tenths = min(999, max(1, math.floor(share * 1_000 + 1e-9)))
+            return numbers.format_percent(tenths / 1_000, format="#,##0.0%", locale=self.locale)
         return numbers.format_percent(share, locale=self.locale)
 
 

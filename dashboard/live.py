@@ -24,6 +24,7 @@ from dashboard.errors import BusyError, CrowdedError, known
 from database.errors import DomainError
 from identity.sessions import NoSessionError
 from protocol.backoff import Backoff
+from protocol.watchdog import Loop, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ COALESCE_S = 0.1
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 10.0
 CHECK_S = 20.0
+STILL_S_MAX = 3 * CHECK_S
 """A LISTEN connection that was silent for so long is asked whether it is still alive."""
 RENDER_THREADS = 4
 """Live pages render in threads of their own, so that they never wait behind ordinary requests."""
@@ -76,8 +78,9 @@ class Watcher:
 class Hub:
     """Listens to the database for all pages of this process."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, loop: Loop | None = None) -> None:
         self._url = database_url
+        self._loop = loop or Watchdog().loop("live pages")
         self._watchers: set[Watcher] = set()
         self._listening = False
         self._seats: Counter[int] = Counter()
@@ -122,6 +125,7 @@ class Hub:
         """Listen for ever; after a failure connect again, with jittered, capped backoff."""
         backoff = Backoff(BACKOFF_S_MIN, BACKOFF_S_MAX)
         while True:
+            self._loop.beat(STILL_S_MAX)
             try:
                 async with await psycopg.AsyncConnection.connect(
                     self._url,
@@ -144,6 +148,7 @@ class Hub:
 
     async def _forward(self, connection: psycopg.AsyncConnection) -> NoReturn:
         while True:
+            self._loop.beat(STILL_S_MAX)
             async for notify in connection.notifies(timeout=CHECK_S):
                 self._tell_all(_site_in(notify.payload))
             await connection.execute("SELECT")

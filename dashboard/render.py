@@ -6,6 +6,7 @@ the page's own `words.py`, if it has one.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -108,6 +109,7 @@ def environment(code: str) -> jinja2.Environment:
         number=speech.number,
         percent=speech.percent,
         epoch_ms=epoch_ms,
+        phones=phones,
         json=_json,
     )
     return made
@@ -158,8 +160,13 @@ def page(
     return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
-def step_taken(request: Request, session: Session, text: str, *, about: str) -> HTMLResponse:
-    """The notice that something was done, to whom; the page that shows it fetches itself anew."""
+def step_taken(
+    request: Request, session: Session, text: str, *, about: str, undo: int | None = None
+) -> HTMLResponse:
+    """The notice that something was done, to whom; the page that shows it fetches itself anew.
+
+    `undo` is the alarm at which the press can be taken back.
+    """
     return page(
         request,
         "_notice.html",
@@ -170,6 +177,7 @@ def step_taken(request: Request, session: Session, text: str, *, about: str) -> 
         text=text,
         about=about,
         at=datetime.now(UTC),
+        undo=undo,
     )
 
 
@@ -179,6 +187,14 @@ def warm_up() -> None:
     for code in languages():
         for name in environment(code).list_templates(extensions=["html"]):
             template(name, code)
+
+
+def phones(text: str | None) -> list[str]:
+    """The telephone numbers in what somebody wrote, as one dials them: 女儿李梅 138 0000 0000."""
+    return [re.sub(r"[ -]", "", found) for found in _PHONE.findall(text or "")]
+
+
+_PHONE = re.compile(r"(?<!\d)(?:\+86[ -]?)?(?:1\d{2}[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8})(?!\d)")
 
 
 def epoch_ms(at: datetime) -> int:

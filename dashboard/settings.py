@@ -4,6 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from protocol.watchdog import STALL_S_MAX
+
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=3_600)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -14,7 +16,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         database_url: The database, as a role that row security binds (anshou_web).
-        host: Address to listen on; another than loopback needs TLS here or a trusted proxy that speaks it.
+        host: Addresses to listen on, divided by commas; another than loopback needs TLS here, a trusted proxy
+            that speaks it, or `tell_https_port`.
         port: TCP port to listen on.
         workers: Processes that share the port.
         cookie_secure: Send the session's cookie over HTTPS only; turn it on wherever HTTPS is.
@@ -32,10 +35,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         sign_ins_max: Passwords checked at once; each takes 64 MiB.
         tls_certificate: PEM file of a certificate: pages are then served over HTTPS only.
         tls_key: PEM file of its private key.
+        tls_gateway_certificate: PEM file of the certificate for gateways, which ask for the centre by its
+            fixed name, where browsers are shown another.
+        tls_gateway_key: PEM file of its private key.
+        tell_https_port: Over plain HTTP, other machines are told that the pages are at this port; they see
+            nothing else.
         authority: PEM file of the centre's authority; without it, gateways cannot be paired here.
         gateway_https_port: Where gateways find these pages with a certificate of that authority.
         gateway_mqtt_port: Where gateways find the broker, over TLS with a certificate of that authority.
         gateway_mqtt_host: The broker's host, where it is not the one of the pages.
+        stall_s_max: When no request gets its turn for so long, the process ends, to be started again.
     """
 
     database_url: str
@@ -55,7 +64,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     sign_ins_max: Annotated[int, Meta(ge=1, le=64)] = 2
     tls_certificate: str | None = None
     tls_key: str | None = None
+    tls_gateway_certificate: str | None = None
+    tls_gateway_key: str | None = None
+    tell_https_port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
     authority: str | None = None
     gateway_https_port: Annotated[int, Meta(ge=1, le=65_535)] = 8443
     gateway_mqtt_port: Annotated[int, Meta(ge=1, le=65_535)] = 8883
     gateway_mqtt_host: str | None = None
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX

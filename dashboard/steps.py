@@ -15,7 +15,9 @@ NEEDS_FORM = frozenset({AlarmStep.RESOLVED, AlarmStep.CLOSED, AlarmStep.CANCELLE
 """Steps that ask for words before they are taken."""
 
 _WORDS = {AlarmStep.RESOLVED: "note", AlarmStep.CANCELLED: "reason", AlarmStep.NOTED: "note"}
-_ORDER = tuple(AlarmStep(step) for step in STEP)
+UNDOABLE = frozenset({AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED})
+"""Steps after which the notice offers to take the press back."""
+_ORDER = tuple(AlarmStep(step) for step in STEP if step is not AlarmStep.UNDONE)
 
 
 class Told(NamedTuple):

@@ -46,6 +46,8 @@ STEP: Mapping[StrEnum, str] = {
     AlarmStep.RESOLVED: N_("Dealt with…"),
     AlarmStep.CLOSED: N_("Close…"),
     AlarmStep.CANCELLED: N_("False alarm…"),
+    AlarmStep.RELEASED: N_("I cannot go"),
+    AlarmStep.UNDONE: N_("Undo"),
 }
 """What stands on the buttons; the other steps are not taken by people."""
 STEP_ICON: Mapping[StrEnum, str] = {
@@ -56,6 +58,10 @@ STEP_ICON: Mapping[StrEnum, str] = {
     AlarmStep.RESOLVED: "check",
     AlarmStep.CLOSED: "checks",
     AlarmStep.CANCELLED: "x",
+    AlarmStep.UNDONE: "arrow-back-up",
+    AlarmStep.RELEASED: "user-off",
+    AlarmStep.REMINDED: "clock-exclamation",
+    AlarmStep.OVERDUE: "alarm",
     AlarmStep.CLEARED: "circle-check",
     AlarmStep.CONDITION_ENDED: "clock-pause",
     AlarmStep.ESCALATED: "speakerphone",
@@ -69,6 +75,10 @@ STEP_DONE: Mapping[StrEnum, str] = {
     AlarmStep.RESOLVED: N_("dealt with it"),
     AlarmStep.CLOSED: N_("closed it"),
     AlarmStep.CANCELLED: N_("cancelled it"),
+    AlarmStep.UNDONE: N_("took the press back"),
+    AlarmStep.RELEASED: N_("cannot go: somebody else is needed"),
+    AlarmStep.REMINDED: N_("reminder: still on the way"),
+    AlarmStep.OVERDUE: N_("did not arrive in time: open again"),
     AlarmStep.CLEARED: N_("over by itself"),
     AlarmStep.CONDITION_ENDED: N_("reports that the cause has ended"),
     AlarmStep.ESCALATED: N_("escalated"),

@@ -1,6 +1,6 @@
 """What is refused, by a room or by the database: a code for programs and a sentence for people."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -11,14 +11,30 @@ from psycopg import errors
 class DomainError(Exception):
     """Base of the errors that are told to people, in every room above this one.
 
-    `code` names the error for programs and for translation; `params` are what its sentence tells of.
+    `code` names the error for programs and for translation; `params` are what its sentence tells of. Where
+    `message` has places for them (`%(site)s`), it is a text of the catalogues, and `told` translates it.
     """
 
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, **params: object) -> None:
-        super().__init__(message)
+        super().__init__(_filled(message, params))
+        self.template = message
         self.params = params
+
+    def told(self, gettext: Callable[[str], str]) -> str:
+        """The sentence in the language of `gettext`."""
+        return _filled(gettext(self.template), self.params)
+
+
+def _filled(template: str, params: Mapping[str, object]) -> str:
+    """`template` with its places filled; a text that only looks like one stays as it is."""
+    if "%(" not in template:
+        return template
+    try:
+        return template % params
+    except (KeyError, ValueError, TypeError):
+        return template
 
 
 class NotFoundError(DomainError):

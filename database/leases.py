@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from database.connections import Connection, connect
 from database.errors import DatabaseUnavailableError
 from protocol.backoff import Backoff
+from protocol.watchdog import STALL_S_MAX, Loop
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Duty:
         told: Is told whether this process has the duty: True when it takes it, False when it finds that
             another has it.
         retry_s_max: Longest pause before a database that is away is tried again.
+        round_s_max: A round that takes longer stands still (None: than loops of the process usually may).
     """
 
     lock: DutyLock
@@ -81,6 +83,7 @@ class Duty:
     work: Callable[[Connection], None]
     told: Callable[[bool], None] = lambda _on_duty: None
     retry_s_max: float = RETRY_S_MAX
+    round_s_max: float | None = None
 
     @property
     def name(self) -> str:
@@ -88,17 +91,23 @@ class Duty:
         return f"anshou-{self.lock.name.lower()}"
 
 
-def serve(duty: Duty, stop: threading.Event) -> None:
-    """Work, or stand by, until `stop` is set. Survives restarts of the database, of whatever length."""
+def serve(duty: Duty, stop: threading.Event, loop: Loop | None = None) -> None:
+    """Work, or stand by, until `stop` is set. Survives restarts of the database, of whatever length.
+
+    `loop` tells the watchdog of each round.
+    """
+    loop = loop or Loop(duty.name, STALL_S_MAX)
     backoff = Backoff(RETRY_S_MIN, duty.retry_s_max)
     while not stop.is_set():
         try:
+            loop.beat()
             with connected(duty) as connection:
-                _serve_connection(duty, connection, stop, backoff)
+                _serve_connection(duty, connection, stop, backoff, loop)
         except (psycopg.Error, DatabaseUnavailableError) as error:
             pause_s = backoff.failed()
             log.log(backoff.level, "%s: the database failed, again in %.1f s: %s", duty.name, pause_s, error)
             stop.wait(pause_s)
+    loop.rest()
 
 
 @contextmanager
@@ -120,10 +129,11 @@ class Post(threading.Thread):
     that is known, both work. So whoever works under it must not mind that something is done twice.
     """
 
-    def __init__(self, duty: Duty, changed: Callable[[], None]) -> None:
+    def __init__(self, duty: Duty, changed: Callable[[], None], loop: Loop | None = None) -> None:
         super().__init__(name=f"post {duty.name}", daemon=True)
         self._duty = replace(duty, told=self._tell)
         self._changed = changed
+        self._loop = loop
         self._over = threading.Event()
         self.held = False
 
@@ -134,7 +144,7 @@ class Post(threading.Thread):
 
     def run(self) -> None:
         """The thread's loop."""
-        serve(self._duty, self._over)
+        serve(self._duty, self._over, self._loop)
 
     def _tell(self, held: bool) -> None:
         if held != self.held:
@@ -206,9 +216,12 @@ def wait_for_turn(connection: Connection, lock: int) -> None:
     connection.execute(WAIT_FOR_TURN, (LOCK_CLASS, int(lock)))
 
 
-def _serve_connection(duty: Duty, connection: Connection, stop: threading.Event, backoff: Backoff) -> None:
+def _serve_connection(
+    duty: Duty, connection: Connection, stop: threading.Event, backoff: Backoff, loop: Loop
+) -> None:
     stands_by = False
     while not try_to_lead(connection, duty.lock):
+        loop.beat()
         if not stands_by:
             log.info("%s: another process does this; standing by", duty.name)
             stands_by = True
@@ -219,7 +232,9 @@ def _serve_connection(duty: Duty, connection: Connection, stop: threading.Event,
     log.info("%s: on duty", duty.name)
     duty.told(True)
     while not stop.is_set():
+        loop.beat(duty.round_s_max)
         duty.work(connection)
         connection.execute("SELECT")  # even where there was nothing to do: the server must hear from us
         backoff.succeeded()
+        loop.rest()
         stop.wait(duty.interval_s - time.time() % duty.interval_s)

@@ -8,6 +8,7 @@ as all gateways together: it lies in a folder that only its owner can enter, and
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from deploy.errors import DeployError
 from deploy.local import places
+from deploy.local.port_plan import own_addresses
 from protocol.enrolment import SERVER_NAME, fingerprint_of
 
 ROOT_VALID = timedelta(days=30 * 365)
-SERVER_VALID = timedelta(days=5 * 365)
-RENEW_BEFORE = timedelta(days=365)
+SERVER_VALID = timedelta(days=820)
+"""Apple's browsers take none that is valid for more than 825 days: https://support.apple.com/103769"""
+RENEW_BEFORE = timedelta(days=400)
 """A server's certificate is renewed at a start that finds less than this left of it."""
 CLOCK_SLACK = timedelta(days=1)
 """A gateway's clock may be behind; certificates are valid since yesterday."""
@@ -75,7 +78,7 @@ class Authority:
         self.folder.chmod(0o700)
         if not self.certificate.exists():  # written last, so a first start that was killed begins again
             self._make_root()
-        wanted = sorted({SERVER_NAME, *names})
+        wanted = sorted({SERVER_NAME, *map(_normal, names)})
         try:
             due = self._server_is_due(wanted)
             if due:
@@ -140,13 +143,27 @@ class Authority:
 
 
 def names_of_this_machine() -> set[str]:
-    """What others may call this machine: its names and the addresses that they resolve to."""
-    names = {socket.gethostname(), "localhost", "127.0.0.1"}
-    try:
-        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
-    except OSError:
-        return names  # its own name is not known here: then nobody uses it
-    return names | {str(address[0]) for *_, address in found}
+    """What others may call this machine: its names, also in the local network, and all its addresses."""
+    host = socket.gethostname()
+    names = {"localhost", *own_addresses()}
+    # A name that no certificate can hold is none that a browser could be given either.
+    names |= {name for name in (host, socket.getfqdn(), f"{host.partition('.')[0]}.local") if _is_dns(name)}
+    return names
+
+
+def names_in(certificate: Path) -> set[str]:
+    """The names and addresses that a certificate (PEM) is made out to. OSError, ValueError."""
+    known = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions
+    return {str(name.value) for name in known.get_extension_for_class(x509.SubjectAlternativeName).value}
+
+
+def end_of(certificate: Path) -> datetime:
+    """Until when a certificate (PEM) is valid. OSError, ValueError."""
+    return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+
+
+def _is_dns(name: str) -> bool:
+    return re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*", name) is not None
 
 
 def _builder(
@@ -176,6 +193,18 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _normal(name: str) -> str:
+    """A name or address as certificates hold it. DeployError for what is neither."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        if not _is_dns(name):
+            raise DeployError(
+                f"{name!r} is no name of a machine.", "Say one such as centre.example."
+            ) from None
+        return name
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "device": ("deploy.records", "device_app"),
     "staff": ("deploy.records", "staff_app"),
     "policy": ("deploy.policy", "policy_app"),
+    "publish": ("deploy.publish", "publish"),
     "simulate": ("deploy.simulate", "simulate"),
     "analytics": ("deploy.analytics", "analytics_app"),
     "evaluate": ("evaluation.cli", "evaluate_app"),
@@ -137,11 +138,24 @@ DataOption = Annotated[
 ]
 
 
+def _port_option(what: str, usual: int | None = None) -> Any:
+    at_first = "a free one" if usual is None else f"{usual} at the first start"
+    return typer.Option(min=1, max=65535, metavar="PORT", help=f"{what} Default: as before; {at_first}.")
+
+
 @app.command()
 def up(
     data: DataOption = None,
-    http: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = 8080,
-    mqtt: Annotated[int, typer.Option(min=1, max=65535, help="Port for devices.")] = 1883,
+    http: Annotated[int | None, _port_option("Port of the pages.", 8080)] = None,
+    https: Annotated[int | None, _port_option("Port of the pages over TLS.", 8443)] = None,
+    mqtt: Annotated[int | None, _port_option("Port for devices, on this machine only.", 1883)] = None,
+    mqtts: Annotated[int | None, _port_option("Port for gateways and devices, over TLS.", 8883)] = None,
+    rooms: Annotated[int | None, _port_option("Port at which only our own processes speak MQTT.")] = None,
+    database: Annotated[int | None, _port_option("Port of the database.")] = None,
+    metrics_readings: Annotated[int | None, _port_option("Metrics of ingest readings.", 9471)] = None,
+    metrics_alarms: Annotated[int | None, _port_option("Metrics of ingest alarms.", 9472)] = None,
+    metrics_gateways: Annotated[int | None, _port_option("Metrics of ingest gateways.", 9473)] = None,
+    metrics_settle: Annotated[int | None, _port_option("Metrics of ingest settle.", 9474)] = None,
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="With the simulated demonstration county.")
     ] = True,
@@ -150,20 +164,47 @@ def up(
         str,
         typer.Option(
             metavar="ADDRESS",
-            help="Where gateways on other machines reach this one, over TLS only: 0.0.0.0 for every network.",
+            help="Where other computers, phones and gateways reach this one, over TLS: "
+            "0.0.0.0 for every network, or one address of this machine.",
         ),
     ] = "127.0.0.1",
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Another name or address that browsers reach this machine at, for its certificate; "
+            "repeat for each. Its own are known.",
+        ),
+    ] = None,
 ) -> None:
     """Start everything on this machine: database, broker and all rooms, under one supervisor.
 
-    What is missing is fetched the first time. A port in use is replaced by a free one. Ctrl-C
-    stops everything. With ANSHOU_DATABASE_URL or ANSHOU_MQTT_URL in the environment, that server
-    is used and no private one is started.
+    What is missing is fetched the first time. Ports are chosen at the first start and kept for life; one
+    that is taken by another program is refused. Ctrl-C stops everything. With ANSHOU_DATABASE_URL or
+    ANSHOU_MQTT_URL in the environment, that server is used and no private one is started.
     """
     from deploy.local import up as flow
+    from deploy.local.port_plan import Service
 
+    named = {
+        Service.HTTP: http,
+        Service.HTTPS: https,
+        Service.MQTT: mqtt,
+        Service.MQTTS: mqtts,
+        Service.ROOMS: rooms,
+        Service.DATABASE: database,
+        Service.METRICS_READINGS: metrics_readings,
+        Service.METRICS_ALARMS: metrics_alarms,
+        Service.METRICS_GATEWAYS: metrics_gateways,
+        Service.METRICS_SETTLE: metrics_settle,
+    }
     request = flow.Request(
-        data=data, http_port=http, mqtt_port=mqtt, demo=demo, detached=detach, listen=listen
+        data=data,
+        wanted_ports={service: port for service, port in named.items() if port is not None},
+        demo=demo,
+        detached=detach,
+        listen=listen,
+        names=name or (),
     )
     raise typer.Exit(flow.up(request))
 

@@ -17,10 +17,12 @@ from gateway.edge import Edge
 from gateway.outbox import Outbox
 from gateway.settings import Settings
 from gateway.uplink import Ears, Uplink
+from gateway.whereabouts import Whereabouts
 from protocol.broker import BrokerAddress, tls_from_files
 from protocol.environment import SettingsError, read_settings
 from protocol.errors import ProtocolError
 from protocol.model import AlarmSignal, DeviceStatus
+from protocol.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +30,14 @@ STOP_S_MAX = 10.0
 
 
 class Who(NamedTuple):
-    """Who this gateway is, and where the centre's broker is, asked anew at each connection."""
+    """Who this gateway is, and where the centre's broker is: asked anew at each connection.
+
+    `address` is told how many attempts in a row were in vain.
+    """
 
     site: str
     name: str
-    address: Callable[[], BrokerAddress]
+    address: Callable[[int], BrokerAddress]
 
 
 class Gateway:
@@ -41,6 +46,7 @@ class Gateway:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._who = who(settings)
         clock = clock or Clock()
+        self.watchdog = Watchdog(settings.stall_s_max)
         self._outbox = Outbox(
             data_folder(settings),
             clock,
@@ -59,11 +65,12 @@ class Gateway:
             alarm_kept=self._alarm_kept,
             cry=self._cry,
             uplink_state=self._uplink_state,
+            loop=self.watchdog.loop("house"),
         )
         self.uplink = Uplink(
             self._outbox,
             clock,
-            self._who.address,
+            self._address,
             site=self._who.site,
             name=self._who.name,
             ears=Ears(
@@ -73,6 +80,7 @@ class Gateway:
             status_every_s=settings.status_every_s,
             backlog_per_s_max=settings.backlog_per_s_max,
             keepalive_s=settings.keepalive_s,
+            loop=self.watchdog.loop("uplink"),
         )
         self._failure: BaseException | None = None
 
@@ -100,6 +108,9 @@ class Gateway:
             self._failure = error
             self.edge.stop()
 
+    def _address(self) -> BrokerAddress:
+        return self._who.address(self.uplink.failures)
+
     def _alarm_kept(self) -> None:
         self.uplink.alarm_waits()
 
@@ -118,8 +129,7 @@ def who(settings: Settings) -> Who:
     if settings.mqtt_url is None:
         path = Path(settings.identity) if settings.identity else identity.default_path()
         enrolled = identity.load(path)
-
-        return Who(enrolled.site, enrolled.gateway, lambda: identity.load(path).broker)
+        return Who(enrolled.site, enrolled.gateway, Whereabouts(path).address)
     if settings.site is None or settings.name is None:
         raise SettingsError(
             "with ANSHOU_MQTT_URL, ANSHOU_GATEWAY_SITE and ANSHOU_GATEWAY_NAME are needed as well"
@@ -127,11 +137,11 @@ def who(settings: Settings) -> Who:
 
     url = settings.mqtt_url
 
-    def address() -> BrokerAddress:
+    def address(_failures: int) -> BrokerAddress:
         files = settings.ca_file, settings.cert_file, settings.key_file
         return BrokerAddress.parse(url, tls=lambda: tls_from_files(*files))
 
-    address()  # a mistake is told at the start
+    address(0)  # a mistake is told at the start
     return Who(settings.site, settings.name, address)
 
 
@@ -172,6 +182,7 @@ def main(make: Callable[[], Gateway] = made) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gateway.stop())
         gc.freeze()
+        gateway.watchdog.start()
         gateway.run()
     except (ProtocolError, OSError) as error:
         print(f"gateway: {error}", file=sys.stderr)

@@ -37,7 +37,8 @@ def pair(
 
     path = identity or identities.default_path()
     enrolled = pairing.pair(url, code, typer.echo)
-    identities.save(path, enrolled)
+    with identities.changing(path):
+        identities.save(path, enrolled)
     typer.echo(f"This box is {enrolled.gateway} of {enrolled.site}; it is written in {path}.")
     pairing.try_broker(enrolled)
     pairing.confirm(enrolled)
@@ -51,11 +52,32 @@ def rotate(identity: IdentityOption = None) -> None:
     from gateway import pair as pairing
 
     path = identity or identities.default_path()
-    renewed = pairing.rotate(identities.load(path))
-    pairing.try_broker(renewed)
-    identities.save(path, renewed)
+    with identities.changing(path):
+        renewed = pairing.rotate(identities.load(path))
+        pairing.try_broker(renewed)
+        identities.save(path, renewed)
     pairing.confirm(renewed)
     typer.echo(f"{renewed.gateway} has a new secret; the one before is no longer valid.")
+
+
+@gateway_app.command()
+def find(
+    url: Annotated[
+        str | None, typer.Argument(help="Where the centre's pages are now; default: where it was paired.")
+    ] = None,
+    identity: IdentityOption = None,
+) -> None:
+    """Ask the centre where it is now. A running gateway does so itself while its broker is away."""
+    from gateway import identity as identities
+    from gateway import pair as pairing
+
+    path = identity or identities.default_path()
+    with identities.changing(path):
+        known = identities.load(path)
+        found = pairing.find(known, url)
+        identities.save(path, found)
+    moved = "is where it was" if found.broker.where == known.broker.where else "has moved"
+    typer.echo(f"The centre {moved}: its broker is at {found.broker.where}.")
 
 
 @gateway_app.command()

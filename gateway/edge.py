@@ -23,6 +23,7 @@ from gateway.siren import CONFIRM_S_MAX, CRIES_MAX, Siren
 from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.model import AlarmSignal, DeviceKind, DeviceStatus, GatewayConfig, SignalKind
+from protocol.watchdog import Loop, Watchdog
 from protocol.wire import ROOT, Command, CommandKind, Leaf, Topic
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Edge:
         dialects: What is spoken there.
         alarm_kept: Called when an alarm is in the outbox.
         cry: Called with an alarm that the disk does not take.
+        uplink_state: How the way to the centre is, in words.
+        loop: Tells the watchdog of each turn.
     """
 
     def __init__(
@@ -81,7 +84,9 @@ class Edge:
         alarm_kept: Callable[[], None] = lambda: None,
         cry: Callable[[int, str, AlarmSignal], None] = lambda _number, _device, _signal: None,
         uplink_state: Callable[[], str] = lambda: "unknown",
+        loop: Loop | None = None,
     ) -> None:
+        self._loop = loop or Watchdog().loop("house")
         self._outbox = outbox
         self._clock = clock
         self._site = site
@@ -176,9 +181,11 @@ class Edge:
         """Listen until `stop`. What is not on the disk is not acknowledged, so nothing is lost by the end."""
         try:
             while not self._stopping:
+                self._loop.beat()
                 self._link.turn(min(TURN_S_MAX, self._siren.due_s(time.monotonic())))
                 self._work(time.monotonic())
         finally:
+            self._loop.rest()
             topic = str(Topic(self._site, self._name, Leaf.STATUS))
             self._link.publish(topic, wire.encode(DeviceStatus(online=False)), retain=True)
             self._link.close()
@@ -220,7 +227,7 @@ class Edge:
         if not self._received:
             return
         received, self._received[:] = list(self._received), []
-        taken = self._pending or Taken([], {}, {}, [], {})
+        taken = self._pending or Taken([], {}, {}, [], {}, [])
         self._interpreter.understand(received, taken)
         if self._pending is None:
             self._keep(taken, now_s)
@@ -261,6 +268,8 @@ class Edge:
             self._link.listen(self._interpreter.topics)
         for incoming in taken.received:
             self._link.acknowledge(incoming)
+        for answer in taken.answers:
+            self._link.publish(answer.topic, answer.payload)
         changed = self._confirm(list(taken.cried.values()))
         for entry, number in zip(taken.entries, numbers, strict=True):
             if number and entry.name is not None and isinstance(entry.message, AlarmSignal):

@@ -1,8 +1,11 @@
 """Who this box is: the file that `anshou gateway pair` writes and the gateway reads each time it connects."""
 
+import fcntl
 import os
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ class Identity(Struct, frozen=True, kw_only=True):
         mqtt_port: The broker's TLS port.
         authority: Certificate (PEM) that the centre's others are checked against; no other is believed.
         since: When this secret was made; tells when the next is due.
+        pages: The address that it was paired at; asked where the centre is now, if its broker is gone.
     """
 
     site: Name
@@ -46,6 +50,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     mqtt_port: Port
     authority: str
     since: datetime
+    pages: str | None = None
 
     @property
     def broker(self) -> BrokerAddress:
@@ -91,6 +96,18 @@ def save(path: Path, identity: Identity) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """While one changes the file, no other does: what is read inside stays true until it is saved."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 class CentreContext(ssl.SSLContext):

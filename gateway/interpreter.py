@@ -14,11 +14,12 @@ import msgspec
 from paho.mqtt.client import topic_matches_sub
 
 from gateway.clock import Clock, Stamp
-from gateway.dialects import Dialect, Heard, Ignored, Told
+from gateway.dialects import Dialect, Heard, Ignored, Order, Told
 from gateway.dialects.anshou import name_of as plain_name_of
 from gateway.dialects.unheard import Unheard, UnheardLog
 from gateway.link import Incoming
 from gateway.outbox import Entry, Outbox
+from gateway.presses import Presses
 from protocol import wire
 from protocol.model import AlarmSignal, DeviceProposal, GatewayConfig, Message
 
@@ -31,6 +32,8 @@ UNACKNOWLEDGED_ALARMS_MAX = 1_000
 RECENT_MAX = 100
 """Messages that the LAN broker lets wait for our acknowledgement: so many may come a second time."""
 IGNORED_REASONS_MAX = 50
+ANSWERS_MAX = 1_000
+"""Answers that wait for the disk; who gets none asks again."""
 
 
 Recent = dict[tuple[int, str], None]
@@ -46,6 +49,8 @@ class Taken(NamedTuple):
     received: list[Incoming]
     cried: dict[int, int]
     """What was sent from memory meanwhile: its number there, by its place among the entries."""
+    answers: list[Order]
+    """What is to be published on the LAN broker once all this is kept."""
 
 
 class Interpreter:
@@ -75,6 +80,7 @@ class Interpreter:
         self.overflowed = 0
         """Messages that were dropped since this was last set to 0."""
         self._unheard = UnheardLog()
+        self._presses = Presses()
 
     @property
     def topics(self) -> set[str]:
@@ -104,6 +110,7 @@ class Interpreter:
                         self.overflowed += 1
                     else:
                         self._take(taken, heard, stamp)
+                taken.answers.extend(told.answers[: max(0, ANSWERS_MAX - len(taken.answers))])
                 for ignored in told.ignored:
                     self._ignore(ignored.reason)
                     self._unheard.take(ignored, stamp.ms)
@@ -151,6 +158,9 @@ class Interpreter:
         if heard.key not in self.config.devices and not self._outbox.knows_room_for(heard.key):
             self._ignore("too many unknown devices")
             self.overflowed += 1
+            return
+        if self._presses.is_again(heard.key, heard.message, stamp):
+            self._ignore("the same press once more")
             return
         if heard.message.ts_ms is None:
             stamp = self._distinct(heard.key, stamp)

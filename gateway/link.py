@@ -122,6 +122,11 @@ class Link:
         self.trouble: str | None = None
         """Why there is no connection, in words."""
 
+    @property
+    def failures(self) -> int:
+        """Attempts to connect that were in vain, in a row."""
+        return self._backoff.failures
+
     def turn(self, timeout_s: float) -> None:
         """Wait for the broker, `wake` or the timeout; read, write, ping, connect as is due."""
         client = self._client

@@ -86,6 +86,50 @@ def pair(url: str, typed: str, tell: Callable[[str], None] = log.info) -> Identi
         mqtt_port=enrolled.mqtt_port,
         authority=authority.certificate,
         since=datetime.now(UTC),
+        pages=url,
+    )
+
+
+def find(identity: Identity, url: str | None = None) -> Identity:
+    """The same gateway with the addresses that its centre has now; the same object if nothing has moved.
+
+    What is told in clear is believed of nobody: the answer counts only if it is given again over TLS, by a
+    server of the authority that this gateway was paired with.
+
+    Args:
+        identity: What it knows so far.
+        url: Where the centre's pages may be; default: where it was paired, and where they were last.
+
+    Raises:
+        PairingError: Nobody there is this gateway's centre.
+    """
+    last = f"https://{_bracketed(identity.host)}:{identity.https_port}"
+    asked = [url] if url is not None else [address for address in (identity.pages, last) if address]
+    troubles = []
+    for address in asked:
+        try:
+            found = _found_at(address, identity)
+        except PairingError as error:
+            troubles.append(str(error))
+        else:
+            moved = found if url is None else msgspec.structs.replace(found, pages=url)
+            return identity if moved == identity else moved
+    raise PairingError("; ".join(troubles))
+
+
+def _found_at(url: str, identity: Identity) -> Identity:
+    host = _host_of(url)
+    told = _fetch_authority(url)
+    if fingerprint_of(told.certificate) != fingerprint_of(identity.authority):
+        raise PairingError(f"at {url} is another centre, not the one that this box was paired with")
+    proved = Authority(certificate=identity.authority, https_port=told.https_port)
+    sure = _ask(host, proved, "/api/gateways/authority", None, Authority)
+    return msgspec.structs.replace(
+        identity,
+        host=host,
+        https_port=sure.https_port,
+        mqtt_host=sure.mqtt_host or host,
+        mqtt_port=sure.mqtt_port or identity.mqtt_port,
     )
 
 
@@ -152,6 +196,10 @@ def _host_of(url: str) -> str:
     return parts.hostname
 
 
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _fetch_authority(url: str) -> Authority:
     """What the centre says of itself: not yet to be believed, so no certificate is asked for."""
     unverified = ssl.create_default_context()
@@ -166,15 +214,18 @@ def _fetch_authority(url: str) -> Authority:
         raise PairingError(f"{url} does not pair gateways (HTTP {error.code})") from error
     except (OSError, http.client.HTTPException) as error:
         raise PairingError(f"the centre at {url} cannot be reached: {error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise PairingError(f"what answers at {url} is not a centre: {error}") from error
 
 
 def _post(
     host: str, authority: Authority, path: str, request: msgspec.Struct, answer_type: type[Answer]
 ) -> Answer:
+    return _ask(host, authority, path, msgspec.json.encode(request), answer_type)
+
+
+def _ask(host: str, authority: Authority, path: str, body: bytes | None, answer_type: type[Answer]) -> Answer:
     """Ask over TLS; again when the answer was lost or the centre is busy: asking twice does no harm."""
-    body = msgspec.json.encode(request)
     for attempt in range(1, ATTEMPTS + 1):
         last = attempt == ATTEMPTS
         try:
@@ -198,12 +249,13 @@ def _post(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _exchange(host: str, authority: Authority, path: str, body: bytes) -> tuple[int, bytes]:
+def _exchange(host: str, authority: Authority, path: str, body: bytes | None) -> tuple[int, bytes]:
     connection = http.client.HTTPSConnection(
         host, authority.https_port, timeout=TIMEOUT_S, context=tls_context(authority.certificate)
     )
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        method = "GET" if body is None else "POST"
+        connection.request(method, path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         return answer.status, answer.read(ANSWER_BYTES_MAX)
     finally:

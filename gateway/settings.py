@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from protocol.model import Name
+from protocol.watchdog import STALL_S_MAX
 
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -46,3 +47,5 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How often the gateway says how it is."""
     keepalive_s: Annotated[int, Meta(ge=5, le=3_600)] = 20
     """After so long without a word the centre's broker is asked for one."""
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX
+    """A loop of the process that stands still for so long ends it, to be started again."""

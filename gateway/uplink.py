@@ -23,6 +23,7 @@ from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.errors import WireError
 from protocol.model import AlarmSignal, DeviceProposal, DeviceStatus, GatewayConfig
+from protocol.watchdog import Loop, Watchdog
 from protocol.wire import Command, Leaf, Topic
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ ALARM_TIME_WAIT_S_MAX = 1.0
 """So long an alarm with no believable time waits for it."""
 RETRY_DISK_S = 1.0
 UNKEPT_MAX = 200
+UNKEPT = b"unkept"
+"""What stands in the place of an alarm's number where the disk has given it none."""
 
 
 @dataclass
@@ -106,7 +109,9 @@ class Uplink:
         status_every_s: float = 300.0,
         backlog_per_s_max: float = 2_000.0,
         keepalive_s: int = 20,
+        loop: Loop | None = None,
     ) -> None:
+        self._loop = loop or Watchdog().loop("uplink")
         self._outbox = outbox
         self._clock = clock
         self._site = site
@@ -137,7 +142,6 @@ class Uplink:
         self._batches: dict[str, _Flight] = {}
         self._parked: dict[str, _Flight] = {}
         self._alarms: dict[int, _Flight] = {}
-        self._alarm_ids: dict[int, str] = {}
         self._unkept: dict[str, Unkept] = {}
         self._unkept_sent_s = float("-inf")
         self._receipted_batches: list[str] = []
@@ -167,6 +171,11 @@ class Uplink:
         """Why it is not, in words."""
         return self._link.trouble
 
+    @property
+    def failures(self) -> int:
+        """Attempts to reach it that were in vain, in a row."""
+        return self._link.failures
+
     def alarm_waits(self) -> None:
         """An alarm is in the outbox: send it now. From any thread."""
         self._alarms_due_s = 0.0
@@ -193,6 +202,7 @@ class Uplink:
         """Deliver until `stop`. What the disk refuses is tried again."""
         try:
             while not self._stopping:
+                self._loop.beat()
                 self._link.turn(self._wait_s())
                 try:
                     self._settle()
@@ -205,6 +215,7 @@ class Uplink:
                 offline = msgspec.structs.replace(self._status(), online=False)
                 self._link.publish(self._topic(Leaf.STATUS), wire.encode(offline), retain=True)
         finally:
+            self._loop.rest()
             self._link.close()
 
     # What is sent.
@@ -268,7 +279,6 @@ class Uplink:
             self._alarms[alarm.seq] = _Flight(now_s, now_s)
         else:
             flight.sent_s, flight.attempts = now_s, flight.attempts + 1
-        self._alarm_ids[alarm.seq] = signal.signal_id or ""
 
     def _identified(self, alarm: KeptAlarm) -> AlarmSignal:
         """The signal with an id: its own, or ours where the device gives none."""
@@ -282,7 +292,12 @@ class Uplink:
         self._unkept_sent_s = now_s
         for unkept in list(self._unkept.values()):
             topic = str(Topic(self._site, unkept.device, Leaf.ALARM))
-            self._link.publish(topic, wire.encode(unkept.signal), response_topic=self._receipts)
+            self._link.publish(
+                topic,
+                wire.encode(unkept.signal),
+                response_topic=self._receipts,
+                correlation=f"{self._outbox.outbox_id}-".encode() + UNKEPT,
+            )
 
     def _send_status(self, now_s: float) -> None:
         """How we are, for whoever looks; and in a batch, whose receipt tells that the centre is there."""
@@ -427,20 +442,20 @@ class Uplink:
             self._on_signal_receipt(signal_id, message.correlation)
 
     def _on_signal_receipt(self, signal_id: str, correlation: bytes | None) -> None:
-        """Which alarm it is, our own number tells: a device may use one id for several signals."""
+        """Which alarm it is, our own number tells: a device may use one id for several signals.
+
+        Without it, it is no answer to us: nobody but the centre has seen what our outbox is called.
+        """
         prefix = f"{self._outbox.outbox_id}-".encode()
-        if correlation is not None:
-            number = correlation.removeprefix(prefix)
-            if correlation.startswith(prefix) and number.isdigit():
-                self._receipted_alarms.append(int(number))
+        if correlation is None or not correlation.startswith(prefix):
             return
-        unkept = self._unkept.pop(signal_id, None)
-        if unkept is not None:
-            self._ears.confirmed([unkept.number])
-            return
-        same = [seq for seq, id_ in self._alarm_ids.items() if id_ == signal_id]
-        if len(same) == 1:
-            self._receipted_alarms.append(same[0])
+        number = correlation.removeprefix(prefix)
+        if number == UNKEPT:
+            unkept = self._unkept.pop(signal_id, None)
+            if unkept is not None:
+                self._ears.confirmed([unkept.number])
+        elif number.isdigit() and int(number) in self._alarms:
+            self._receipted_alarms.append(int(number))
 
     def _learn_time(self, centre_ms: int | None, took_s: float) -> None:
         self._time_known = True
@@ -467,7 +482,6 @@ class Uplink:
             raise
         for seq in alarms:
             self._alarms.pop(seq, None)
-            self._alarm_ids.pop(seq, None)
         if alarms:
             self._alarms_due_s = 0.0
             self._ears.confirmed(alarms)

@@ -19,6 +19,8 @@ class Right(StrEnum):
     RESOLVE = "resolved"
     CLOSE = "closed"
     CANCEL = "cancelled"
+    UNDO = "undone"
+    RELEASE = "released"
     NOTE = "noted"
     JUDGE = "judge"
     MANAGE_DEVICES = "manage_devices"
@@ -33,7 +35,17 @@ class NoRightError(DomainError):
     code = "no_right"
 
 
-_GOES = frozenset({Right.ACKNOWLEDGE, Right.ARRIVE, Right.RESOLVE, Right.CLOSE, Right.CANCEL})
+_GOES = frozenset(
+    {
+        Right.ACKNOWLEDGE,
+        Right.ARRIVE,
+        Right.RESOLVE,
+        Right.CLOSE,
+        Right.CANCEL,
+        Right.UNDO,
+        Right.RELEASE,
+    }
+)
 """Of those who can stand at the bed: an alarm falls silent by such a step because somebody is on the way."""
 _SAYS = frozenset({Right.NOTE, Right.JUDGE})
 _KEEPS = frozenset({Right.MANAGE_DEVICES, Right.SET_DETECTORS})

@@ -17,6 +17,7 @@ from ingest.settings import Settings
 from ingest.settling import Settling
 from ingest.shares import SharedReadings
 from protocol.environment import SettingsError, read_settings
+from protocol.watchdog import Watchdog
 
 Room = type[SharedReadings] | type[AlarmIngest] | type[GatewayIngest] | type[Settling]
 PROCESSES: dict[Process, Room] = {
@@ -42,13 +43,15 @@ def main(arguments: Sequence[str]) -> int:
         settings = read_settings(Settings, "ingest", os.environ)
         os.nice(NICENESS[name])
         metrics = Metrics(CollectorRegistry())
-        process = PROCESSES[name](settings, metrics)
+        watchdog = Watchdog(settings.stall_s_max)
+        process = PROCESSES[name](settings, metrics, watchdog)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: process.stop())
         backlog_metrics = BacklogMetrics(metrics.registry) if name == "settle" else None
         with watched(
             name, settings, metrics, connected=lambda: process.connected, backlog_metrics=backlog_metrics
         ):
+            watchdog.start()
             process.run()
     except (SettingsError, IngestError) as error:
         print(f"ingest {name}: {error}", file=sys.stderr)

@@ -9,6 +9,7 @@ from msgspec.structs import astuple
 
 from ingest.clock import ClockRule
 from ingest.directory import Directory, Entry
+from ingest.letters import LetterBudget, bounded
 from ingest.rows import (
     ActivityRow,
     Rows,
@@ -21,7 +22,7 @@ from ingest.rows import (
 )
 from ingest.subscriber import Incoming
 from protocol import wire
-from protocol.errors import WireError
+from protocol.errors import DeadReason, WireError
 from protocol.model import Activity, DeviceStatus, Message, VitalSigns
 from protocol.signs import SIGNS
 from protocol.wire import BatchItem, Leaf, Topic, VitalsItem
@@ -84,10 +85,12 @@ class Assembler:
     def __init__(self, directory: Directory, clock: ClockRule) -> None:
         self._directory = directory
         self._clock = clock
+        self._letters = LetterBudget()
 
-    def add(self, batch: MicroBatch, incoming: Incoming) -> None:
-        """Put what `incoming` says into `batch`; what cannot be stored becomes its dead letter."""
+    def add(self, batch: MicroBatch, incoming: Incoming) -> bool:
+        """Put what `incoming` says into `batch`; what cannot be stored becomes its dead letter, and False."""
         batch.deliveries.append(incoming)
+        batch.singles.dead += self._letters.overdue(incoming.received_us)
         batch.payload_bytes += len(incoming.payload)
         entry: Entry | None = None
         before = len(batch.singles)
@@ -96,43 +99,52 @@ class Assembler:
             entry = self._directory.find(topic.site, topic.device)
             if topic.leaf is Leaf.BATCH:
                 batch.row_count += self._add_gateway_batch(batch, entry, incoming)
-                return
+                return True
             message = wire.decode(topic.leaf, incoming.payload)
             if not (incoming.retained and message.ts_ms is None):
                 # A retained status without a time is a replay from nobody knows when.
                 self.add_message(batch.singles, entry, message, incoming.received_us, live=True)
         except WireError as error:
-            batch.singles.dead.append(dead_letter(incoming.topic, incoming.payload, error, entry))
-        batch.row_count += len(batch.singles) - before
+            letter = dead_letter(incoming.topic, incoming.payload, error, entry)
+            batch.singles.dead += self._letters.admit([letter], incoming.received_us)
+            return False
+        finally:
+            batch.row_count += len(batch.singles) - before
+        return True
 
     def _add_gateway_batch(self, batch: MicroBatch, gateway: Entry, incoming: Incoming) -> int:
         decoded = wire.decode_batch(incoming.payload)
         rows = Rows()
-        block, left_over = self._block_of(gateway.site_code, decoded.items, incoming.received_us)
+        block, left_over = self._block_of(gateway, decoded.items, incoming.received_us)
         if block is not None:
             rows.blocks.append(block)
         for item in left_over:
             try:
                 entry = self._directory.find(gateway.site_code, item.device)
+                if not entry.may_be_spoken_for_by(gateway):
+                    detail = f"{gateway.name} does not speak for {entry.name}"
+                    raise WireError(DeadReason.UNKNOWN_DEVICE, detail)
             except WireError as error:
                 topic = f"{incoming.topic}#{item.device}"
                 rows.dead.append(dead_letter(topic, wire.encode(item), error, gateway))
                 continue
             self.add_message(rows, entry, item, incoming.received_us, live=False)
+        rows.dead = bounded(rows.dead)
         for rejected in decoded.rejected:
             rows.dead.append(dead_letter(incoming.topic, rejected.payload, rejected.error, gateway))
+        rows.dead = self._letters.admit(rows.dead, incoming.received_us)
         rows.heard[gateway.device_id] = incoming.received_us
         batch.gateway_batches.append(GatewayBatch(gateway, decoded.batch_id, rows, decoded.clock_suspect))
         return len(rows)
 
     def _block_of(
-        self, site: str, items: Sequence[BatchItem], received_us: int
+        self, gateway: Entry, items: Sequence[BatchItem], received_us: int
     ) -> tuple[VitalsBlock | None, Sequence[BatchItem]]:
         """The vital signs that ask no question, as one block, and the items that are left over.
 
         Nearly all that a county says comes this way, so it goes column by column; its slow twin is
-        `add_message`. No question is asked where every device is known at the site and watches one person or
-        room until further notice, and every clock is sane.
+        `add_message`. No question is asked where every device is known at the site, may be spoken for, and
+        watches one person or room until further notice, and every clock is sane.
         """
         vitals = [item for item in items if type(item) is VitalsItem]
         if not vitals:
@@ -142,11 +154,12 @@ class Assembler:
         lasting = list(map(self._directory.lasting.get, devices))
         if None in lasting or None in ts_ms:
             return None, items
-        sites, device_ids, resident_ids, since_us = zip(*lasting, strict=True)
+        sites, device_ids, resident_ids, since_us, speakers = zip(*lasting, strict=True)
         earliest_ms, latest_ms = self._clock.window_ms(received_us)
         first_ms = min(ts_ms)
         if (
-            sites.count(site) < len(sites)
+            sites.count(gateway.site_code) < len(sites)
+            or not {gateway.name, None}.issuperset(speakers)
             or not earliest_ms <= first_ms <= max(ts_ms) <= latest_ms
             or max(since_us) > first_ms * 1000
         ):

@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.model import GatewayConfig
+from protocol.watchdog import Loop, Watchdog
 from protocol.wire import Leaf, Topic
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,22 @@ CLEARED = b""
 """An empty retained message takes away what the broker keeps."""
 
 
+class WatchedClient(Client):
+    """paho's client, whose own thread tells the watchdog that it goes round."""
+
+    loop_of_ours: Loop
+
+    def loop_misc(self) -> MQTTErrorCode:
+        """What paho does in each of its turns, once a second at least."""
+        self.loop_of_ours.beat()
+        return super().loop_misc()
+
+    def reconnect(self) -> MQTTErrorCode:
+        """What paho does instead, with pauses between, while there is no broker."""
+        self.loop_of_ours.beat()
+        return super().reconnect()
+
+
 class ConfigPublisher:
     """A connection of its own to the broker on a thread of paho's, and a thread that decides what to publish.
 
@@ -33,17 +50,20 @@ class ConfigPublisher:
     leave word, and one thread, which holds nothing, acts on it in order. It alone touches what is kept here.
     """
 
-    def __init__(self, broker: BrokerAddress, client_id: str) -> None:
+    def __init__(self, broker: BrokerAddress, client_id: str, watchdog: Watchdog | None = None) -> None:
+        watchdog = watchdog or Watchdog()
+        self._loop = watchdog.loop("configurations")
         self._broker = broker
         self._word: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._act, name="configurations", daemon=True)
         self._wanted: Mapping[str, bytes] = {}
         self._confirmed: dict[str, bytes] = {}
         self._in_flight: dict[int, tuple[str, bytes]] = {}
-        self._client = Client(
+        self._client = WatchedClient(
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv5
         )
-        broker.prepare(self._client)
+        self._client.loop_of_ours = watchdog.loop("paho")
+        broker.for_session(client_id).prepare(self._client)
         self._client.reconnect_delay_set(1, RECONNECT_S_MAX)
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
@@ -60,6 +80,7 @@ class ConfigPublisher:
         self._thread.join()
         self._client.disconnect()
         self._client.loop_stop()
+        self._client.loop_of_ours.rest()
 
     def set(self, configs: Mapping[tuple[str, str], GatewayConfig | None]) -> None:
         """From now on these are what gateways should know, by site and name; None: nothing any more."""
@@ -84,7 +105,9 @@ class ConfigPublisher:
 
     def _act(self) -> None:
         while (word := self._word.get()) is not None:
+            self._loop.beat()
             word()
+            self._loop.rest()
 
     def _want(self, wanted: Mapping[str, bytes]) -> None:
         self._wanted = wanted

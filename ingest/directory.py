@@ -23,7 +23,7 @@ _sql = queries("ingest", "sql/directory.sql")
 PROBE_S = 15.0
 """A connection on which nothing is asked does not notice that it leads nowhere any more, and then it would
 never hear of a change: so that often something is asked."""
-UNKNOWN_REFRESH_S_MIN = 1.0
+UNKNOWN_REFRESH_S_MIN = 30.0
 """An unknown name makes us look again, but not more often than this: names may be made up."""
 
 
@@ -48,6 +48,24 @@ class Entry(NamedTuple):
     site_id: int
     site_code: str
     assignments: tuple[Assignment, ...]
+    gateway: str | None = None
+    """The gateway that it was adopted from."""
+    is_direct: bool = False
+    """Whether it signs in itself, and no gateway passes on what it says."""
+
+    @property
+    def only_speaker(self) -> str | None:
+        """Who alone may speak for it, by name; None: any gateway of its site."""
+        if self.is_direct or self.kind is DeviceKind.GATEWAY:
+            return self.name
+        return self.gateway
+
+    def may_be_spoken_for_by(self, speaker: "Entry") -> bool:
+        """Whether what this device says may come from `speaker`: itself, or a gateway of its site."""
+        if speaker.name == self.name:
+            return True
+        is_gateway_here = speaker.kind is DeviceKind.GATEWAY and speaker.site_code == self.site_code
+        return is_gateway_here and self.only_speaker in {None, speaker.name}
 
     def assignment_at(self, time_us: int) -> Assignment:
         """The assignment in force at that time; NOBODY if there was none."""
@@ -65,12 +83,16 @@ class Lasting(NamedTuple):
     device_id: int
     resident_id: int | None
     from_us: int
+    speaker: str | None
+    """Who alone may speak for it: itself, or the gateway it was adopted from; None: any gateway there."""
 
 
 def lasting_of(entries: Mapping[str, Entry]) -> dict[str, Lasting]:
     """The devices by name that watch whom they watch until further notice."""
     return {
-        name: Lasting(entry.site_code, entry.device_id, newest.resident_id, newest.from_us)
+        name: Lasting(
+            entry.site_code, entry.device_id, newest.resident_id, newest.from_us, entry.only_speaker
+        )
         for name, entry in entries.items()
         if entry.assignments and (newest := entry.assignments[0]).to_us is None
     }
@@ -182,12 +204,16 @@ class Directory:
         entries: dict[str, Entry] = {}
         with connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(_sql["devices"])
-            for name, device_id, kind, site_id, site_code, from_us, to_us, room_id, resident_id in cursor:
+            for name, *what, from_us, to_us, room_id, resident_id in cursor:
                 known = entries.get(name)
                 assignments = known.assignments if known else ()
                 if from_us is not None:
                     assignments = (*assignments, Assignment(from_us, to_us, resident_id, room_id))
-                entries[name] = Entry(device_id, name, DeviceKind(kind), site_id, site_code, assignments)
+                device_id, kind, site_id, site_code, gateway, is_direct = what
+                kind = DeviceKind(kind)
+                entries[name] = Entry(
+                    device_id, name, kind, site_id, site_code, assignments, gateway, is_direct
+                )
         self._entries, self._lasting = entries, lasting_of(entries)
         gc.freeze()  # looking through it for cycles would hold up an alarm
         self._loaded_at_s = time.monotonic()

@@ -7,6 +7,7 @@ may be done twice.
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from prometheus_client import CollectorRegistry
@@ -14,12 +15,13 @@ from prometheus_client import CollectorRegistry
 from care import proposals
 from database.connections import Connection
 from database.queries import queries
+from ingest import provision
 from ingest.configs import ConfigPublisher
 from ingest.database import Database
 from ingest.directory import Directory, Entry
 from ingest.errors import ProvisionError
 from ingest.metrics import Metrics
-from ingest.provision import Provisioner
+from ingest.provision import Provisioner, Right
 from ingest.rows import DeadLetter, dead_letter
 from ingest.settings import Settings
 from ingest.store import store_dead_letters
@@ -28,6 +30,7 @@ from protocol import wire
 from protocol.broker import BrokerAddress
 from protocol.errors import DeadReason, WireError
 from protocol.model import DeviceKind
+from protocol.watchdog import Watchdog
 from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
@@ -45,8 +48,12 @@ PROVISION_PAUSE_S = 2.0
 class GatewayIngest:
     """Proposals in, configurations and credentials out."""
 
-    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics | None = None, watchdog: Watchdog | None = None
+    ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
+        watchdog = watchdog or Watchdog()
+        self._loop = watchdog.loop("gateways")
         self._metrics.watch_pending(lambda: len(self._waiting))
         self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest gateways {settings.worker}"
@@ -55,7 +62,9 @@ class GatewayIngest:
         self._directory = Directory(self._register)
         broker = BrokerAddress.parse(settings.mqtt_url)
         self._provisioner = Provisioner(broker)
-        self._publisher = ConfigPublisher(broker, f"anshou-ingest-configs-{settings.worker}")
+        self._publisher = ConfigPublisher(broker, f"anshou-ingest-configs-{settings.worker}", watchdog)
+        self._told: dict[str, list[Right]] = {}
+        """What each gateway may do, as the broker knows it."""
         self._waiting: deque[Incoming] = deque()
         self._listening: Connection | None = None
         self._configs_due_s = self._credentials_due_s = 0.0
@@ -83,9 +92,11 @@ class GatewayIngest:
         self._publisher.start()
         try:
             while not self._stopping:
+                self._loop.beat()
                 self._subscriber.turn(RETRY_POLL_S if self._waiting else TURN_S_MAX)
                 self._turn()
         finally:
+            self._loop.rest()
             self._publisher.stop()
             self._subscriber.close()
             self._database.close()
@@ -108,7 +119,7 @@ class GatewayIngest:
                 self._publisher.set(proposals.configs(connection))
                 self._configs_due_s = now_s + CHECK_EVERY_S
             if now_s >= self._credentials_due_s:
-                self._settle_credentials(connection)
+                self._settle_with_broker(connection)
         except psycopg.OperationalError as error:
             self._database.failed(error)
 
@@ -123,11 +134,15 @@ class GatewayIngest:
         if changed:
             self._configs_due_s = self._credentials_due_s = 0.0
 
-    def _settle_credentials(self, connection: Connection) -> None:
+    def _settle_with_broker(self, connection: Connection) -> None:
         try:
-            settle_credentials(connection, self._provisioner)
+            rights = provision.gateways_rights(connection)
+            settle_credentials(connection, self._provisioner, rights)
+            news = {name: may for name, may in rights.items() if self._told.get(name) != may}
+            self._provisioner.set_rights(news)
+            self._told = rights
         except ProvisionError as error:
-            log.warning("gateways' credentials wait: %s", error)
+            log.warning("what the broker should know of gateways waits: %s", error)
             self._credentials_due_s = time.monotonic() + PROVISION_PAUSE_S
             return
         self._credentials_due_s = time.monotonic() + CHECK_EVERY_S
@@ -157,11 +172,13 @@ def store_proposal(connection: Connection, directory: Directory, incoming: Incom
     return dead
 
 
-def settle_credentials(connection: Connection, provisioner: Provisioner) -> None:
+def settle_credentials(
+    connection: Connection, provisioner: Provisioner, rights: Mapping[str, Sequence[Right]]
+) -> None:
     """Bring the broker up to the record: credentials are told, and taken back when they were revoked.
 
     Every step may be repeated, and what is not yet done is found again in the database, so that a crash
-    anywhere costs nothing but time.
+    anywhere costs nothing but time. `rights` are those of each gateway, by name.
 
     Raises:
         ProvisionError: the broker is away or refuses; the same may be tried again.
@@ -170,7 +187,9 @@ def settle_credentials(connection: Connection, provisioner: Provisioner) -> None
     connection.execute(_sql["revoke_retired"])
     connection.execute(_sql["drop_old_errands"])
     for row in connection.execute(_sql["errands"]).fetchall():
-        provisioner.add_credential(row["site"], row["gateway"], row["username"], row["secret"])
+        provisioner.add_credential(
+            row["site"], row["gateway"], row["username"], row["secret"], rights.get(row["gateway"])
+        )
         with connection.transaction():
             connection.execute(_sql["told"], row)
             connection.execute(_sql["done"], row)

@@ -27,7 +27,8 @@ from ingest.store import Prepared, Stored, prepare, store
 from ingest.subscriber import Incoming, Session, Subscriber
 from protocol import wire
 from protocol.broker import BrokerAddress
-from protocol.wire import Receipt
+from protocol.watchdog import Loop, Watchdog
+from protocol.wire import Leaf, Receipt
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +53,12 @@ class Committed(NamedTuple):
 class Writer(threading.Thread):
     """Commits one batch after the other, trying each until the database takes it."""
 
-    def __init__(self, database: Database, wake: Callable[[], None], metrics: Metrics) -> None:
+    def __init__(self, database: Database, wake: Callable[[], None], metrics: Metrics, loop: Loop) -> None:
         super().__init__(name="writer", daemon=True)
         self._database = database
         self._wake = wake
         self._metrics = metrics
+        self._loop = loop
         self._heard = Heard()
         self._todo: queue.Queue[Prepared | None] = queue.Queue(maxsize=1)
         self._done: queue.SimpleQueue[Committed] = queue.SimpleQueue()
@@ -91,15 +93,18 @@ class Writer(threading.Thread):
         try:
             while (prepared := self._todo.get()) is not None:
                 self._commit(prepared)
+                self._loop.rest()
                 del prepared  # not kept while there is nothing to do
         except Exception as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self.failure = error
             self._wake()
         finally:
+            self._loop.rest()
             self._database.close()
 
     def _commit(self, prepared: Prepared) -> None:
         while not self._giving_up.is_set():
+            self._loop.beat()
             connection = self._database.connection()
             if connection is None:
                 self._giving_up.wait(DATABASE_POLL_S)
@@ -120,8 +125,13 @@ class Writer(threading.Thread):
 class ReadingsIngest:
     """Readings from one session at the broker into the database."""
 
-    def __init__(self, settings: Settings, session: Session, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, session: Session, metrics: Metrics, watchdog: Watchdog | None = None
+    ) -> None:
         self._settings = settings
+        self._watchdog = watchdog or Watchdog()
+        self._loop = self._watchdog.loop(session.client_id)
+        self._writer_loop = self._watchdog.loop(f"writer of {session.client_id}")
         self._metrics = metrics
         application = session.client_id  # two processes may work on two shares: each ends only its own past
         self._register = Database(settings.database_url, f"{application} directory")
@@ -141,6 +151,7 @@ class ReadingsIngest:
             Database(settings.database_url, application, settings.database_answer_s_max),
             self._subscriber.wake,
             self._metrics,
+            self._writer_loop,
         )
         self._batch = MicroBatch()
         self._handed_over = 0
@@ -168,11 +179,15 @@ class ReadingsIngest:
         try:
             self._run()
         finally:
+            self._watchdog.forget(self._loop)
+            self._watchdog.forget(self._writer_loop)
             self._subscriber.close()
             self._register.close()
 
     def _run(self) -> None:
+        self._loop.beat()
         while not self._directory.refresh():
+            self._loop.beat()
             time.sleep(DATABASE_POLL_S)
             if self._stopping:
                 return
@@ -184,6 +199,7 @@ class ReadingsIngest:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._writer.start()
         while not self._stopping:
+            self._loop.beat()
             self._subscriber.turn(self._wait_s())
             self._directory.refresh()
             self._acknowledge()
@@ -195,7 +211,8 @@ class ReadingsIngest:
 
     def _receive(self, incoming: Incoming) -> None:
         self.pending_bytes += len(incoming.payload)
-        self._assembler.add(self._batch, incoming)
+        if not self._assembler.add(self._batch, incoming) and incoming.topic.endswith(f"/{Leaf.STATUS}"):
+            self._subscriber.forget_retained(incoming.topic)
         self._subscriber.paused = self._is_full()
 
     def _due(self) -> bool:

@@ -4,6 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from protocol.watchdog import STALL_S_MAX
+
+SHARES_MAX = 64
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -16,7 +19,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """mqtt://user:password@host:port of the broker; mqtts:// with TLS."""
     worker: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,32}$")] = "1"
     """Name of this worker: its persistent session at the broker hangs on it."""
-    shares: Annotated[int, Meta(ge=1, le=64)] = 1
+    shares: Annotated[int, Meta(ge=1, le=SHARES_MAX)] = 1
     """Into how many parts the broker deals out the readings; processes share them fairly (docs/scale.md)."""
     batch_rows_max: Positive = 5_000
     """Commit at this many rows …"""
@@ -45,5 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Ids of gateways' batches are remembered this long: longer than any outbox keeps."""
     dead_letter_keep_days: Positive = 180
     """Messages that could not be stored are kept this long for people to look at."""
+    stall_s_max: Annotated[float, Meta(ge=1, le=86_400)] = STALL_S_MAX
+    """A loop of the process that stands still for so long ends it, to be started again."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Where on the loopback interface /metrics is served for Prometheus; 0: nowhere."""

@@ -20,6 +20,7 @@ from ingest.retention import Keep, forget
 from ingest.rollups import roll_up
 from ingest.settings import Settings
 from ingest.settle import Rhythm, settle
+from protocol.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ RETENTION_INTERVAL_S = 3_600.0
 STANDBY_POLL_S = 1.0
 STATEMENT_TIMEOUT_S = 60.0
 PROOF_TIMEOUT_S = 3_600.0
+RETENTION_S_MAX = 6 * PROOF_TIMEOUT_S
 REST_FACTOR = 5.0
 """A round is followed by a rest of this many times its length: a sixth of one core at most."""
 
@@ -57,9 +59,16 @@ class Rest:
 class Settling:
     """The process `settle`: its duties."""
 
-    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics | None = None, watchdog: Watchdog | None = None
+    ) -> None:
         self._settings = settings
         self._metrics = metrics or Metrics(CollectorRegistry())
+        watchdog = watchdog or Watchdog()
+        self._loops = {
+            lock: watchdog.loop(lock.name.lower())
+            for lock in (DutyLock.SETTLE, DutyLock.ROLLUP, DutyLock.RETENTION)
+        }
         self._rhythm = Rhythm(delay_s=settings.rollup_delay_s, running_hour_s=settings.rollup_running_hour_s)
         self._keep = Keep(
             raw_days=settings.raw_keep_days,
@@ -77,7 +86,9 @@ class Settling:
         return (
             self._duty(DutyLock.SETTLE, self._settings.settle_interval_s, self._settle),
             self._duty(DutyLock.ROLLUP, ROLLUP_INTERVAL_S, self._roll_up),
-            self._duty(DutyLock.RETENTION, RETENTION_INTERVAL_S, self._forget, PROOF_TIMEOUT_S),
+            self._duty(
+                DutyLock.RETENTION, RETENTION_INTERVAL_S, self._forget, PROOF_TIMEOUT_S, RETENTION_S_MAX
+            ),
         )
 
     @property
@@ -107,6 +118,7 @@ class Settling:
         interval_s: float,
         work: Callable[[Connection], None],
         statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+        round_s_max: float | None = None,
     ) -> Duty:
         return Duty(
             lock=lock,
@@ -115,11 +127,12 @@ class Settling:
             standby_poll_s=STANDBY_POLL_S,
             statement_timeout_s=statement_timeout_s,
             work=work,
+            round_s_max=round_s_max,
         )
 
     def _serve(self, duty: Duty) -> None:
         try:
-            serve(duty, self._stop)
+            serve(duty, self._stop, self._loops[duty.lock])
         except Exception as error:  # noqa: BLE001 - told by `run`, after the others have ended
             self._failure = error
             self._stop.set()
@@ -127,6 +140,7 @@ class Settling:
     def _settle(self, connection: Connection) -> None:
         def round_() -> None:
             for _ in range(SETTLE_TRANSACTIONS_MAX):
+                self._loops[DutyLock.SETTLE].beat()
                 settled = settle(connection, self._rhythm)
                 self._metrics.took(settled.notes)
                 if not settled.more or self._stop.is_set():
@@ -137,6 +151,7 @@ class Settling:
     def _roll_up(self, connection: Connection) -> None:
         def round_() -> None:
             for _ in range(ROLLUP_TRANSACTIONS_MAX):
+                self._loops[DutyLock.ROLLUP].beat()
                 rolled_up = roll_up(connection)
                 self._metrics.rolled_up(rolled_up.hours)
                 if not rolled_up.more or self._stop.is_set():

@@ -23,6 +23,7 @@ from ingest.readings import ReadingsIngest
 from ingest.settings import Settings
 from ingest.subscriber import Session
 from protocol.backoff import Backoff
+from protocol.watchdog import Watchdog
 from protocol.wire import ROOT, Leaf
 
 log = logging.getLogger(__name__)
@@ -58,9 +59,9 @@ def session_of(settings: Settings, share: Share) -> Session:
 class Work:
     """One share being worked on, in a thread."""
 
-    def __init__(self, settings: Settings, share: Share, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, share: Share, metrics: Metrics, watchdog: Watchdog) -> None:
         self.share = share
-        self.ingest = ReadingsIngest(settings, session_of(settings, share), metrics)
+        self.ingest = ReadingsIngest(settings, session_of(settings, share), metrics, watchdog)
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"share {share.number}", daemon=True)
         self._thread.start()
@@ -80,9 +81,13 @@ class Work:
 class SharedReadings:
     """The process `ingest readings`: works on its fair part of the shares until it is stopped."""
 
-    def __init__(self, settings: Settings, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics | None = None, watchdog: Watchdog | None = None
+    ) -> None:
         self._settings = settings
         self._metrics = metrics or Metrics(CollectorRegistry())
+        self._watchdog = watchdog or Watchdog()
+        self._loop = self._watchdog.loop("shares")
         self._works: dict[int, Work] = {}
         self._stop = threading.Event()
         self._metrics.watch_pending(lambda: sum(work.ingest.pending_messages for work in self._working()))
@@ -116,6 +121,7 @@ class SharedReadings:
         backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         try:
             while not self._stop.is_set():
+                self._loop.beat()
                 try:
                     with connection_for_locks(
                         self._settings.database_url,
@@ -132,6 +138,7 @@ class SharedReadings:
                     log.log(backoff.level, "no hold on a share: %s", error)
                     self._stop.wait(pause_s)
         finally:
+            self._loop.rest()
             self._give_up(list(self._works))
 
     @property
@@ -146,6 +153,7 @@ class SharedReadings:
             [number for number in self.shares if not try_to_lead(connection, SHARES_FIRST + number)]
         )
         while not self._stop.is_set():
+            self._loop.beat()
             fair = math.ceil(self._settings.shares / self._alive(connection))
             for number in self.shares[fair:]:
                 self._give_up([number])
@@ -156,7 +164,7 @@ class SharedReadings:
                 if number not in self._works and try_to_lead(connection, SHARES_FIRST + number):
                     share = Share(number, self._settings.shares)
                     log.info("taking share %d of %d", *share)
-                    self._works[number] = Work(self._settings, share, self._metrics)
+                    self._works[number] = Work(self._settings, share, self._metrics, self._watchdog)
             for work in self._working():
                 if work.failure is not None:
                     raise work.failure

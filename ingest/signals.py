@@ -10,10 +10,50 @@ from database.connections import Connection
 from database.queries import queries
 from identity.model import Actor
 from ingest.clock import time_of
+from ingest.directory import Entry
 from ingest.rows import SignalRow
-from protocol.model import SignalState
+from protocol.model import SignalKind, SignalState
 
 _sql = queries("ingest", "sql/signals.sql")
+
+
+def report_flood(connection: Connection, entry: Entry, at: datetime) -> None:
+    """A low notice that the device says far too much. The caller commits."""
+    assignment = entry.assignment_at(int(at.timestamp() * 1_000_000))
+    told = Report(
+        site_id=entry.site_id,
+        kind=AlarmKind.FAULT,
+        happened_at=at,
+        actor=Actor(entry.name),
+        source=AlarmSource.DEVICE,
+        room_id=assignment.room_id if assignment.resident_id is None else None,
+        resident_id=assignment.resident_id,
+        device_id=entry.device_id,
+    )
+    incident.report(connection, told)
+
+
+def count_excess(connection: Connection, row: SignalRow, count: int) -> None:
+    """Store the last of `count` signals of a kind as far as it changes something, and count the others.
+
+    As long as somebody is on the way for it a repeat changes nothing, and is not stored. The caller commits.
+    """
+    kind, at = AlarmKind(row.signal.kind), time_of(row.time_us)
+    is_raised = row.signal.state is SignalState.RAISED
+    active_id = incident.active_of(connection, row.entry.device_id, kind)
+    if is_raised and active_id is not None:
+        incident.count_more(connection, active_id, count, at)
+        return
+    alarm_id = store_signal(connection, row)
+    if alarm_id is not None and is_raised and count > 1:
+        incident.count_more(connection, alarm_id, count - 1, at)
+
+
+def tell_excess(connection: Connection, entry: Entry, kind: SignalKind, count: int) -> None:
+    """One line in the alarm's timeline for signals that have none, while it is active. The caller commits."""
+    active_id = incident.active_of(connection, entry.device_id, AlarmKind(kind))
+    if active_id is not None:
+        incident.tell_counted(connection, active_id, count, Actor(entry.name))
 
 
 def store_signal(connection: Connection, row: SignalRow, known_at: datetime | None = None) -> int | None:

@@ -13,17 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.corked import CorkedClient, CorkedSocket
+from ingest.corked import CorkedClient, CorkedSocket, Publication
 from ingest.errors import BrokerRefusedError
 from protocol.backoff import Backoff
 from protocol.broker import BrokerAddress
+from protocol.wire import Leaf
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ RECONNECT_S_MAX = 10.0
 CONNECT_TIMEOUT_S = 10.0
 READS_PER_TURN = 32
 """Packets taken off the socket before the caller gets its turn."""
+_STATUS = f"/{Leaf.STATUS}"
 REFUSALS_FOR_GOOD = frozenset({"Bad user name or password", "Not authorized", "Client identifier not valid"})
 
 
@@ -110,11 +112,10 @@ class Subscriber:
             manual_ack=True,
             reconnect_on_failure=False,
         )
-        broker.prepare(self._client)
+        broker.for_session(session.client_id).prepare(self._client)
         self._client.connect_timeout = CONNECT_TIMEOUT_S
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
         self._client.on_subscribe = self._on_subscribe
 
     def turn(self, timeout_s: float) -> None:
@@ -164,6 +165,12 @@ class Subscriber:
         if self.connected and connection is not None:
             connection.publish(topic, payload, correlation)
 
+    def forget_retained(self, topic: str) -> None:
+        """Have the broker forget what it retains on a topic: devices leave nothing there but their status."""
+        connection = self._client.corked
+        if self.connected and connection is not None:
+            connection.publish(topic, b"", retain=True)
+
     def wake(self) -> None:
         """End the wait in `turn`, from another thread."""
         # Either enough wake-ups are waiting already, or the session is closed.
@@ -188,13 +195,27 @@ class Subscriber:
         for _ in range(READS_PER_TURN):
             publication = connection.take()
             if publication is not None:
-                topic, payload, mid, retained = publication
-                received_us = time.time_ns() // 1000
-                self._deliver(Incoming(topic, payload, received_us, mid, self.generation, retained, None))
+                self._take(publication)
             elif not connection.for_paho or self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
             if self.paused:
                 return
+
+    def _take(self, publication: Publication) -> None:
+        topic, payload, mid, retained, response_topic, correlation = publication
+        if not mid and topic.startswith("$SYS/"):
+            self._tell_status(topic, payload)
+            return
+        if not (payload or mid):
+            return  # what `forget_retained` said
+        if retained and not topic.endswith(_STATUS):
+            # It was said just now (`_options`), and counts as said; but nobody shall hear it again.
+            self.forget_retained(topic)
+            retained = False
+        received_us = time.time_ns() // 1000
+        self._deliver(
+            Incoming(topic, payload, received_us, mid, self.generation, retained, response_topic, correlation)
+        )
 
     def _connect_if_due(self, timeout_s: float) -> None:
         wait_s = self._next_attempt_s - time.monotonic()
@@ -229,10 +250,9 @@ class Subscriber:
         self.connected = True
         self._backoff.succeeded()
         log.info("connected to the broker (session %s)", "kept" if flags.session_present else "new")
-        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         if self._session.obsolete_filters:
             client.unsubscribe(list(self._session.obsolete_filters))
-        wanted = [(topic_filter, options) for topic_filter in self._session.filters]
+        wanted = [(topic_filter, _options(topic_filter)) for topic_filter in self._session.filters]
         _, self._subscription_mid = client.subscribe(wanted)
         if self._status_topics:
             client.subscribe([(topic, SubscribeOptions(qos=0)) for topic in self._status_topics])
@@ -254,20 +274,9 @@ class Subscriber:
             self.connected = self.subscribed = False
             self._back_off(f"the connection to the broker was lost: {reason}")
 
-    def _on_message(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        if not message.qos and message.topic.startswith("$SYS/"):
-            self._tell_status(message.topic, bytes(message.payload))
-            return
-        response_topic = getattr(message.properties, "ResponseTopic", None)
-        self._deliver(
-            Incoming(
-                message.topic,
-                bytes(message.payload),
-                time.time_ns() // 1000,
-                message.mid if message.qos else 0,
-                self.generation,
-                message.retain,
-                response_topic,
-                getattr(message.properties, "CorrelationData", None),
-            )
-        )
+
+def _options(topic_filter: str) -> SubscribeOptions:
+    """Only a status is worth hearing again. Of all else we are told whether it is retained, as it is said."""
+    if topic_filter.endswith(_STATUS):
+        return SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+    return SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)

@@ -6,7 +6,7 @@ forget the rest of it: a secret that goes to `mqtts://` never travels in clear.
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypedDict
 from urllib.parse import quote, unquote, urlsplit
@@ -111,6 +111,15 @@ class BrokerAddress:
             account += "@" if self.password is None else f":{quote(self.password, safe='')}@"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtt' if self.tls is None else 'mqtts'}://{account}{host}:{self.port}"
+
+    def for_session(self, client_id: str) -> Self:
+        """The account of one session, where each has its own: its id follows a user name that ends with @.
+
+        Such an account is bound to that id. A listener that gives devices their names as ids refuses it.
+        """
+        if self.username is None or not self.username.endswith("@"):
+            return self
+        return replace(self, username=self.username + client_id)
 
     def prepare(self, client: "Client") -> None:
         """Give a new paho client the account and the encryption; `host` and `port` go to its `connect`."""

@@ -76,11 +76,17 @@ class PairingCode(NamedTuple):
         return hmac.compare_digest(self.check, check_letters(self.secret, fingerprint))
 
 
-class Authority(Struct, frozen=True, kw_only=True):
-    """What a centre tells everybody: its authority (PEM), and where it can be spoken to over TLS."""
+class Authority(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a centre tells everybody: its authority (PEM), and where it can be spoken to over TLS.
+
+    Where its broker is, a gateway believes only when it is told over TLS by that authority. Without a host
+    it is where the pages are; a centre of an older version does not tell the port either.
+    """
 
     certificate: str
     https_port: Port
+    mqtt_port: Port | None = None
+    mqtt_host: str | None = None
 
 
 class PairRequest(Struct, frozen=True, kw_only=True):

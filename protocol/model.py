@@ -111,7 +111,13 @@ EpochMs = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 """Milliseconds since 1970-01-01 UTC, in the years that `datetime` knows (1 to 9999)."""
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
-"""An id or version that a device makes up: short, and without control characters."""
+"""An id that a device makes up: short, and without control characters."""
+
+_SHOWN = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*\Z"
+"""No characters that are not seen, or that turn the writing around and let a text look like another."""
+
+Label = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SHOWN)]
+"""A version, a maker, a product: short, and shown to people as the device says it."""
 
 
 def _limits(sign: str) -> Meta:
@@ -190,13 +196,13 @@ class DeviceStatus(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     online: bool
     battery: Annotated[int, Meta(ge=0, le=100)] | None = None
     rssi: Annotated[int, Meta(ge=-200, le=50)] | None = None
-    fw: Identifier | None = None
+    fw: Label | None = None
     queued: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     dropped: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     clock_off_ms: Annotated[int, Meta(ge=-(2**53), le=2**53)] | None = None
 
 
-DeviceKey = Annotated[str, Meta(min_length=1, max_length=160, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+DeviceKey = Annotated[str, Meta(min_length=1, max_length=160, pattern=_SHOWN)]
 """What a gateway calls a device before it has a name here: dialect, colon, the device's own address."""
 
 
@@ -209,9 +215,9 @@ class DeviceProposal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=F
 
     key: DeviceKey
     kind: DeviceKind | None = None
-    vendor: Identifier | None = None
-    product: Identifier | None = None
-    says: tuple[Identifier, ...] = ()
+    vendor: Label | None = None
+    product: Label | None = None
+    says: tuple[Label, ...] = ()
 
 
 class Adoption(Struct, frozen=True, kw_only=True, gc=False):

@@ -35,6 +35,11 @@ PAYLOAD_BYTES_MAX = 16 * 1024
 BATCH_BYTES_MAX = 1024 * 1024
 """Longest payload of a batch, in bytes."""
 
+BATCH_ITEMS_MAX = 5_000
+"""Items of a batch that are read; an outbox puts a thousand at most into one."""
+BATCH_REJECTS_MAX = 100
+"""Items of a batch that are rejected singly; the last of them stands for all that follow."""
+
 TOPICS_KEPT = 32_768
 """Topics whose parts are remembered: devices say the same few over and over."""
 
@@ -128,7 +133,8 @@ class RejectedItem(NamedTuple):
 class Batch(NamedTuple):
     """What a gateway's outbox sends: many messages under one id.
 
-    `rejected` are the items that could not be read, so that one bad item costs no neighbour.
+    `rejected` are the items that could not be read, so that one bad item costs no neighbour. They are bounded
+    (`BATCH_ITEMS_MAX`, `BATCH_REJECTS_MAX`), and tell how many more there were.
     """
 
     batch_id: str
@@ -243,7 +249,11 @@ def decode_batch(payload: bytes) -> Batch:
                 _require_sign(item)
     except WireError:
         return _decode_batch_item_by_item(payload)
-    return Batch(batch.id, batch.items, (), batch.clock_suspect)
+    items, rejected = batch.items, []
+    if len(items) > BATCH_ITEMS_MAX:
+        rejected.append(_beyond(len(items), encode(items[BATCH_ITEMS_MAX])))
+        items = items[:BATCH_ITEMS_MAX]
+    return Batch(batch.id, items, rejected, batch.clock_suspect)
 
 
 def decode_receipt(payload: bytes) -> Receipt:
@@ -274,7 +284,7 @@ def _decode_batch_item_by_item(payload: bytes) -> Batch:
     raw_batch = _decoded(_raw_batch_decoder, payload)
     items: list[BatchItem] = []
     rejected: list[RejectedItem] = []
-    for raw in raw_batch.items:
+    for raw in raw_batch.items[:BATCH_ITEMS_MAX]:
         try:
             item = _decoded(_item_decoder, raw)
             if isinstance(item, VitalSigns):
@@ -282,7 +292,22 @@ def _decode_batch_item_by_item(payload: bytes) -> Batch:
             items.append(item)
         except WireError as error:
             rejected.append(RejectedItem(bytes(raw), error))
+    if len(rejected) > BATCH_REJECTS_MAX:
+        more = len(rejected) - BATCH_REJECTS_MAX
+        payload, error = rejected[BATCH_REJECTS_MAX - 1]
+        last = RejectedItem(payload, WireError(error.reason, f"{error.detail}; so {more:,} more items"))
+        rejected[BATCH_REJECTS_MAX - 1 :] = [last]
+    if len(raw_batch.items) > BATCH_ITEMS_MAX:
+        rejected.append(_beyond(len(raw_batch.items), bytes(raw_batch.items[BATCH_ITEMS_MAX])))
     return Batch(raw_batch.id, items, rejected, raw_batch.clock_suspect)
+
+
+def _beyond(count: int, first: bytes) -> RejectedItem:
+    """What stands for the items of a batch that are too many."""
+    detail = (
+        f"{count:,} items in a batch; the {count - BATCH_ITEMS_MAX:,} after {BATCH_ITEMS_MAX:,} are not read"
+    )
+    return RejectedItem(first, WireError(DeadReason.TOO_LARGE, detail))
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> T:

@@ -20,8 +20,9 @@ from tests import layers, servers
 from tests.machine import Machine, machine_of_its_own
 
 # How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.register_profile("suite", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1_000)
+hypothesis.settings.load_profile("suite")
 
 DESK_SIZE = {"width": 1440, "height": 900}
 PHONE_SIZE = {"width": 390, "height": 844}

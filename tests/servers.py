@@ -25,10 +25,11 @@ import pytest
 from psycopg import sql
 
 from database.connections import Connection, connect
-from database.migrate import migrate, set_role_passwords
+from database.migrate import migrate
+from database.roles import ROLES, close_to_public, set_role_passwords
 from deploy.authority import Authority
 from deploy.local import debian, ports
-from deploy.local.mosquitto import MosquittoBroker, TlsListener
+from deploy.local.mosquitto import CERTIFICATE, KEY, MosquittoBroker, TlsListener
 from deploy.local.postgres import PostgresCluster
 
 TEMPLATE = "anshou_template"
@@ -98,8 +99,10 @@ class Broker:
 
     Attributes:
         host: The loopback address.
-        port: Where it listens.
-        tls_port: Where it listens for TLS.
+        port: Where it listens for devices.
+        service_port: Where it listens for the rooms.
+        tls_port: Where it listens for devices that speak TLS.
+        tls_service_port: Where for rooms that do, as a broker of somebody's own may.
         authority: Certificate (PEM file) that its own is signed with.
         accounts: The passwords of the service accounts, by user name.
         database_url: Owner's address of the database whose devices it was started with (none).
@@ -109,7 +112,9 @@ class Broker:
 
     host: str
     port: int
+    service_port: int
     tls_port: int
+    tls_service_port: int
     authority: Path
     accounts: dict[str, str]
     database_url: str
@@ -118,15 +123,15 @@ class Broker:
 
     def url(self, user: str) -> str:
         """The broker's address for one of the service accounts."""
-        return self.url_with(user, self.accounts[user])
+        return f"mqtt://{user}:{self.accounts[user]}@{self.host}:{self.service_port}"
 
     def url_with(self, user: str, password: str) -> str:
-        """The broker's address for anybody."""
+        """The broker's address for a device, and for whoever poses as one."""
         return f"mqtt://{user}:{password}@{self.host}:{self.port}"
 
     def tls_url(self, user: str, port: int | None = None) -> str:
         """The same over TLS; `port` of something that stands before the broker."""
-        return f"mqtts://{user}:{self.accounts[user]}@{self.host}:{port or self.tls_port}"
+        return f"mqtts://{user}:{self.accounts[user]}@{self.host}:{port or self.tls_service_port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +218,8 @@ class DatabaseServer:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
+        # Rights on a database are not copied with it.
+        close_to_public(self.admin, name)
 
     def seal(self, template: str) -> None:
         """Let nobody into a template any more: PostgreSQL does not copy a database in use."""
@@ -278,14 +285,23 @@ def database_server_running() -> Iterator[DatabaseServer]:
     with cluster_running() as cluster:
         cluster.create_database(TEMPLATE)
         migrate(cluster.url(TEMPLATE))
-        role_passwords = {
-            role: secrets.token_urlsafe(12) for role in ("anshou_web", "anshou_ingest", "anshou_service")
-        }
+        role_passwords = {role: secrets.token_urlsafe(12) for role in ROLES}
         set_role_passwords(cluster.url(TEMPLATE), role_passwords)
         with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
             server = DatabaseServer(cluster=cluster, role_passwords=role_passwords, admin=admin)
             server.seal(TEMPLATE)
             yield server
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ThreeWays(MosquittoBroker):
+    """With a listener over TLS where clients name their sessions themselves."""
+
+    tls_service_port: int
+
+    def _settings(self) -> str:
+        certificate = f"certfile {self.folder / CERTIFICATE}\nkeyfile {self.folder / KEY}"
+        return super()._settings() + f"\nlistener {self.tls_service_port} {ports.LOOPBACK}\n{certificate}\n"
 
 
 @contextmanager
@@ -303,8 +319,14 @@ def broker_running(database_url: str) -> Iterator[Broker]:
             certificate=authority.server_certificate,
             key=authority.server_key,
         )
-        broker = MosquittoBroker(
-            prefix=debian.install(), folder=folder / "mosquitto", port=ports.any_free(), tls=tls
+        port, service_port, tls_service_port = ports.several_free(3)
+        broker = _ThreeWays(
+            prefix=debian.install(),
+            folder=folder / "mosquitto",
+            port=port,
+            service_port=service_port,
+            tls=tls,
+            tls_service_port=tls_service_port,
         )
         broker.make_folder()
         provision.write_broker_identities(database_url, broker.identities, accounts)
@@ -313,7 +335,9 @@ def broker_running(database_url: str) -> Iterator[Broker]:
             yield Broker(
                 host=ports.LOOPBACK,
                 port=broker.port,
+                service_port=broker.service_port,
                 tls_port=tls.port,
+                tls_service_port=tls_service_port,
                 authority=authority.certificate,
                 accounts=accounts,
                 database_url=database_url,

@@ -2,7 +2,7 @@
 
 -- name: alarm
 -- The lock lets one of two at once see what the other has just said.
-SELECT * FROM care.alarm WHERE id = %(alarm_id)s FOR NO KEY UPDATE;
+SELECT * FROM care.lock_alarm(%(alarm_id)s);
 
 -- name: give
 INSERT INTO care.alarm_feedback (alarm_id, site_id, staff_id, actor, verdict, reason, note)

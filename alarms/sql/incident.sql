@@ -16,8 +16,14 @@ ON CONFLICT (subject, kind) WHERE care.is_active(state) DO UPDATE SET
     condition_ended_at = NULL
 RETURNING *, xmax <> 0 AS joined;
 
+-- name: count_more
+-- A repeat says that the cause is not over.
+UPDATE care.alarm SET signal_count = signal_count + %(count)s, condition_ended_at = NULL,
+    last_signal_at = greatest(last_signal_at, %(last_at)s)
+WHERE id = %(alarm_id)s;
+
 -- name: lock
-SELECT * FROM care.alarm WHERE id = %(alarm_id)s FOR NO KEY UPDATE;
+SELECT * FROM care.lock_alarm(%(alarm_id)s);
 
 -- name: active_of
 -- The alarm that a device speaks of which says that the cause is over.
@@ -28,19 +34,20 @@ WHERE kind = %(kind)s AND care.is_active(state)
 ORDER BY opened_at DESC LIMIT 1
 FOR NO KEY UPDATE;
 
--- name: move
-UPDATE care.alarm SET
-    state = moved.state,
-    acknowledged_at = CASE moved.state WHEN 'acknowledged' THEN moved.at ELSE acknowledged_at END,
-    acknowledged_by = CASE moved.state WHEN 'acknowledged' THEN %(staff_id)s ELSE acknowledged_by END,
-    arrived_at = CASE moved.state WHEN 'arrived' THEN moved.at ELSE arrived_at END,
-    resolved_at = CASE moved.state WHEN 'resolved' THEN moved.at ELSE resolved_at END,
-    ended_at = CASE WHEN care.is_ended(moved.state) THEN moved.at ELSE ended_at END,
-    family_notice = coalesce(%(family_notice)s, family_notice)
-FROM (SELECT %(state)s::care.alarm_state AS state,
-    coalesce(%(done_at)s::timestamptz, clock_timestamp()) AS at) AS moved
-WHERE alarm.id = %(alarm_id)s
-RETURNING alarm.*;
+-- name: take
+-- A step of people. From a page it is the database that says who took it and when.
+SELECT * FROM care.take_step(%(alarm_id)s, %(step)s, %(actor)s, %(staff_id)s, %(done_at)s, %(note)s, %(family_notice)s,
+    %(key)s, %(detail)s);
+
+-- name: end
+-- What the end of its cause makes of an alarm.
+UPDATE care.alarm SET state = %(state)s, ended_at = coalesce(%(done_at)s::timestamptz, clock_timestamp())
+WHERE id = %(alarm_id)s RETURNING *;
+
+-- name: reopen
+-- Nobody has come: open again, and waiting from now.
+UPDATE care.alarm SET state = 'open', acknowledged_at = NULL, acknowledged_by = NULL, waiting_since = clock_timestamp()
+WHERE id = %(alarm_id)s RETURNING *;
 
 -- name: end_condition
 UPDATE care.alarm SET condition_ended_at = %(happened_at)s WHERE id = %(alarm_id)s RETURNING *;
@@ -63,7 +70,8 @@ SELECT * FROM care.alarm_event WHERE alarm_id = %(alarm_id)s AND key = %(key)s;
 -- name: taken_by
 -- Who took the step that is in the way.
 SELECT actor, at FROM care.alarm_event
-WHERE alarm_id = %(alarm_id)s AND state_after = %(state)s ORDER BY id LIMIT 1;
+WHERE alarm_id = %(alarm_id)s AND state_after = %(state)s::care.alarm_state AND step::text = state_after::text
+ORDER BY id DESC LIMIT 1;
 
 -- name: timeline
 SELECT * FROM care.alarm_event WHERE alarm_id = %(alarm_id)s ORDER BY id;

@@ -23,7 +23,16 @@ from analytics.carry import Samples, carry
 from analytics.detectors import Assessment, Finding, Subject, SubjectKind
 from analytics.evidence import chart, contribution, evidence
 from analytics.history import History
-from analytics.news2 import CONSCIOUSNESS, OXYGEN_POINTS, SIGNS, Flags, Ints, Scores
+from analytics.news2 import (
+    CONSCIOUSNESS,
+    OXYGEN_POINTS,
+    SIGNS,
+    SINGLE_RED,
+    URGENT_SCORE,
+    Flags,
+    Ints,
+    Scores,
+)
 from analytics.settings import AnalyticsSettings
 
 NORMAL_RANGE: Mapping[str, tuple[float | None, float | None]] = {
@@ -170,11 +179,33 @@ def _evidence(scored: Mapping[str, Any], since: datetime, now: datetime) -> Evid
         _sentence(scored, since, now),
         datetime.fromisoformat(scored["window_begins_at"]),
         now,
-        seen={**scored["values"], "score": scored["score"]},
-        expected={"score": "0–4", **{sign: wording.NORMAL[sign] for sign in scored["values"]}},
+        seen={**scored["values"], **({"score": scored["score"]} if _expected_score(scored["score"]) else {})},
+        expected={
+            **_expected_score(scored["score"]),
+            **{sign: wording.NORMAL[sign] for sign in scored["values"]},
+        },
         contributions=parts,
         chart=chart("vitals", since - timedelta(hours=6), now, sign=worst, low=low, high=high),
         **scored,
+    )
+
+
+def _expected_score(score: int) -> dict[str, str]:
+    """What the total should be; nothing where it is as expected, and one sign alone is the reason."""
+    return {"score": f"0–{URGENT_SCORE - 1}"} if score >= URGENT_SCORE else {}
+
+
+def _why(evidence: Mapping[str, Any]) -> wording.Words:
+    """By what the measurements are urgent: their total, or single signs."""
+    if (score := evidence["score"]) >= URGENT_SCORE:
+        return wording.Words(
+            f"预警评分（NEWS2）{score} 分（正常 0–{URGENT_SCORE - 1} 分）",
+            f"early warning score (NEWS2) {score} (normal 0–{URGENT_SCORE - 1})",
+        )
+    red = [wording.sign(sign) for sign, points in evidence["points"].items() if points >= SINGLE_RED]
+    return wording.Words(
+        f"{'、'.join(one.zh_cn for one in red)}单项 {SINGLE_RED} 分（NEWS2），须尽快处理",
+        f"{SINGLE_RED} points for {' and '.join(one.en for one in red)} alone (NEWS2), which is urgent",
     )
 
 
@@ -194,13 +225,13 @@ def _sentence(evidence: Mapping[str, Any], since: datetime, now: datetime) -> wo
     missing = [wording.sign(sign) for sign in evidence["missing"]]
     missing_zh = "、".join(words.zh_cn for words in missing)
     missing_en = ", ".join(words.en for words in missing)
-    count, abnormal, score = evidence["samples"], evidence["samples_abnormal"], evidence["score"]
+    count, abnormal, why = evidence["samples"], evidence["samples_abnormal"], _why(evidence)
     at = wording.clock(since, now)
     return wording.sentence(
-        f"{at} 起 {count} 次测量中 {abnormal} 次异常：预警评分（NEWS2）{score} 分（正常 0–4 分）；"
+        f"{at} 起 {count} 次测量中 {abnormal} 次异常：{why.zh_cn}；"
         f"{'，'.join(seen_zh)}。未测：{missing_zh}。",
-        f"Since {at}, {abnormal} of {count} measurements abnormal: early warning score (NEWS2) {score} "
-        f"(normal 0–4); {', '.join(seen_en)}. Not measured: {missing_en}.",
+        f"Since {at}, {abnormal} of {count} measurements abnormal: {why.en}; "
+        f"{', '.join(seen_en)}. Not measured: {missing_en}.",
     )
 
 

@@ -5,7 +5,9 @@ bands and mattresses feel all day is the matter of the early warning. `analytics
 reading, as it does those of TIHM in the evaluation.
 
 One high pressure is often the cuff, the stairs or the fright of being measured: it is told with low priority,
-and the sentence asks to measure again. Hypertension of grade 3, seen twice in a day, is no longer chance.
+and the sentence asks to measure again. Hypertension of grade 3, seen twice in a day, is no longer chance. A
+value with 3 points in NEWS2 is urgent alone, whoever tells of it: its priority is medium, so it sounds and
+escalates. What to do is said for what was found, and for whoever lies in bed as for whoever walks.
 """
 
 from collections.abc import Mapping
@@ -55,6 +57,7 @@ class OutOfLimits:
         readings = readings[readings["resident_id"].isin(residents.index)]
         readings = readings.assign(tolerance=history.tolerance(self.name, readings["resident_id"]))
         latest = judged(readings, self._limits)
+        latest = latest.assign(red=_red(latest))
         told = set(latest.loc[latest["out"], "resident_id"]) - self._left_to_early_warning(history, latest)
         findings = tuple(
             self._finding(history, residents["site_id"], own)
@@ -75,7 +78,7 @@ class OutOfLimits:
         What it did not call for in time is told here: it came late, or a band on the wrist spoke against it,
         or somebody has switched the early warning off.
         """
-        red = latest[_red(latest)]
+        red = latest[latest["red"]]
         subjects = [str(Subject(SubjectKind.RESIDENT, one)) for one in red["resident_id"].tolist()]
         until = _called_until(history).reindex(subjects).set_axis(red.index)
         left = (red["time"] > history.now - self._called_within) | (until >= red["time"])
@@ -85,10 +88,10 @@ class OutOfLimits:
         """`own`: the latest readings of one resident, at least one beyond a limit."""
         resident_id = int(own["resident_id"].iloc[0])
         out = own[own["out"]]
-        confirmed = out[out["confirmed"]]
-        worst = (out if confirmed.empty else confirmed).sort_values("strength").iloc[-1]
+        worst = out.sort_values(["red", "confirmed", "strength"]).iloc[-1]
         since: datetime = out["time"].min().to_pydatetime()
         rows = own.to_dict("records")
+        urgent = bool((out["confirmed"] | out["red"]).any())
         made = evidence(
             _sentence(out, history.now),
             since,
@@ -115,7 +118,7 @@ class OutOfLimits:
             subject=Subject(SubjectKind.RESIDENT, resident_id),
             site_id=int(site_of[resident_id]),
             kind=self.kind,
-            priority=AlarmPriority.LOW if confirmed.empty else AlarmPriority.MEDIUM,
+            priority=AlarmPriority.MEDIUM if urgent else AlarmPriority.LOW,
             since=since,
             evidence=made,
         )
@@ -190,19 +193,77 @@ def _sentence(out: pd.DataFrame, now: datetime) -> wording.Sentence:
         measured_zh.append(f"{at} 测得{'，'.join(one.zh_cn for one in told)}")
         measured_en.append(f"{at}: {', '.join(one.en for one in told)}")
     seen_zh, seen_en = "；".join(measured_zh), "; ".join(measured_en)
-    if not out["confirmed"].any():
+    if out["red"].any():
+        points_zh = "、".join(wording.SPOT_SIGNS[sign].zh_cn for sign in out.loc[out["red"], "sign"])
+        points_en = " and ".join(wording.SPOT_SIGNS[sign].en for sign in out.loc[out["red"], "sign"])
+        todo = _urgent_advice(out[out["red"]])
         return wording.sentence(
-            f"{seen_zh}。请静坐五分钟后复测；仍然如此请告诉医生。",
-            f"Measured at {seen_en}. Measure again after five minutes of rest; "
-            "if it stays so, tell the doctor.",
+            f"{seen_zh}。{points_zh}单项 3 分（NEWS2），须尽快处理。{todo.zh_cn}",
+            f"Measured at {seen_en}. 3 points for {points_en} alone (NEWS2): urgent. {todo.en}",
         )
+    if not out["confirmed"].any():
+        todo = _advice(out)
+        return wording.sentence(f"{seen_zh}。{todo.zh_cn}", f"Measured at {seen_en}. {todo.en}")
     count, highest = int(out["grade_3_count"].iloc[0]), "/".join(f"{value:g}" for value in GRADE_3.values())
     return wording.sentence(
-        f"{seen_zh}。24 小时内已有 {count} 次血压很高（达到 {highest}）。请静坐五分钟后复测，"
+        f"{seen_zh}。24 小时内已有 {count} 次血压很高（达到 {highest}）。请让老人安静休息五分钟后复测，"
         "仍然如此请马上联系医生；如有胸痛、气喘、说话不清或手脚无力，请立即拨打 120。",
-        f"Measured at {seen_en}. Very high {count} times within 24 h (from {highest} up). Measure again "
-        "after five minutes of rest; if it stays so, call the doctor now. With chest pain, shortness of "
-        "breath, slurred speech or weak limbs call an ambulance at once.",
+        f"Measured at {seen_en}. Very high {count} times within 24 h (from {highest} up). Let them rest "
+        "for five minutes and measure again; if it stays so, call the doctor now. With chest pain, "
+        "shortness of breath, slurred speech or weak limbs call an ambulance at once.",
+    )
+
+
+def _urgent_advice(red: pd.DataFrame) -> wording.Words:
+    """What to do about values with 3 points: go at once, look for what goes with each, measure again."""
+    ask = [_ASK[row["sign"], row["value"] >= row["high"]] for row in red.to_dict("records")]
+    return wording.Words(
+        f"请马上去看，叫得醒吗；{'；'.join(one.zh_cn for one in ask)}。立即复测，仍然如此请马上联系医生；"
+        "叫不醒、胸痛或喘不上气，立即拨打 120。",
+        f"Go and look at once: do they wake? {' '.join(one.en for one in ask)} Measure again at once; if it "
+        "stays so, call the doctor now. Cannot be woken, chest pain or short of breath: call an ambulance.",
+    )
+
+
+_ASK: Mapping[tuple[str, bool], wording.Words] = {
+    ("sbp", False): wording.Words(
+        "让老人平躺，看有无出冷汗、头晕、出血或腹泻",
+        "Lay them flat; look for cold sweat, dizziness, bleeding or diarrhoea.",
+    ),
+    ("sbp", True): wording.Words(
+        "让老人半躺安静下来，看有无头痛、说话不清、手脚无力",
+        "Let them lie half upright and calm; look for headache, slurred speech or weak limbs.",
+    ),
+    ("hr", False): wording.Words(
+        "数一分钟脉搏核对，看有无头晕、眼前发黑，近日是否换过药",
+        "Count the pulse for a minute; ask for dizziness, blackouts and new drugs.",
+    ),
+    ("hr", True): wording.Words(
+        "数一分钟脉搏核对，看有无心慌、胸闷、发热",
+        "Count the pulse for a minute; ask for palpitations, a tight chest and fever.",
+    ),
+}
+"""What to look for where a sign has 3 points, by the sign and whether it is too high."""
+
+
+def _advice(out: pd.DataFrame) -> wording.Words:
+    """What to do about values that are off, but not urgent."""
+    low = out["value"] <= out["low"]
+    if low[out["sign"].isin(PRESSURE)].any():
+        return wording.Words(
+            "请让老人躺着或坐稳，慢慢起身以防跌倒；休息五分钟后复测，仍然如此请告诉医生。",
+            "Let them lie or sit safely, and rise slowly so that they do not fall. Measure again after five "
+            "minutes; if it stays so, tell the doctor.",
+        )
+    if low.any():
+        return wording.Words(
+            "请问问有无头晕、乏力；安静休息五分钟后复测，仍然如此请告诉医生。",
+            "Ask for dizziness and weakness. Let them rest for five minutes and measure again; "
+            "if it stays so, tell the doctor.",
+        )
+    return wording.Words(
+        "请让老人安静休息五分钟后复测；仍然如此请告诉医生。",
+        "Let them rest for five minutes and measure again; if it stays so, tell the doctor.",
     )
 
 

@@ -5,6 +5,7 @@ crosses a proxy is encrypted, because these links stand for a network, and only 
 changed on the way from one that was not.
 """
 
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from benchmarks.faults.proxy import Proxies, Proxy, proxies
 from benchmarks.faults.schedule import Link
 from benchmarks.faults.town import Town, found
 from database.connections import connect
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.local import debian, leftovers, places, ports
 from deploy.local.data import DATABASE, DataFolder
 from deploy.local.mosquitto import MosquittoBroker
@@ -94,7 +95,10 @@ def running_centre(*, homes: int, direct: int, seed: int) -> Iterator[Centre]:
             port=ports.any_free(),
             password=data.passwords().superuser,
         )
-        broker = MosquittoBroker(prefix=cluster.prefix, folder=data.mosquitto, port=ports.any_free())
+        port, service_port = ports.several_free(2)
+        broker = MosquittoBroker(
+            prefix=cluster.prefix, folder=data.mosquitto, port=port, service_port=service_port
+        )
         links = _links(closing.enter_context(proxies(seed)), cluster, broker)
         programs = {
             "postgres": _database_program(cluster, tls),
@@ -110,9 +114,7 @@ def running_centre(*, homes: int, direct: int, seed: int) -> Iterator[Centre]:
         town = _start_database(cluster, data, homes, direct)
         _prepare_broker(broker, cluster, data, tls)
         supervisor.launch(programs["mosquitto"])
-        ports.wait_until(
-            lambda: ports.answers(broker.port), what="The broker", timeout_s=30, remedy=f"See {data.log}."
-        )
+        ports.wait_until(broker.answers, what="The broker", timeout_s=30, remedy=f"See {data.log}.")
         supervisor.launch_rooms()
         yield Centre(
             data=data,
@@ -172,7 +174,17 @@ def _small_disk(folder: Path) -> Iterator[Path | None]:
 
 def _links(network: Proxies, cluster: PostgresCluster, broker: MosquittoBroker) -> dict[Link, Proxy]:
     to_database = {Link.READINGS_DATABASE, Link.ALARMS_DATABASE, Link.SETTLE_DATABASE}
-    return {link: network.to(cluster.port if link in to_database else broker.port) for link in Link}
+    of_devices = {Link.GATEWAYS, Link.DEVICES}
+    return {
+        link: network.to(
+            cluster.port
+            if link in to_database
+            else broker.port
+            if link in of_devices
+            else broker.service_port
+        )
+        for link in Link
+    }
 
 
 def _database_program(cluster: PostgresCluster, tls: _Tls) -> Program:
@@ -248,8 +260,10 @@ def _prepare_broker(broker: MosquittoBroker, cluster: PostgresCluster, data: Dat
     accounts = data.passwords().accounts
     provision.write_broker_identities(cluster.url(DATABASE), broker.identities, accounts)
     broker.prepare()
-    with (broker.folder / "mosquitto.conf").open("a", encoding="utf-8") as settings:
-        settings.write(f"certfile {tls.certificate}\nkeyfile {tls.key}\n")
+    settings = broker.folder / "mosquitto.conf"
+    encrypted = f"\\1\ncertfile {tls.certificate}\nkeyfile {tls.key}"
+    text = re.sub(r"(?m)^(listener .*)$", encrypted, settings.read_text(encoding="utf-8"))
+    settings.write_text(text, encoding="utf-8")
 
 
 def _stop(process: subprocess.Popen[bytes], data: DataFolder) -> None:

@@ -41,11 +41,24 @@ WHERE resident_id = %(resident_id)s AND upper_inf(during) AND lower(during) < %(
 INSERT INTO care.residence (resident_id, site_id, bed_id, during)
 VALUES (%(resident_id)s, %(site_id)s, %(bed_id)s, tstzrange(%(at)s, NULL));
 
+-- name: who_has_bed
+-- Who has a bed from a time on, now or later.
+SELECT residence.resident_id, resident.name AS occupant, bed.label AS bed, room.name AS room
+FROM care.residence
+JOIN care.resident ON resident.id = residence.resident_id
+JOIN care.bed ON bed.id = residence.bed_id
+JOIN care.room ON room.id = bed.room_id
+WHERE residence.bed_id = %(bed_id)s AND residence.during && tstzrange(%(at)s, NULL)
+ORDER BY residence.during LIMIT 1;
+
+-- name: townships
+SELECT DISTINCT township FROM care.site ORDER BY township;
+
 -- name: add_device
 INSERT INTO care.device
-    (site_id, name, kind, model, power, secret_sha512, secret_salt, secret_iterations, added_at)
+    (site_id, name, kind, model, power, secret_sha512, secret_salt, secret_iterations, added_at, relayed)
 VALUES (%(site_id)s, %(name)s, %(kind)s, %(model)s, %(power)s, %(sha512)s, %(salt)s, %(iterations)s,
-    coalesce(%(added_at)s::timestamptz, now()))
+    coalesce(%(added_at)s::timestamptz, now()), %(relayed)s)
 RETURNING *;
 
 -- name: next_device_number

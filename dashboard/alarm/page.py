@@ -18,7 +18,7 @@ from dashboard.context import session_of
 from dashboard.errors import FormError
 from dashboard.params import AlarmId, PressKey, PressKeyField
 from dashboard.render import page, step_taken
-from dashboard.steps import NEEDS_FORM, Told, buttons, family_notice, require_fit
+from dashboard.steps import NEEDS_FORM, UNDOABLE, Told, buttons, family_notice, require_fit
 from dashboard.vocabulary import STEP_DONE
 from identity.sessions import actor_of
 from protocol.calendar import HOME_TIME
@@ -97,6 +97,7 @@ def take_step(
             session,
             session.language.gettext(STEP_DONE[step]),
             about=cards.about(card, session.language),
+            undo=alarm_id if step in UNDOABLE else None,
         )
 
 

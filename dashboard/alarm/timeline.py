@@ -54,4 +54,6 @@ def done(event: AlarmEvent, language: Language) -> str:
     if event.step is AlarmStep.NOTED and detail.get("grade") in set(Grade):
         grade = language.word(GRADE, Grade(detail["grade"]))
         return language.gettext(N_("judges: %(grade)s")) % {"grade": grade}
+    if event.step is AlarmStep.NOTED and "sentence" in detail:
+        return language.gettext(N_("has found more"))
     return language.word(STEP_DONE, event.step)

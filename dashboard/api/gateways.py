@@ -34,12 +34,19 @@ Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 @router.get("/authority")
 def authority(request: Request) -> Response:
-    """The centre's authority, and where it can be spoken to over TLS. NotFoundError: none is set up."""
+    """The centre's authority, and where it and its broker are. NotFoundError: none is set up."""
     settings = context_of(request).settings
     if settings.authority is None:
         raise NotFoundError("gateways cannot be paired here: the centre has no authority")
     certificate = Path(settings.authority).read_text(encoding="ascii")
-    return _json(Authority(certificate=certificate, https_port=settings.gateway_https_port))
+    return _json(
+        Authority(
+            certificate=certificate,
+            https_port=settings.gateway_https_port,
+            mqtt_port=settings.gateway_mqtt_port,
+            mqtt_host=settings.gateway_mqtt_host,
+        )
+    )
 
 
 @router.post("/pair")

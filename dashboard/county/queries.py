@@ -1,5 +1,7 @@
 """What the overview asks, on a connection inside `scope_of`."""
 
+import math
+
 from care.model import SiteKind
 from database.connections import Connection
 from database.queries import queries
@@ -9,7 +11,11 @@ _sql = queries("dashboard.county", "queries.sql")
 
 
 class SiteReport(Record, frozen=True, kw_only=True):
-    """How a site does; `id` None: all sites in scope together. Seconds, and shares of 1 over 7 days."""
+    """How a site does; `id` None: all sites in scope together. Seconds, and shares of 1 over 7 days.
+
+    Who was never answered counts in the median as infinitely late, and who cancels an alarm has answered it
+    then: neither leaving alarms alone nor calling them false makes a figure better.
+    """
 
     id: int | None
     name: str | None
@@ -26,9 +32,17 @@ class SiteReport(Record, frozen=True, kw_only=True):
     devices: int
     devices_live: int
     raised: int
+    false_alarms: int
+    answers_due: int
+    arrivals_due: int
     answer_s_median: float | None
     answered_in_time: float | None
     arrived_in_time: float | None
+
+    @property
+    def is_median_unknown(self) -> bool:
+        """Whether half or more were never answered: then no time is the usual one."""
+        return self.answer_s_median is not None and math.isinf(self.answer_s_median)
 
 
 def site_reports(connection: Connection) -> tuple[SiteReport, list[SiteReport]]:

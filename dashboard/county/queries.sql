@@ -18,20 +18,29 @@ WITH people AS (
 ), answers AS (
     SELECT site_id,
         count(*) AS raised,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
+        count(*) FILTER (WHERE state = 'cancelled') AS false_alarms,
+        -- The one in the middle, not a mean of two: between a time and never there is none.
+        percentile_disc(0.5) WITHIN GROUP (
+            ORDER BY coalesce(extract(epoch FROM answered_at - opened_at)::float8, 'Infinity'))
+            FILTER (WHERE answered_at IS NOT NULL OR opened_at < clock_timestamp() - answer_within)
             AS answer_s_median,
-        count(*) FILTER (WHERE acknowledged_at - opened_at <= answer_within) AS answered_in_time,
-        count(*) FILTER (WHERE acknowledged_at IS NOT NULL
+        count(*) FILTER (WHERE answered_at - opened_at <= answer_within) AS answered_in_time,
+        count(*) FILTER (WHERE answered_at IS NOT NULL
             OR opened_at < clock_timestamp() - answer_within) AS answers_due,
         count(*) FILTER (WHERE arrived_at - opened_at <= arrive_within) AS arrived_in_time,
+        -- Nobody need go where an alarm was cancelled in time.
         count(*) FILTER (WHERE arrived_at IS NOT NULL
-            OR opened_at < clock_timestamp() - arrive_within) AS arrivals_due
-    FROM care.alarm CROSS JOIN (
+            OR coalesce(cancelled_at, clock_timestamp()) - opened_at > arrive_within) AS arrivals_due
+    FROM (
+        SELECT *, CASE state WHEN 'cancelled' THEN ended_at END AS cancelled_at,
+            coalesce(acknowledged_at, CASE state WHEN 'cancelled' THEN ended_at END) AS answered_at
+        FROM care.alarm
+    ) AS alarm CROSS JOIN (
         SELECT make_interval(secs => answer_within_s) AS answer_within, make_interval(secs => arrive_within_s) AS arrive_within
         FROM care.effective_policy
     ) AS policy
     WHERE opened_at > clock_timestamp() - interval '7 days'
-      AND priority >= 'medium' AND state NOT IN ('cancelled', 'cleared')
+      AND priority >= 'medium' AND state <> 'cleared'
     GROUP BY GROUPING SETS ((site_id), ())
 ), devices AS (
     SELECT device.site_id, count(*) AS devices,
@@ -49,7 +58,9 @@ SELECT site.id, site.name, site.kind, site.township, operator.name AS operator_n
     coalesce(open_alarms.under_1_min, 0) AS under_1_min, coalesce(open_alarms.under_5_min, 0) AS under_5_min,
     coalesce(open_alarms.under_15_min, 0) AS under_15_min, coalesce(open_alarms.older, 0) AS older,
     coalesce(devices.devices, 0) AS devices, coalesce(devices.devices_live, 0) AS devices_live,
-    coalesce(answers.raised, 0) AS raised, answers.answer_s_median,
+    coalesce(answers.raised, 0) AS raised, coalesce(answers.false_alarms, 0) AS false_alarms,
+    coalesce(answers.answers_due, 0) AS answers_due, coalesce(answers.arrivals_due, 0) AS arrivals_due,
+    answers.answer_s_median,
     answers.answered_in_time::float / nullif(answers.answers_due, 0) AS answered_in_time,
     answers.arrived_in_time::float / nullif(answers.arrivals_due, 0) AS arrived_in_time
 FROM (SELECT id, name, kind, township, operator_id FROM care.site WHERE closed_at IS NULL

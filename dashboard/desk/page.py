@@ -133,6 +133,8 @@ async def _events(messages: AsyncIterator[live.Message]) -> AsyncIterator[Server
 def _alarm_list(session: Session, site_id: int | None) -> str:
     found, total = cards.of_site(session.connection, site_id)
     counts = queries.counts(session.connection, site_id)
+    # Only then does somebody take silence for peace.
+    silent = 0 if counts.active else queries.silent_mains(session.connection, site_id)
     return fragment(
         "desk/_alarms.html",
         session.language,
@@ -141,6 +143,7 @@ def _alarm_list(session: Session, site_id: int | None) -> str:
         resolved=[card for card in found if card.resolved_at is not None],
         hidden=total - len(found),
         counts=counts,
+        silent=silent,
         one_site=site_id is not None,
     )
 

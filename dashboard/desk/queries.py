@@ -20,9 +20,10 @@ MISSED_MAX = 50
 
 
 class Counts(Record, frozen=True, kw_only=True):
-    """Alarms: urgent ones that nobody answers, all that nobody answers, all that are active."""
+    """Alarms: urgent ones that nobody answers, those of medium priority, all of them, all that are active."""
 
     urgent: int
+    medium: int
     open: int
     active: int
 
@@ -41,7 +42,7 @@ class Missed(Record, frozen=True, kw_only=True):
 
 
 class Bed(NamedTuple):
-    """A resident in the bed grid."""
+    """A resident in the bed grid; `active_at`, `active_room`: when and where something last moved."""
 
     id: int
     name: str
@@ -56,6 +57,8 @@ class Bed(NamedTuple):
     readings: list[Reading]
     in_bed: bool | None
     in_bed_at: datetime | None
+    active_at: datetime | None
+    active_room: str | None
     alarm_id: int | None
     alarm_priority: AlarmPriority | None
     alarm_kind: AlarmKind | None
@@ -85,6 +88,13 @@ def counts(connection: Connection, site_id: int | None = None) -> Counts:
     return Counts.from_row(row)
 
 
+def silent_mains(connection: Connection, site_id: int | None) -> int:
+    """How many devices on mains power are not heard."""
+    row = connection.execute(_sql["silent_mains"], {"site_id": site_id}).fetchone()
+    assert row is not None, "an aggregate gives a row"
+    return int(row["silent"])
+
+
 def missed(connection: Connection, site_id: int | None, after: int) -> list[Missed]:
     """Alarms that began after the event `after` (or just before it) and have ended."""
     params = {"site_id": site_id, "after": after, "limit": MISSED_MAX}
@@ -110,6 +120,8 @@ def beds(connection: Connection, site_id: int | None, now: datetime | None = Non
             readings=readings.latest(row, now, ("hr", "rr", "spo2", "temp", "bp")),
             in_bed=row["in_bed"] if is_fresh(row["in_bed_at"], "in_bed", now) else None,
             in_bed_at=row["in_bed_at"],
+            active_at=row["activity_at"],
+            active_room=row["activity_room"],
             alarm_id=row["alarm_id"],
             alarm_priority=row["alarm_priority"] and AlarmPriority(row["alarm_priority"]),
             alarm_kind=row["alarm_kind"] and AlarmKind(row["alarm_kind"]),

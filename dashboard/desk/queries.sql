@@ -15,11 +15,22 @@ WHERE %(site_id)s::integer IS NULL OR site_id = %(site_id)s;
 -- name: alarm_counts
 -- For the bell that every page carries.
 SELECT count(*) FILTER (WHERE state = 'open' AND priority = 'high') AS urgent,
+    count(*) FILTER (WHERE state = 'open' AND priority = 'medium') AS medium,
     count(*) FILTER (WHERE state = 'open') AS open,
     count(*) FILTER (WHERE care.is_active(state)) AS active
 FROM care.alarm
 WHERE care.is_active(state)
   AND (%(site_id)s::integer IS NULL OR site_id = %(site_id)s);
+
+-- name: silent_mains
+-- Devices on mains power that are not heard: what they should raise does not arrive.
+SELECT count(*) AS silent FROM care.device
+JOIN care.device_silence AS silence ON silence.device_id = device.id
+LEFT JOIN scoped.device_state AS state ON state.device_id = device.id
+WHERE device.retired_at IS NULL AND device.power = 'mains'
+  AND (%(site_id)s::integer IS NULL OR device.site_id = %(site_id)s)
+  AND (state.online IS NOT DISTINCT FROM false OR state.last_seen_at IS NULL
+    OR state.last_seen_at < now() - silence.silent_after);
 
 -- name: ended_since
 -- Alarms that began and ended while a page was cut off. Event numbers are given out before the commit,
@@ -44,6 +55,7 @@ SELECT resident.id, resident.name, resident.sex, resident.born_on, resident.self
     resident.on_oxygen, site.id AS site_id, site.name AS site_name,
     room.name AS room_name, room.floor, bed.label AS bed_label,
     {each sign: state.$, state.$_at}, state.in_bed, state.in_bed_at,
+    state.activity_at, seen_in.name AS activity_room,
     worst.priority AS alarm_priority, worst.id AS alarm_id, worst.kind AS alarm_kind
 FROM care.resident
 JOIN care.site ON site.id = resident.site_id
@@ -51,6 +63,7 @@ LEFT JOIN care.residence ON residence.resident_id = resident.id AND residence.du
 LEFT JOIN care.bed ON bed.id = residence.bed_id
 LEFT JOIN care.room ON room.id = bed.room_id
 LEFT JOIN scoped.resident_state AS state ON state.resident_id = resident.id
+LEFT JOIN care.room AS seen_in ON seen_in.id = state.activity_room_id
 LEFT JOIN LATERAL (
     SELECT id, priority, kind FROM care.alarm
     WHERE alarm.resident_id = resident.id AND care.is_active(alarm.state)

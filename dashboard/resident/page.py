@@ -29,6 +29,7 @@ def resident(
     """Who they are, how they are, what watches them."""
     with session_of(request) as session:
         person = residents.resident(session.connection, resident_id)
+        policy = effective(session.connection)
         return page(
             request,
             "resident/resident.html",
@@ -41,10 +42,11 @@ def resident(
             ),
             readings=queries.latest_readings(session.connection, resident_id),
             devices=queries.devices_of(session.connection, resident_id),
+            battery_low=policy.battery_low_percent,
             alarms=queries.alarms_of(session.connection, resident_id),
             watches=detectors.rows(
                 detector_settings.settings_of(session.connection, resident_id),
-                detector_settings.rules_of(effective(session.connection)),
+                detector_settings.rules_of(policy),
                 datetime.now(UTC),
             ),
         )

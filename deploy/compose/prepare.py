@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from database.errors import DomainError
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.authority import Authority
 from deploy.errors import DeployError
 from deploy.local.progress import complain, note
@@ -37,18 +37,22 @@ def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> No
 
     Raises:
         DeployError: A variable is missing.
-        CareError: The database is away or refuses.
+        DomainError: The database is away or refuses.
     """
     needed = ["ANSHOU_DATABASE_URL", *ROLES.values(), *ACCOUNTS.values()]
     if missing := [name for name in needed if not environ.get(name)]:
         raise DeployError(f"Not set: {', '.join(missing)}.", "Make .env with deploy/compose/passwords.py.")
-    Authority(folder=authority).prepare(["localhost", "127.0.0.1"])
+    # From inside a container nobody sees what its host is called.
+    names = environ.get("CENTRE_NAMES", "").replace(",", " ").split()
+    Authority(folder=authority).prepare(["localhost", "127.0.0.1", *names])
     url = environ["ANSHOU_DATABASE_URL"]
     for name in bring_up_to_date(url):
         note(f"applied {name}")
     set_role_passwords(url, {role: environ[name] for role, name in ROLES.items()})
     accounts = {account: environ[name] for account, name in ACCOUNTS.items()}
-    devices = provision.write_broker_identities(url, identities, accounts)
+    devices = provision.write_broker_identities(
+        url, identities, accounts, provision.service_sessions(environ.get("ANSHOU_INGEST_WORKER") or "1")
+    )
     note(f"The broker knows {devices} devices.")
 
 

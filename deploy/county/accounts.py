@@ -11,6 +11,7 @@ from identity.model import ScopeKind, StaffRole
 from simulator.plan import County, PlannedSite, SiteSort
 
 HOUSEHOLDS_PER_CARER = 8
+PHONES_SEED = 1
 
 
 class DemoAccount(NamedTuple):
@@ -59,6 +60,7 @@ def write(connection: Connection, accounts: tuple[DemoAccount, ...], step: Step)
             connection,
             username=account.username,
             name=account.name,
+            phone=names.phone(PHONES_SEED, "staff", done),
             role=account.role,
             password=account.password,
             scope=account.scope,

@@ -54,10 +54,16 @@ def person(seed: int, role: str, number: int, sex: Sex | None = None) -> str:
 
 
 def relative(seed: int, number: int) -> str:
-    """Whom to tell about resident `number`: how they are related, and a name."""
+    """Whom to tell about resident `number`: how they are related, a name and a telephone number."""
     rng = generator(seed, "relative", number)
     related, sex = _RELATIVES[int(rng.integers(len(_RELATIVES)))]
-    return f"{related} {_full_name(rng, sex)}"
+    return f"{related} {_full_name(rng, sex)} {phone(seed, 'relative', number)}"
+
+
+def phone(seed: int, role: str, number: int) -> str:
+    """A mobile number that belongs to nobody: 100 begins no number of people in China."""
+    digits = generator(seed, "phone", role, number).integers(0, 10, 8)
+    return "100" + "".join(str(digit) for digit in digits)
 
 
 def township(site: PlannedSite) -> str:

@@ -13,7 +13,7 @@ from simulator.chance import generator
 from simulator.person import Condition, Traits
 from simulator.plan import County, SiteSort, Subject
 
-ASSIGNED_FOR = timedelta(days=60)
+ASSIGNED_FOR = timedelta(days=400)
 """Since when the demonstration's devices have watched whom they watch."""
 
 _MODELS = {
@@ -88,6 +88,7 @@ def _write_sites(connection: Connection, county: County, step: Step) -> list[Sit
                 village=names.village(planned),
                 operator=None if planned.operator is None else names.OPERATORS[planned.operator][0],
                 address=names.address(planned, number),
+                phone=names.phone(county.seed, "site", planned.index),
             )
         )
         step("sites", len(sites), len(county.sites))
@@ -134,6 +135,7 @@ def _write_residents(
             lost_abilities=[Ability(f"can_{ability}") for ability in traits.lost],
             bed_id=beds[subject.room, subject.bed],
             spo2_scale=2 if Condition.HYPERCAPNIA in traits.conditions else 1,
+            phone=None if in_home else names.phone(county.seed, "resident", subject.index),
             family_contact=names.relative(county.seed, subject.index),
             since=admitted,
         )

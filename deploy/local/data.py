@@ -15,10 +15,10 @@ import msgspec
 
 from deploy.errors import DeployError
 from deploy.local import places
+from protocol.names import SERVICES
 
 DATABASE = "anshou"
 ROLES = ("anshou_ingest", "anshou_service", "anshou_web")
-SERVICE_ACCOUNTS = ("alarms", "gateways", "ingest", "provisioner", "simulator")
 PASSWORD_BYTES = 24
 # The kernel's limit for the address of a Unix socket is 107 bytes.
 SOCKET_PATH_BYTES_MAX = 107
@@ -75,6 +75,11 @@ class DataFolder:
         return self.root / "authority"
 
     @property
+    def ports_file(self) -> Path:
+        """The ports of this installation, for life."""
+        return self.root / "ports.json"
+
+    @property
     def instance_file(self) -> Path:
         """How to reach what runs."""
         return self.run / "instance.json"
@@ -124,14 +129,14 @@ class DataFolder:
             made = Passwords(
                 superuser=secrets.token_urlsafe(PASSWORD_BYTES),
                 roles={role: secrets.token_urlsafe(PASSWORD_BYTES) for role in ROLES},
-                accounts={user: secrets.token_urlsafe(PASSWORD_BYTES) for user in SERVICE_ACCOUNTS},
+                accounts={user: secrets.token_urlsafe(PASSWORD_BYTES) for user in SERVICES},
             )
             places.write_private(path, json.dumps(msgspec.to_builtins(made), indent=1))
         try:
             known = msgspec.json.decode(path.read_bytes(), type=Passwords)
         except msgspec.DecodeError as error:
             raise DeployError(f"{path} is damaged: {error}.", "Restore it from a backup.") from error
-        if new := set(SERVICE_ACCOUNTS) - set(known.accounts):  # a later version has more of them
+        if new := set(SERVICES) - set(known.accounts):  # a later version has more of them
             extra = {user: secrets.token_urlsafe(PASSWORD_BYTES) for user in sorted(new)}
             known = msgspec.structs.replace(known, accounts={**known.accounts, **extra})
             places.write_private(path, json.dumps(msgspec.to_builtins(known), indent=1))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -18,46 +17,31 @@ from paho.mqtt.enums import CallbackAPIVersion
 from database.errors import DomainError
 from database.migrate import pending_migrations
 from deploy.errors import DeployError, NotRunningError
-from deploy.local import bootstrap, chromium, debian, frontend, instance, places, ports
+from deploy.local import (
+    bootstrap,
+    chromium,
+    debian,
+    doctor_health,
+    doctor_reach,
+    frontend,
+    instance,
+    places,
+    ports,
+)
 from deploy.local.data import DataFolder
+from deploy.local.findings import Finding, State, judge
 from deploy.local.instance import Instance
+from deploy.local.rooms import DEMONSTRATION
 from deploy.local.supervisor import Supervisor
+from ingest.provision import PROVISIONERS
 from protocol.broker import BrokerAddress
 
 DISK_FREE_BYTES_MIN = 2 * 1024**3
+DISK_FREE_SHARE_MIN = 0.05
 GIBIBYTE = 1024**3
 ANSWER_TIMEOUT_S = 10.0
 # PostgreSQL reads the system's time zones, not those of its prefix.
 CHINA_TIME_ZONE = Path("/usr/share/zoneinfo/Asia/Shanghai")
-
-
-class State(StrEnum):
-    """How a check ended."""
-
-    GOOD = "✓"
-    NOTE = "·"  # worth knowing, but nothing is wrong
-    MISSING = "✗"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        state: Whether something has to be done.
-        what: What was looked at.
-        detail: What was found.
-        remedy: What to do; empty when nothing has to be done.
-    """
-
-    state: State
-    what: str
-    detail: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        line = f"{self.state} {self.what}: {self.detail}"
-        return f"{line}\n    → {self.remedy}" if self.remedy else line
 
 
 def examine(data: Path | None) -> Iterator[Finding]:
@@ -70,19 +54,30 @@ def examine(data: Path | None) -> Iterator[Finding]:
 
 def _this_machine(folder: DataFolder) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
-    yield _judge(
+    yield judge(
         sys.version_info >= bootstrap.PYTHON_MINIMUM, "Python", version, "Install Python 3.11 or newer."
     )
     known = CHINA_TIME_ZONE.is_file()
-    yield _judge(known, "Time zones", "known" if known else "Asia/Shanghai is unknown", "Install tzdata.")
+    yield judge(known, "Time zones", "known" if known else "Asia/Shanghai is unknown", "Install tzdata.")
+    yield _loopback()
     standing = next(path for path in (folder.root, *folder.root.parents) if path.exists())
-    free_bytes = shutil.disk_usage(standing).free
-    yield _judge(
-        free_bytes >= DISK_FREE_BYTES_MIN,
+    usage = shutil.disk_usage(standing)
+    share = usage.free / usage.total
+    yield judge(
+        usage.free >= DISK_FREE_BYTES_MIN and share >= DISK_FREE_SHARE_MIN,
         "Disk",
-        f"{free_bytes / GIBIBYTE:.1f} GiB free at {standing}",
-        f"Make room: at least {DISK_FREE_BYTES_MIN // GIBIBYTE} GiB.",
+        f"{usage.free / GIBIBYTE:.1f} GiB free at {standing}, {share:.0%} of it",
+        f"Make room before it is full: at least {DISK_FREE_BYTES_MIN // GIBIBYTE} GiB and "
+        f"{DISK_FREE_SHARE_MIN:.0%}. A full disk stores no alarm.",
     )
+
+
+def _loopback() -> Finding:
+    try:
+        ports.require_loopback()
+    except DeployError as error:
+        return Finding(state=State.MISSING, what="Loopback", detail=error.what, remedy=error.remedy)
+    return Finding(state=State.GOOD, what="Loopback", detail=f"{ports.LOOPBACK} answers")
 
 
 def _what_was_set_up() -> Iterator[Finding]:
@@ -114,22 +109,26 @@ def _what_runs(folder: DataFolder, data: Path | None) -> Iterator[Finding]:
     supervisor = Supervisor(data=folder)
     if supervisor.answers():
         for name, (state, pid) in sorted(supervisor.states().items()):
-            yield _judge(
-                state == "RUNNING",
+            yield judge(
+                state == "RUNNING" or (name == DEMONSTRATION and state == "EXITED"),
                 f"Process {name}",
                 f"{state.lower()}, pid {pid}",
                 f"See {supervisor.log_of(name)}.",
             )
+        yield doctor_health.logs(supervisor.data.log / "supervisor.log")
     try:
         running = instance.current(data)
     except NotRunningError as error:
         yield Finding(state=State.NOTE, what="Running", detail=str(error))
+        yield from doctor_reach.kept_ports(folder)
         return
     except DeployError as error:
         yield Finding(state=State.MISSING, what="Running", detail=error.what, remedy=error.remedy)
         return
     yield from _database(running)
+    yield from doctor_health.ingest(running.owner_database_url)
     yield _broker(running)
+    yield from doctor_reach.outside(running)
     if running.http_url is not None:
         yield _page(running.http_url)
     for name, url in running.metrics_urls.items():
@@ -165,7 +164,7 @@ def _database(running: Instance) -> Iterator[Finding]:
     yield Finding(
         state=State.GOOD, what="Database", detail=f"PostgreSQL {server}, TimescaleDB {extension}, {edition}"
     )
-    yield _judge(
+    yield judge(
         not pending,
         "Migrations",
         f"{len(pending)} to apply" if pending else "all applied",
@@ -176,7 +175,7 @@ def _database(running: Instance) -> Iterator[Finding]:
 def _broker(running: Instance) -> Finding:
     where = f"{running.mqtt_host}:{running.mqtt_port}"
     outcome = sign_in(running.provisioner_mqtt_url)
-    return _judge(
+    return judge(
         outcome is None,
         "Broker",
         f"{where}, {outcome or 'lets us in'}",
@@ -188,9 +187,10 @@ def sign_in(url: str) -> str | None:
     """Sign in at a broker; None if it lets us in, else why not."""
     broker = BrokerAddress.parse(url)
     answers: list[str | None] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client_id = secrets.choice(PROVISIONERS)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5)
     client.connect_timeout = ANSWER_TIMEOUT_S
-    broker.prepare(client)
+    broker.for_session(client_id).prepare(client)
 
     def on_connect(*arguments: object) -> None:
         reason = arguments[3]
@@ -214,7 +214,7 @@ def _page(url: str) -> Finding:
         with urllib.request.urlopen(url, timeout=ANSWER_TIMEOUT_S) as answer:  # noqa: S310 - our own
             detail = f"{url} answers {answer.status}"
     except urllib.error.HTTPError as error:
-        return _judge(
+        return judge(
             error.code < 500, "Pages", f"{url} answers {error.code}", "See the log of the dashboard."
         )
     except OSError as error:
@@ -236,11 +236,5 @@ def _metrics(name: str, url: str) -> Finding:
         return Finding(state=State.NOTE, what=f"Metrics of {name}", detail=f"{url}: {error}")
 
 
-def _judge(good: bool, what: str, detail: str, remedy: str) -> Finding:
-    if good:
-        return Finding(state=State.GOOD, what=what, detail=detail)
-    return Finding(state=State.MISSING, what=what, detail=detail, remedy=remedy)
-
-
 def _judge_locked(is_current: bool, what: str) -> Finding:
-    return _judge(is_current, what, "as locked" if is_current else "not as locked", "Run: make setup")
+    return judge(is_current, what, "as locked" if is_current else "not as locked", "Run: make setup")

@@ -19,6 +19,24 @@ DATABASE_VARIABLE = "ANSHOU_DATABASE_URL"
 BROKER_VARIABLE = "ANSHOU_MQTT_URL"
 
 
+class Reachable(msgspec.Struct, frozen=True, kw_only=True):
+    """Where other machines reach an installation, over TLS.
+
+    Attributes:
+        address: Of the interface; 0.0.0.0 for all of them.
+        https_port: Of the pages.
+        mqtts_port: Of the broker.
+        authority: File with the certificate (PEM) that signs theirs.
+        certificate: File with the certificate (PEM) that they show.
+    """
+
+    address: str
+    https_port: int
+    mqtts_port: int
+    authority: str
+    certificate: str
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """A running installation, for the commands that work on it from outside.
 
@@ -30,6 +48,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         provisioner_mqtt_url: Signs in as the account that may make device identities.
         http_url: The pages; None where only the servers are known.
         metrics_urls: Where a process serves its metrics, by its name.
+        outside: Where other machines reach it; None with a broker of somebody's own.
     """
 
     owner_database_url: str
@@ -39,6 +58,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     provisioner_mqtt_url: str
     http_url: str | None = None
     metrics_urls: dict[str, str] = {}
+    outside: Reachable | None = None
 
 
 def current(data: Path | None = None, environ: Mapping[str, str] = os.environ) -> Instance:

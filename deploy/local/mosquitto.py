@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from deploy.errors import DeployError
 from deploy.local import places, ports
 from deploy.local.debian import Prefix
 from deploy.local.postgres import as_server_user, dying_with_us
+from deploy.local.supervisor import OPEN_FILES_WANTED
 from protocol.broker import BrokerAddress
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
+ROOMS_FILES = 1_000
+"""Of the files that the broker may have open, so many are never taken by connections of devices."""
 CERTIFICATE = "server.pem"
 KEY = "server.key"
 
@@ -43,13 +47,15 @@ class MosquittoBroker:
     Attributes:
         prefix: The unpacked programs.
         folder: Holds the settings, the identities and the sessions; belongs to the server's user.
-        port: On the loopback interface.
+        port: Of the devices, on the loopback interface.
+        service_port: Of the rooms, there too. Only here may a client choose its id, and so hold a session.
         tls: Where gateways reach it from other machines; None: nowhere.
     """
 
     prefix: Prefix
     folder: Path
     port: int
+    service_port: int
     tls: TlsListener | None = None
 
     @property
@@ -58,8 +64,10 @@ class MosquittoBroker:
         return self.folder / "dynamic-security.json"
 
     def url(self, user: str, password: str) -> str:
-        """The broker's address with somebody's name and password."""
-        return BrokerAddress(host=ports.LOOPBACK, port=self.port, username=user, password=password).url
+        """The broker's address for a service account."""
+        return BrokerAddress(
+            host=ports.LOOPBACK, port=self.service_port, username=user, password=password
+        ).url
 
     def make_folder(self) -> None:
         """Create the folder; the identities must be written into it before the first start."""
@@ -119,11 +127,21 @@ class MosquittoBroker:
             DeployError: It did not within `START_TIMEOUT_S`.
         """
         ports.wait_until(
-            lambda: ports.answers(self.port),
+            self.answers,
             what="The broker",
             timeout_s=START_TIMEOUT_S,
             remedy=f"See {log}.",
         )
+
+    def answers(self) -> bool:
+        """Whether the broker takes connections, of devices and of rooms."""
+        return ports.answers(self.port) and ports.answers(self.service_port)
+
+    def _connections_max(self) -> int:
+        """Of one of the listeners for devices: however many they make, the rooms get theirs."""
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else min(OPEN_FILES_WANTED, hard)
+        return max(files // 2, files - ROOMS_FILES) // (1 if self.tls is None else 2)
 
     def _tls_listener(self) -> str:
         if self.tls is None:
@@ -133,13 +151,23 @@ class MosquittoBroker:
 listener {self.tls.port} {self.tls.address}
 certfile {self.folder / CERTIFICATE}
 keyfile {self.folder / KEY}
+use_username_as_clientid true
+max_connections {self._connections_max()}
 """
 
     def _settings(self) -> str:
         return f"""\
 # Written at each start; changes made here are lost.
+# For devices. Whatever client id they send, it is their user name here: nobody takes over the session of
+# anybody else, and everybody has one.
 listener {self.port} {ports.LOOPBACK}
+use_username_as_clientid true
+max_connections {self._connections_max()}
 {self._tls_listener()}
+# For the rooms, which name their sessions themselves. Devices' accounts are bound to their own names, so
+# that they cannot take one over here either.
+listener {self.service_port} {ports.LOOPBACK}
+
 allow_anonymous false
 plugin {self.prefix.library_folder}/mosquitto_dynamic_security.so
 plugin_opt_config_file {self.identities}

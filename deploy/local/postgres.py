@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from database.roles import LOG_SETTINGS
 from deploy.errors import DeployError
 from deploy.local import places, ports
 from deploy.local.debian import Prefix
@@ -24,7 +25,8 @@ START_TIMEOUT_S = 120.0  # a cluster that was killed replays its log first
 STOP_TIMEOUT_S = 60.0
 
 _HOST_BASED_AUTHENTICATION = f"""\
-# Loopback only, and never without a password.
+# Loopback only, and never without a password. Nobody signs in as the owner of the tables.
+host all anshou_owner {ports.LOOPBACK}/32 reject
 host all all {ports.LOOPBACK}/32 scram-sha-256
 """
 
@@ -102,7 +104,6 @@ class PostgresCluster:
                 failing=f"The database could not be created in {self.data}.",
                 cwd=self.folder,
             )
-        self._write("pg_hba.conf", _HOST_BASED_AUTHENTICATION)
         self._write("anshou-initialised", "")
 
     def command(self) -> list[str]:
@@ -115,6 +116,7 @@ class PostgresCluster:
     def prepare(self) -> None:
         """Stop what is left of an earlier start, and write the settings for this one."""
         self.stop_leftover()
+        self._write("pg_hba.conf", _HOST_BASED_AUTHENTICATION)
         self._write("postgresql.conf", self._settings())
 
     def start(self, log: Path) -> subprocess.Popen[bytes]:
@@ -233,8 +235,11 @@ class PostgresCluster:
             "logging_collector": "off",  # the supervisor keeps and rotates what is said on stderr
             "log_line_prefix": "%m [%p] %q%u@%d ",
             "log_checkpoints": "off",
+            # Its details hold the rows that were refused: names of residents, hashes of passwords.
+            "log_error_verbosity": "terse",
             "log_lock_waits": "on",
             "log_min_duration_statement": "5s",
+            **LOG_SETTINGS,
         }
         if not self.durable:
             settings |= {

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from deploy.authority import Authority
 from deploy.local import ports
+from deploy.local.instance import Reachable
+from deploy.local.port_plan import pages_addresses
 from deploy.local.supervisor import Program
 
 DASHBOARD = "dashboard"
 DASHBOARD_TLS = "dashboard-tls"
+CERTIFICATE_VARIABLE = "ANSHOU_DASHBOARD_TLS_CERTIFICATE"
 HOST_VARIABLE = "ANSHOU_DASHBOARD_HOST"
+DEMONSTRATION = "demonstration"
+"""Writes the past of the demonstration county, and is then done."""
 INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
 
 
@@ -34,12 +39,24 @@ class Outside:
     https_port: int
     mqtts_port: int
 
+    @property
+    def reachable(self) -> Reachable:
+        """The same, as other commands are told."""
+        return Reachable(
+            address=self.address,
+            https_port=self.https_port,
+            mqtts_port=self.mqtts_port,
+            authority=str(self.authority.certificate),
+            certificate=str(self.authority.server_certificate),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
     """Where the rooms find the servers, each signing in as somebody with just its rights.
 
     Attributes:
+        owner_database_url: As the owner of everything: what fills the demonstration.
         ingest_database_url: As the role that writes readings and opens alarms from signals.
         service_database_url: As the role of escalation and of analytics.
         web_database_url: As the role that sees only what a signed-in person may.
@@ -49,6 +66,7 @@ class Addresses:
         outside: Where gateways reach us; None where the broker is somebody's own.
     """
 
+    owner_database_url: str
     ingest_database_url: str
     service_database_url: str
     web_database_url: str
@@ -103,24 +121,30 @@ def programs(
         ),
     }
     if addresses.outside is not None:
-        _let_gateways_in(rooms, addresses.outside)
+        _let_others_in(rooms, addresses.outside, environ)
     for name, port in addresses.metrics_ports.items():
         rooms[name][1]["ANSHOU_INGEST_METRICS_PORT"] = str(port)
     if with_simulator:
         rooms["simulator"] = (["simulator"], {mqtt: addresses.mqtt_urls["simulator"]})
+        rooms[DEMONSTRATION] = (["deploy.county.past"], {database: addresses.owner_database_url})
     return [
         Program(
             name=name,
             command=[sys.executable, "-m", *module],
-            environment={**settings_of(module[0], environ), **environment},
+            environment={**settings_of(module[0], environ), **environment}
+            if name != DASHBOARD
+            else _in_clear({**settings_of(module[0], environ), **environment}),
             folder=folder,
+            is_errand=name == DEMONSTRATION,
         )
         for name, (module, environment) in rooms.items()
     ]
 
 
-def _let_gateways_in(rooms: dict[str, tuple[list[str], dict[str, str]]], outside: Outside) -> None:
-    """The pages may pair gateways, and are served a second time over TLS, where boxes find them."""
+def _let_others_in(
+    rooms: dict[str, tuple[list[str], dict[str, str]]], outside: Outside, environ: Mapping[str, str]
+) -> None:
+    """The pages may pair gateways, and are served a second time over TLS, where other machines find them."""
     _, environment = rooms[DASHBOARD]
     environment |= {
         "ANSHOU_DASHBOARD_AUTHORITY": str(outside.authority.certificate),
@@ -131,10 +155,33 @@ def _let_gateways_in(rooms: dict[str, tuple[list[str], dict[str, str]]], outside
         **environment,
         HOST_VARIABLE: outside.address,
         "ANSHOU_DASHBOARD_PORT": str(outside.https_port),
-        "ANSHOU_DASHBOARD_TLS_CERTIFICATE": str(outside.authority.server_certificate),
-        "ANSHOU_DASHBOARD_TLS_KEY": str(outside.authority.server_key),
+        **_certificates(outside.authority, environ),
     }
     rooms[DASHBOARD_TLS] = (["dashboard"], secure)
+    if not environ.get(HOST_VARIABLE):
+        environment[HOST_VARIABLE] = ",".join(pages_addresses(outside.address))
+        environment["ANSHOU_DASHBOARD_TELL_HTTPS_PORT"] = str(outside.https_port)
+
+
+def _certificates(authority: Authority, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the pages show: the centre's own certificate, or to browsers one that somebody got for them."""
+    own = {
+        f"ANSHOU_DASHBOARD_TLS_{name}": path
+        for name, path in (
+            ("CERTIFICATE", str(authority.server_certificate)),
+            ("KEY", str(authority.server_key)),
+        )
+    }
+    if not environ.get(CERTIFICATE_VARIABLE):
+        return own
+    for_gateways = {name.replace("_TLS_", "_TLS_GATEWAY_"): path for name, path in own.items()}
+    given = {name: environ[name] for name in own if environ.get(name)}
+    return {**for_gateways, **given}
+
+
+def _in_clear(environment: dict[str, str]) -> dict[str, str]:
+    """The pages for this machine itself, whatever certificate others are shown."""
+    return {name: value for name, value in environment.items() if "_DASHBOARD_TLS_" not in name}
 
 
 def settings_of(module: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -50,6 +50,7 @@ class Program:
         stop_signal: What makes it end in good order.
         stop_timeout_s: How long it may take over that.
         is_room: Rooms are started and stopped together, after and before the servers.
+        is_errand: Whether it is done once it ends well; else it is started again whenever it ends.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Program:
     stop_signal: str = "TERM"
     stop_timeout_s: int = 15
     is_room: bool = True
+    is_errand: bool = False
 
     @property
     def full_name(self) -> str:
@@ -131,6 +133,14 @@ class Supervisor:
     def launch_rooms(self) -> None:
         """Start all rooms at once, without waiting for them."""
         self._call("startProcessGroup", ROOMS, False)
+
+    def stop_room(self, name: str) -> None:
+        """Stop one room and wait until it has ended; it stays so until `start_room`."""
+        self._call("stopProcess", f"{ROOMS}:{name}", True)
+
+    def start_room(self, name: str) -> None:
+        """Start a room that was stopped, without waiting for it."""
+        self._call("startProcess", f"{ROOMS}:{name}", False)
 
     def states(self) -> dict[str, tuple[str, int]]:
         """What each program is doing (RUNNING, BACKOFF, …) and its pid, by the program's name."""
@@ -239,7 +249,8 @@ def _section(data: DataFolder, program: Program, priority: int) -> dict[str, obj
         "environment": _environment(program.environment),
         "priority": priority,
         "autostart": "false",
-        "autorestart": "true",
+        "autorestart": "unexpected" if program.is_errand else "true",
+        "exitcodes": "0",
         "startsecs": 2,
         "startretries": START_RETRIES,
         "stopsignal": program.stop_signal,

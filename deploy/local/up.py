@@ -7,23 +7,24 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
-import psycopg
+import msgspec
 
 from database.connections import connect, url_as
-from database.migrate import set_role_passwords
+from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
 from deploy.county.known import end_known
 from deploy.errors import DeployError
-from deploy.local import debian, instance, leftovers, ports
+from deploy.local import debian, greeting, instance, leftovers, ports
 from deploy.local.data import DATABASE, DataFolder, Passwords
 from deploy.local.instance import BROKER_VARIABLE, DATABASE_VARIABLE, Instance
 from deploy.local.mosquitto import MosquittoBroker, TlsListener
+from deploy.local.port_plan import PortPlan, Service
 from deploy.local.postgres import PostgresCluster
 from deploy.local.prepare import prepare
 from deploy.local.progress import note, step
@@ -31,13 +32,27 @@ from deploy.local.rooms import DASHBOARD, HOST_VARIABLE, INGEST, Addresses, Outs
 from deploy.local.supervisor import Program, Supervisor
 from deploy.schema import bring_up_to_date
 from ingest import provision
-from protocol.broker import MQTTS_PORT, BrokerAddress
+from protocol.broker import BrokerAddress
 
 PAGE_TIMEOUT_S = 90.0
 # A supervisor that is killed is started again, but not for ever if something kills it at once.
 RESTART_PAUSE_S = 2.0
 HTTP_SERVER_ERROR = 500
-HTTPS_PORT = 8443
+METRICS = dict(
+    zip(
+        INGEST,
+        (
+            Service.METRICS_READINGS,
+            Service.METRICS_ALARMS,
+            Service.METRICS_GATEWAYS,
+            Service.METRICS_SETTLE,
+        ),
+        strict=True,
+    )
+)
+OUTSIDE = (Service.MQTT, Service.ROOMS, Service.HTTPS, Service.MQTTS)
+"""What only a broker of ours needs."""
+SIMULATOR = "simulator"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,27 +61,19 @@ class Request:
 
     Attributes:
         data: The data folder; None for the default one.
-        http_port: Wanted for the pages.
-        mqtt_port: Wanted for the broker.
+        wanted_ports: Those that were asked for by name; the others stay what they were.
         demo: Whether to fill an empty database with the demonstration county and simulate it.
         detached: Whether to leave everything running and return.
-        listen: At which address gateways on other machines reach the pages and the broker, over TLS.
+        listen: At which address other machines reach the pages and the broker, over TLS.
+        names: What this machine is called elsewhere: for the certificate.
     """
 
     data: Path | None
-    http_port: int
-    mqtt_port: int
     demo: bool
     detached: bool
+    wanted_ports: Mapping[Service, int] = field(default_factory=dict)
     listen: str = ports.LOOPBACK
-
-
-class Account(NamedTuple):
-    """Somebody who may sign in to the demonstration."""
-
-    username: str
-    password: str
-    role: str
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +88,7 @@ class Servers:
         passwords: Of roles and accounts.
         metrics_ports: Where a room serves its metrics, by its name.
         outside: Where gateways reach us; None with a broker of somebody's own.
+        sessions: Client ids of the service accounts, at a private broker.
     """
 
     cluster: PostgresCluster | None
@@ -90,12 +98,14 @@ class Servers:
     passwords: Passwords
     metrics_ports: Mapping[str, int] = field(default_factory=dict)
     outside: Outside | None = None
+    sessions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def mqtt_url(self, account: str) -> str:
         """The broker's address for a service account."""
         if self.broker is None:
             return self.broker_url
-        return self.broker.url(account, self.passwords.accounts[account])
+        name = f"{account}@" if account in self.sessions else account
+        return self.broker.url(name, self.passwords.accounts[account])
 
     def database_url_as(self, role: str) -> str:
         """The database's address for a role."""
@@ -104,6 +114,7 @@ class Servers:
     def addresses(self, http_port: int) -> Addresses:
         """What the rooms are told."""
         return Addresses(
+            owner_database_url=self.database_url,
             ingest_database_url=self.database_url_as("anshou_ingest"),
             service_database_url=self.database_url_as("anshou_service"),
             web_database_url=self.database_url_as("anshou_web"),
@@ -121,12 +132,13 @@ class Servers:
             owner_database_url=self.database_url,
             service_database_url=self.database_url_as("anshou_service"),
             mqtt_host=broker.host,
-            mqtt_port=broker.port,
+            mqtt_port=broker.port if self.broker is None else self.broker.port,
             provisioner_mqtt_url=provisioner_url,
             http_url=http_url,
             metrics_urls={
                 name: f"http://{ports.LOOPBACK}:{port}/metrics" for name, port in self.metrics_ports.items()
             },
+            outside=None if self.outside is None else self.outside.reachable,
         )
 
 
@@ -138,6 +150,7 @@ def up(request: Request) -> int:
     """
     _keep_demonstration_here(request, os.environ)
     folder = DataFolder.at(request.data)
+    ports.require_loopback()
     folder.make()
     with folder.locked(), _stopping_on_signals():
         if Supervisor(data=folder).answers():
@@ -211,8 +224,11 @@ def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
     own = bool(environ.get(DATABASE_VARIABLE)) and bool(environ.get(BROKER_VARIABLE))
     prepare(servers=not own)
     _stop_leftovers(folder)
-    servers = _servers(folder, request, environ)
-    http_port = _port(request.http_port, "HTTP")
+    settled, notes = _plan(folder, request, environ).settle()
+    for line in notes:
+        note(line)
+    servers = _servers(folder, request, settled, environ)
+    http_port = settled[Service.HTTP]
     server_programs, rooms = _programs(folder, servers, http_port, request)
     supervisor = Supervisor(data=folder)
     process = supervisor.start([*server_programs.values(), *rooms], detached=request.detached)
@@ -230,12 +246,32 @@ def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
         _wait_for_page(supervisor, rooms, http_port)
     running = servers.instance(page)
     instance.save(folder, running)
-    _tell(folder, running, accounts, request, servers)
+    greeting.tell(folder.root, running, accounts, named=request.data is not None, detached=request.detached)
     return process
 
 
-def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -> Servers:
+def _plan(folder: DataFolder, request: Request, environ: Mapping[str, str]) -> PortPlan:
+    needed = set(Service)
+    if environ.get(DATABASE_VARIABLE):
+        needed.discard(Service.DATABASE)
+    if environ.get(BROKER_VARIABLE):
+        needed.difference_update(OUTSIDE)
+    return PortPlan(
+        file=folder.ports_file,
+        asked=request.wanted_ports,
+        listen=request.listen,
+        needed=frozenset(needed),
+        command=greeting.command("up", folder.root, named=request.data is not None),
+    )
+
+
+def _servers(
+    folder: DataFolder, request: Request, settled: Mapping[Service, int], environ: Mapping[str, str]
+) -> Servers:
     passwords = folder.passwords()
+    if not request.demo:  # nobody signs in as the county that speaks for everybody
+        accounts = {name: secret for name, secret in passwords.accounts.items() if name != SIMULATOR}
+        passwords = msgspec.structs.replace(passwords, accounts=accounts)
     cluster = broker = None
     database_url = environ.get(DATABASE_VARIABLE, "")
     broker_url = environ.get(BROKER_VARIABLE, "")
@@ -243,17 +279,18 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
         cluster = PostgresCluster(
             prefix=debian.install(),
             folder=folder.postgres,
-            port=ports.any_free(),
+            port=settled[Service.DATABASE],
             password=passwords.superuser,
         )
         database_url = cluster.url(DATABASE)
     outside = None
     if not broker_url:
-        outside = _outside(folder, request)
+        outside = _outside(folder, request, settled)
         broker = MosquittoBroker(
             prefix=debian.install(),
             folder=folder.mosquitto,
-            port=_port(request.mqtt_port, "MQTT"),
+            port=settled[Service.MQTT],
+            service_port=settled[Service.ROOMS],
             tls=TlsListener(
                 address=outside.address,
                 port=outside.mqtts_port,
@@ -267,27 +304,21 @@ def _servers(folder: DataFolder, request: Request, environ: Mapping[str, str]) -
         database_url=database_url,
         broker_url=broker_url,
         passwords=passwords,
-        metrics_ports=dict(zip(INGEST, ports.several_free(len(INGEST)), strict=True)),
+        metrics_ports={room: settled[service] for room, service in METRICS.items()},
         outside=outside,
+        sessions=provision.service_sessions(environ.get("ANSHOU_INGEST_WORKER") or "1"),
     )
 
 
-def _outside(folder: DataFolder, request: Request) -> Outside:
+def _outside(folder: DataFolder, request: Request, settled: Mapping[Service, int]) -> Outside:
     authority = Authority(folder=folder.authority)
-    authority.prepare(names_of_this_machine())
+    authority.prepare({*names_of_this_machine(), *request.names})
     return Outside(
         authority=authority,
         address=request.listen,
-        https_port=_port(HTTPS_PORT, "HTTPS", request.listen),
-        mqtts_port=_port(MQTTS_PORT, "MQTT over TLS", request.listen),
+        https_port=settled[Service.HTTPS],
+        mqtts_port=settled[Service.MQTTS],
     )
-
-
-def _port(wanted: int, what: str, address: str = ports.LOOPBACK) -> int:
-    port = ports.wanted_or_free(wanted, address)
-    if port != wanted:
-        note(f"{what} port {wanted} is in use; {port} is used instead.")
-    return port
 
 
 def _programs(
@@ -339,16 +370,16 @@ def _migrate(servers: Servers) -> list[str]:
     return applied
 
 
-def _demonstration(servers: Servers) -> list[Account]:
+def _demonstration(servers: Servers) -> list[greeting.Account]:
     from deploy import demo  # brings numpy, which only the demonstration needs
 
-    first: dict[str, Account] = {}  # of several accounts with one function, the first is enough
+    first: dict[str, greeting.Account] = {}  # of several accounts with one function, the first is enough
     for account in demo.populate(servers.database_url):
-        first.setdefault(account.role, Account(account.username, account.password, account.role))
+        first.setdefault(account.role, greeting.Account(account.username, account.password, account.role))
     return list(first.values())
 
 
-def _no_demonstration(servers: Servers) -> list[Account]:
+def _no_demonstration(servers: Servers) -> list[greeting.Account]:
     """End what an earlier start with the demonstration left behind, as far as it lets strangers in."""
     with connect(servers.database_url, application="anshou-up") as connection, connection.transaction():
         ended = end_known(connection)
@@ -362,13 +393,15 @@ def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | N
     if broker is None or program is None:
         return
     broker.make_folder()
-    provision.write_broker_identities(servers.database_url, broker.identities, servers.passwords.accounts)
+    provision.write_broker_identities(
+        servers.database_url, broker.identities, servers.passwords.accounts, servers.sessions
+    )
     broker.prepare()
     supervisor.launch(program)
 
     def ready() -> bool:
         supervisor.require_alive(program)
-        return ports.answers(broker.port)
+        return broker.answers()
 
     log = supervisor.log_of(program.name)
     ports.wait_until(ready, what="The broker", timeout_s=30.0, remedy=f"See {log}.")
@@ -386,7 +419,7 @@ def _wait_for_page(supervisor: Supervisor, rooms: list[Program], http_port: int)
     states = supervisor.states()
     for room in rooms:
         state, _ = states[room.name]
-        if state not in {"RUNNING", "STARTING"}:
+        if state not in {"RUNNING", "STARTING"} and not (room.is_errand and state == "EXITED"):
             note(
                 f"{room.name} does not run yet ({state}); it is tried again. "
                 f"See {supervisor.log_of(room.name)}."
@@ -402,42 +435,6 @@ def _answers_http(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _tell(
-    folder: DataFolder,
-    running: Instance,
-    accounts: list[Account],
-    request: Request,
-    servers: Servers,
-) -> None:
-    option = "" if request.data is None else f" --data {folder.root}"
-    lines = [f"The desk     {running.http_url}"]
-    lines += [
-        f"{'' if index else 'Accounts':<12} {account.username:<12} {account.password:<14} {account.role}"
-        for index, account in enumerate(accounts)
-    ]
-    if not accounts and not _has_staff(servers.database_url):
-        lines.append("Accounts     none yet; the first one: anshou staff add --help")
-    lines += [
-        f"Devices      mqtt://{running.mqtt_host}:{running.mqtt_port}   (anshou device add --help)",
-        *_gateway_lines(servers.outside),
-        f"Data, logs   {folder.root}",
-        f"To stop      anshou down{option}" if request.detached else "To stop      Ctrl-C",
-    ]
-    print("\nAnshou 安守 is running.\n\n" + "\n".join(f"  {line}" for line in lines) + "\n", flush=True)
-
-
-def _gateway_lines(outside: Outside | None) -> list[str]:
-    if outside is None:
-        return []
-    where = f"https://{outside.address}:{outside.https_port}, mqtts://{outside.address}:{outside.mqtts_port}"
-    return [f"Gateways     {where}   (from other machines: --listen)"]
-
-
-def _has_staff(database_url: str) -> bool:
-    with psycopg.connect(database_url) as connection:
-        return connection.execute("SELECT FROM care.staff LIMIT 1").fetchone() is not None
 
 
 def _page_of(folder: DataFolder) -> str:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from database.connections import Connection, connect
-from deploy.local import instance
+from deploy.local import greeting, instance
+from deploy.local.data import DataFolder
 from protocol.calendar import HOME_TIME
 
 DataOption = Annotated[
@@ -38,6 +39,11 @@ def open_records(data: Path | None) -> Iterator[Connection]:
     url = os.environ.get(instance.DATABASE_VARIABLE) if data is None else None
     with connect(url or instance.current(data).owner_database_url) as connection:
         yield connection
+
+
+def again(verb: str, data: Path | None) -> str:
+    """A command of ours for somebody to paste, on the data folder that this one works on."""
+    return greeting.command(verb, DataFolder.at(data).root, named=data is not None)
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], *, nothing: str = "none yet") -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,11 +10,12 @@ import typer
 from care import pairing, registry
 from care.registry import NewDevice
 from database.errors import InvalidError
-from deploy.local import instance
-from deploy.records.common import DataOption, open_records, records_app, show, show_one
+from deploy.local import greeting, instance, places
+from deploy.records.common import DataOption, again, open_records, records_app, show, show_one
 from ingest.provision import Provisioner
 from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind, PowerSource, SignalKind
+from protocol.names import is_reserved
 from protocol.wire import Leaf, Topic
 
 device_app = records_app("Devices: credentials, and whom or which room they watch.")
@@ -50,6 +52,16 @@ def add(
     room: RoomOption = None,
     model: str | None = None,
     power: PowerSource | None = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write its password there, for your eyes only, and not on the screen."
+        ),
+    ] = None,
+    relayed: Annotated[
+        bool,
+        typer.Option(help="It speaks to the broker in the house: gateways there may pass on what it says."),
+    ] = False,
     data: DataOption = None,
 ) -> None:
     """Record a device, let it in at the broker, and print its credentials, once."""
@@ -59,6 +71,8 @@ def add(
     try:
         with open_records(data) as connection:
             where = registry.site_by_code(connection, site)
+            person = registry.find_resident(connection, resident) if resident else None
+            watched = person.name if person else None
             new = registry.add_device(
                 connection,
                 site=where,
@@ -66,7 +80,8 @@ def add(
                 name=name,
                 model=model,
                 power=power,
-                resident_id=registry.find_resident(connection, resident).id if resident else None,
+                relayed=relayed,
+                resident_id=person.id if person else None,
                 room_id=registry.room_by_name(connection, where, room) if room else None,
             )
             provisioner.add_device(where.code, new.device.name, kind, new.secret)
@@ -81,11 +96,11 @@ def add(
             "name": new.device.name,
             "kind": kind,
             "site": f"{where.code} {where.name}",
-            "watches": resident or room or "nobody yet: anshou device move …",
+            "watches": watched or room or f"nobody yet: {again('device move', data)} {new.device.name} …",
             "power": new.device.power,
         },
     )
-    _show_credentials(new, running)
+    _show_credentials(new, running, password_file)
 
 
 @device_app.command()
@@ -99,6 +114,7 @@ def move(
     """From now on the device watches another resident or room of its site, or nobody."""
     if [resident is not None, room is not None, nobody].count(True) != 1:
         raise InvalidError("say whom it watches: --resident, --room or --nobody")
+    watched = room or "nobody"
     with open_records(data) as connection:
         known = registry.device_by_name(connection, device)
         site = registry.site_of(connection, known.site_id)
@@ -107,11 +123,12 @@ def move(
         elif resident is not None:
             person = registry.find_resident(connection, resident)
             registry.assign_device(connection, known.id, resident_id=person.id)
+            watched = person.name
         elif room is not None:
             registry.assign_device(
                 connection, known.id, room_id=registry.room_by_name(connection, site, room)
             )
-    show_one("Device moved", {"name": device, "watches": resident or room or "nobody"})
+    show_one("Device moved", {"name": device, "watches": watched})
 
 
 @device_app.command()
@@ -121,7 +138,8 @@ def remove(device: Annotated[str, typer.Argument(help="Name.")], data: DataOptio
     with open_records(data) as connection:
         known = registry.device_by_name(connection, device)
         registry.retire_device(connection, known.id)
-        Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url)).remove_device(device)
+        if not is_reserved(device):  # from before such names were refused: the account is a room's
+            Provisioner(BrokerAddress.parse(running.provisioner_mqtt_url)).remove_device(device)
     show_one("Device retired", {"name": device, "kind": known.kind})
 
 
@@ -147,17 +165,22 @@ def list_all(
         show("Devices", registry.list_devices(connection, site))
 
 
-def _show_credentials(new: NewDevice, running: instance.Instance) -> None:
+def _show_credentials(new: NewDevice, running: instance.Instance, password_file: Path | None) -> None:
     leaf, payload = EXAMPLE_PAYLOADS.get(new.device.kind, (Leaf.STATUS, {"online": True}))
     topic = Topic(new.site.code, new.device.name, leaf)
-    command = [
-        *("mosquitto_pub", "-h", running.mqtt_host, "-p", str(running.mqtt_port), "-V", "5", "-q", "1"),
-        *("-u", new.device.name, "-P", new.secret, "-t", str(topic), "-m", json.dumps(payload)),
-    ]
+    broker = f"mqtt://{running.mqtt_host}:{running.mqtt_port}"
+    command = ["publish", "--broker", broker, "--user", new.device.name]
+    if password_file is not None:
+        places.write_private(password_file, f"{new.secret}\n")
+        command += ["--password-file", str(password_file)]
+    command += [str(topic), json.dumps(payload)]
     typer.echo("\nIts credentials, shown this once only:")
-    typer.echo(f"  broker    {running.mqtt_host}:{running.mqtt_port}")
+    typer.echo(f"  broker    {broker}   on this machine only")
+    if (reach := running.outside) is not None and not reach.address.startswith("127."):
+        address = greeting.addresses_shown(reach.address)[0]
+        typer.echo(f"            mqtts://{address}:{reach.mqtts_port}   from elsewhere, over TLS")
     typer.echo(f"  user      {new.device.name}")
-    typer.echo(f"  password  {new.secret}")
+    typer.echo(f"  password  {new.secret if password_file is None else f'in {password_file}'}")
     typer.echo(f"  topics    {Topic(new.site.code, new.device.name, leaf)!s}")
-    typer.echo("\nTry it:")
-    typer.echo(f"  {shlex.join(command)}")
+    typer.echo("\nTry it" + (":" if password_file is not None else " (it asks for the password):"))
+    typer.echo(f"  {greeting.program()} {shlex.join(command)}")

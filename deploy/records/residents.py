@@ -10,7 +10,7 @@ from care import registry
 from care.model import Ability, CareCategory, Site
 from database.connections import Connection
 from database.errors import InvalidError
-from deploy.records.common import DataOption, open_records, records_app, show, show_one
+from deploy.records.common import DataOption, again, open_records, records_app, show, show_one
 
 resident_app = records_app("Residents: the elders in care.")
 
@@ -70,7 +70,7 @@ def add(
             "room": room,
             "bed": bed,
             "self-care level": resident.self_care_level,
-            "next": f"anshou device add --site {site} --kind sos_button --resident {resident.id}",
+            "next": f"{again('device add', data)} --site {site} --kind sos_button --resident {resident.id}",
         },
     )
 

@@ -6,7 +6,7 @@ import typer
 
 from care import registry
 from care.model import RoomKind, SiteKind
-from deploy.records.common import DataOption, open_records, records_app, show, show_one
+from deploy.records.common import DataOption, again, open_records, records_app, show, show_one
 
 site_app = records_app("Sites: care homes, day centres and households.")
 
@@ -45,7 +45,7 @@ def add(
             "operator": operator,
             "township": site.township,
             "village": site.village,
-            "next": f"anshou resident add --site {site.code} --name … --sex … --born …",
+            "next": f"{again('resident add', data)} --site {site.code} --name … --sex … --born …",
         },
     )
 

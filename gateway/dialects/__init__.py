@@ -45,6 +45,13 @@ KNOWN_MAX = 2_000
 """Entries that a dialect learns at most."""
 
 
+class Order(NamedTuple):
+    """A message for the LAN broker: it makes a device do something, or answers what it asked."""
+
+    topic: str
+    payload: bytes
+
+
 class Told(NamedTuple):
     """What came of one message on the LAN broker."""
 
@@ -56,13 +63,8 @@ class Told(NamedTuple):
 
     To be kept in the same transaction as what was heard: a state that is known is not told again.
     """
-
-
-class Order(NamedTuple):
-    """A message for the LAN broker that makes a device do something."""
-
-    topic: str
-    payload: bytes
+    answers: Sequence[Order] = ()
+    """What the speaker waits for before it says more; to be published once the rest is kept."""
 
 
 class Dialect(Protocol):

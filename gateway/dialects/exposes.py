@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.dialects.names import STATE_NAMES, is_quiet, meaning_of, named_in, normalised, words_of
-from gateway.dialects.values import told_by
-from gateway.dialects.words import SIGN_WORDS, Meaning, spelled
+from gateway.dialects.values import NO_FAULT, SUSPICIONS, boolean, state, told_by, word
+from gateway.dialects.words import SIGN_WORDS, TURNS, Meaning, spelled
 
 PROPERTIES_MAX = 512
 """Properties of one device: some list a hundred settings before the first reading."""
@@ -42,6 +42,17 @@ _REMOTE = spelled(
 """What remote controls do. Other gestures, such as shaking it, leave a button a button."""
 _SOMEBODY = frozenset({"activity.motion", "activity.presence"})
 _STATED = frozenset({"state", "status", "alert", "event", "posture", "alarm"})
+_BEDS = frozenset({"bed", "mattress", "sleep", "sleeping"})
+_NO_DOORS = _BEDS | {"water", "liquid", "level", "keypad", "rain"}
+"""What is described so and has a contact is no door."""
+_ALARMS_ALONE = frozenset({"alarm", "alarmstate", "alarmstatus", "alarmalarm"})
+_ZONES_SAY = frozenset({"activity.door_open", "activity.motion"})
+"""What a model is about whose alarm without a name is no alarm: the zone of a burglar alarm."""
+_ALARMING = spelled(
+    "alarm alarms alert alerts emergency sos help panic fall fallen fire smoke gas leak leakage flood "
+    "detected detection danger intruder person human bed"
+)
+"""Words for which a property of a machine is counted as well, where nobody knows it."""
 _MOVED_THINGS = frozenset({"activity.motion", "activity.door_open", "activity.door_closed"})
 _NEVER_SET = frozenset({"contact", "sos"})
 """What no person can set, whatever the list says."""
@@ -87,6 +98,7 @@ def abilities(exposes: Any, *, mains: bool, described: str = "") -> Abilities:
         senses_presence=mains
         or any(telltale in _text(feature, "name") for feature in features for telltale in PRESENCE_TELLTALES),
         motor=bool(kinds & MOTORS),
+        machine=bool(kinds & LIGHTS_AND_MOTORS),
         presence_apart=bool(names & {"presence", "occupancy"}),
         described=words_of(described),
     )
@@ -136,6 +148,7 @@ class _About(NamedTuple):
 
     senses_presence: bool
     motor: bool
+    machine: bool
     presence_apart: bool
     described: list[str]
 
@@ -155,6 +168,8 @@ def _mappings(feature: Mapping[str, Any], about: _About) -> list[dict[str, Any]]
         return []
     if _may(feature, MAY_SET, unsaid=False) and name not in _NEVER_SET:
         return []
+    if "stove" in about.described and (hot := _too_hot(feature)):
+        return [hot]
     meaning = _named(feature, about)
     if kind == "numeric":
         return _measured(meaning, feature)
@@ -176,13 +191,28 @@ def _mappings(feature: Mapping[str, Any], about: _About) -> list[dict[str, Any]]
     return [found]
 
 
+def _too_hot(feature: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a stove guard says before it burns."""
+    values = _texts(feature, "values")
+    hot = [value for value in values if word(value).startswith("high_temperatur")]
+    if hot:
+        return {"says": "alarm.smoke", "on": hot, "off": [value for value in values if value not in hot]}
+    if _property(feature) != "high_temperature" or _text(feature, "type") != "binary":
+        return None
+    return {"says": "alarm.smoke"}
+
+
 def _named(feature: Mapping[str, Any], about: _About) -> Meaning | None:
     """What a property says by its name, on such a device."""
     names = dict.fromkeys((_property(feature), _text(feature, "name")))
     meanings = (field_meaning(name, senses_presence=about.senses_presence) for name in names)
     meaning = next((found for found in meanings if found is not None), None)
-    if meaning is not None and meaning.says in _SOMEBODY and "bed" in about.described:
+    if meaning is None:
+        return None
+    if meaning.says in _SOMEBODY and "bed" in about.described:
         return Meaning("activity.in_bed")
+    if meaning.says == "activity.door_open" and _NO_DOORS.intersection(about.described):
+        return None  # a contact in a mat or a tank: which way it closes its list does not tell
     return meaning
 
 
@@ -213,8 +243,10 @@ def _of_values(feature: Mapping[str, Any], meaning: Meaning | None, about: _Abou
     somebody = next((told for told in telling if told.says == "activity.presence"), None)
     if meaning is not None and meaning.says == "activity.in_bed" and somebody is not None:
         return [{"says": meaning.says, "on": somebody.on, "off": somebody.off}]  # who sits on it is in bed
+    if meaning is not None and meaning.says == "alarm.fault":
+        return [_fault_of(values)]
     if meaning is not None and meaning.says not in _SOMEBODY:
-        return [_plain(meaning)]
+        return [_plain(meaning)] if _turns_on(meaning, values) else []
     if about.presence_apart and (meaning is not None or telling):
         # Somebody is there as long as the other property says so.
         telling = [told for told in telling if told.says != "activity.presence"]
@@ -234,16 +266,47 @@ def _of_values(feature: Mapping[str, Any], meaning: Meaning | None, about: _Abou
             }
             for told in telling
         ]
-    meaning = meaning or _unnamed(name, about)
+    meaning = meaning or _unnamed(name, about, states=values)
     return [_plain(meaning)] if meaning is not None else []
 
 
-def _unnamed(name: str, about: _About) -> Meaning | None:
+def _turns_on(meaning: Meaning, values: Sequence[str]) -> bool:
+    """Whether one of the values begins what is said: `charged` and `charging` tell of no low battery."""
+    turn = TURNS.get(meaning.says)
+    if turn is None or not values:
+        return True
+    return any(value and state(turn, value, inverted=meaning.inverted) is True for value in values) or bool(
+        _suspicious(values)
+    )
+
+
+def _suspicious(values: Sequence[str]) -> list[str]:
+    return [value for value in values if word(value) in SUSPICIONS]
+
+
+def _fault_of(values: Sequence[str]) -> dict[str, Any]:
+    """A fault by the names of all faults: whatever is not none of them is one."""
+    off = [value for value in values if boolean(value) is False or word(value) in NO_FAULT]
+    return {
+        "says": "alarm.fault",
+        "on": [value for value in values if value not in off],
+        "off": off or ["none", "normal", "clear", ""],
+    }
+
+
+def _unnamed(name: str, about: _About, *, states: Sequence[str] | None = None) -> Meaning | None:
     """What a property says that is called an alarm and no more: what the model is described as."""
-    if normalised(re.sub(r"\d", "", name)) not in {"alarm", "alarmstate", "alarmstatus", "alarmalarm"}:
+    if normalised(re.sub(r"\d", "", name)) not in _ALARMS_ALONE:
         return None
-    found = named_in(about.described)
-    return found if found is not None and found.says.startswith("alarm.") else None
+    found = named_in(about.described, strict=False)
+    if found is None:
+        return None
+    if found.says.startswith("alarm."):
+        return found if states is None or _turns_on(found, states) else None
+    if found.says not in _ZONES_SAY or about.presence_apart or named_in(about.described) is None:
+        return None
+    # A window's `ALARM` may be that somebody breaks it: only a zone is plain enough.
+    return found if states is None or found.says == "activity.motion" else None
 
 
 def _says_nothing(feature: Mapping[str, Any], about: _About) -> bool:
@@ -253,8 +316,15 @@ def _says_nothing(feature: Mapping[str, Any], about: _About) -> bool:
         return True
     if kind not in {"binary", "enum", "text"} or is_quiet(name):
         return True
-    told = {told.says for told in told_by(_texts(feature, "values"))}
+    values = _texts(feature, "values")
+    told = {told.says for told in told_by(values)}
     if about.presence_apart and told == {"activity.presence"}:
+        return True
+    meaning = meaning_of(name)
+    if meaning is not None and meaning.says == "alarm.low_battery":
+        return True  # whether it is charged
+    said = {part for text in (name, *values) for part in words_of(text)}
+    if about.machine and not _ALARMING.intersection(said):
         return True
     return about.motor and bool(_WORK.search(name))
 

@@ -51,7 +51,7 @@ _ALARMS: dict[str, str] = {
     "手动报警",
     "alarm.fall": "fall fall_detection fall_down fallen falling falls fell fall_event falldown tumble "
     "person_fallen person_fall person_fell 跌倒 摔倒 跌倒检测",
-    "alarm.smoke": "smoke smoke_fire fire fire_alarm 烟雾 烟感 火警",
+    "alarm.smoke": "smoke smoke_fire fire fire_alarm heat_alarm heat_detector 烟雾 烟感 火警",
     "alarm.gas": "gas gas_leak gas_leakage natural_gas combustible_gas co_alarm carbon_monoxide_alarm "
     "carbon_monoxide_detected methane lpg 燃气 可燃气体 燃气泄漏 一氧化碳",
     "alarm.water": "water water_leak water_leakage leak leakage leak_detect moisture_alarm flood "
@@ -62,7 +62,8 @@ _ALARMS: dict[str, str] = {
     "alarm.tamper": "tamper tampered tampering demolition dismantle 防拆 拆除",
     "alarm.low_battery": "battery_low low_battery low_bat bat_low low_voltage low_power battery_alarm "
     "battery_low_alarm 低电量 低电 欠压 电池低压",
-    "alarm.fault": "fault trouble problem device_fault malfunction 故障",
+    "alarm.fault": "fault trouble problem device_fault malfunction end_of_life endoflife reliability "
+    "battery_defect 故障",
 }
 _STATUS: dict[str, str] = {
     "status.online": "online connected active_connection is_online 在线",
@@ -145,7 +146,9 @@ _VETO = spelled(
     "quality score id name index seq average avg mean resting goal recommended reference phone number "
     "contacts score trend switch trigger force simulate action hold keep unit units url topic "
     "ip mac addr address latitude longitude risk probability code reason overheat overcurrent "
-    "overvoltage undervoltage load recovery shutoff limit"
+    "overvoltage undervoltage load recovery shutoff charge charging charged preheat preheating warming "
+    "wifi server reports interconnectable contamination scan learned reverse hush source outage orientation "
+    "rain weather fertility soil illumination price tarif calendar register datetime linked co2 tvoc voc"
 )
 """Words of settings, diagnostics, meters and machines: with one in its name a field is about no person."""
 _ZONED = frozenset({"occupancy", "motion", "presence"})
@@ -239,9 +242,12 @@ def _meaning_in_chinese(plain: str) -> Meaning | None:
     return found
 
 
-def named_in(words: list[str]) -> Meaning | None:
-    """What a title in plain words says, such as `Bathroom radar fall alarm`: a cry, a fall, or an alarm."""
-    if _VETO.intersection(words):
+def named_in(words: list[str], *, strict: bool = True) -> Meaning | None:
+    """What a title in plain words says, such as `Bathroom radar fall alarm`: a cry, a fall, or an alarm.
+
+    `strict`: not where a word in it is that of a setting or a machine.
+    """
+    if strict and _VETO.intersection(words):
         return None
     for length in (3, 2, 1):
         for start in range(len(words) - length + 1):

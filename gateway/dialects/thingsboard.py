@@ -1,7 +1,7 @@
 """ThingsBoard's gateway and device API, as far as clients speak it: telemetry and attributes.
 
 Many hubs and wearables can be pointed at a ThingsBoard server. Pointed at the LAN broker instead they feed
-us, unmodified: a client waits for nothing but the broker's acknowledgement.
+us, unmodified: what they ask their server is answered here (`asked`).
 
 The gateway API names its devices. The device API does not, since ThingsBoard knows them by their access
 token, and a broker tells nobody who published. So there each device needs a topic of its own
@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.dialects import Heard, Ignored, Knowledge, Order, Told, byname
+from gateway.dialects.asked import DEVICE_ASKS, GATEWAY_ASKS, answer, asking
 from gateway.dialects.hearing import Hearing
 from gateway.dialects.known import entry_of, key_of, part_of, proposal, with_room
 from gateway.dialects.names import kind_of, normalised
@@ -84,8 +85,9 @@ class ThingsBoard:
     @property
     def subscriptions(self) -> Sequence[str]:
         """Topic filters at the LAN broker."""
-        own = [f"{GATEWAY}/{leaf}" for leaf in GATEWAY_LEAVES]
-        return [*own, *DEVICE_LEAVES, *(f"{self._settings.prefix}/+/{leaf}" for leaf in DEVICE_LEAVES)]
+        own = [*(f"{GATEWAY}/{leaf}" for leaf in GATEWAY_LEAVES), GATEWAY_ASKS]
+        leaves = [*DEVICE_LEAVES, *DEVICE_ASKS]
+        return [*own, *leaves, *(f"{self._settings.prefix}/+/{leaf}" for leaf in leaves)]
 
     def filters(self, known: Knowledge) -> Sequence[str]:  # noqa: ARG002 - the protocol's
         """All topic filters at the LAN broker."""
@@ -94,13 +96,20 @@ class ThingsBoard:
     def understand(self, topic: str, payload: bytes, *, retained: bool, known: Knowledge) -> Told:
         """What `payload` on `topic` means."""
         try:
-            if topic.startswith(f"{GATEWAY}/"):
-                leaf = topic.removeprefix(f"{GATEWAY}/")
-                return self._hear_gateway(leaf, json_of(payload), retained, known)
-            device = self._settings.device
+            device, mount = self._settings.device, ""
             prefix, _, rest = topic.partition("/")
             if prefix == self._settings.prefix:
                 device, _, topic = rest.partition("/")
+                mount = f"{prefix}/{device}/"
+            asked = asking(topic, mount)
+            if asked is not None:
+                # An old question has been asked anew since, if anybody still waits.
+                return (
+                    Told() if retained else answer(asked, payload, key_of(NAME, device) if device else None)
+                )
+            if topic.startswith(f"{GATEWAY}/"):
+                leaf = topic.removeprefix(f"{GATEWAY}/")
+                return self._hear_gateway(leaf, json_of(payload), retained, known)
             if topic not in DEVICE_LEAVES:
                 return Told()
             if not device:

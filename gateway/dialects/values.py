@@ -119,6 +119,8 @@ _STATE_WORDS: dict[ActivityEvent | SignalKind, tuple[frozenset[str], frozenset[s
 }
 """Words for the state itself, by what lasts: those that mean it does, and those that mean it does not."""
 
+NO_FAULT = spelled("no_fault no_fault_detected healthy good clear none no_error")
+"""What a device says that names its faults, and has none."""
 _CONNECTED = (
     spelled("online connected available alive up home 在线 已连接"),
     spelled("offline disconnected unavailable lost dead down away 离线 断开"),

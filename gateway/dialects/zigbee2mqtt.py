@@ -29,6 +29,7 @@ NAME = "zigbee2mqtt"
 DEVICES_MAX = 1_000
 """Devices of all hubs; a Zigbee network has 200 or so."""
 NAME_LETTERS_MAX = 128
+DESCRIPTION_LETTERS_MAX = 256
 IGNORE = "ignore"
 
 
@@ -145,7 +146,7 @@ class Zigbee2Mqtt:
             able = abilities(
                 definition.get("exposes"),
                 mains=str(device.get("power_source", "")).startswith("Mains"),
-                described=clean(definition.get("description")) or "",
+                described=clean(definition.get("description"), DESCRIPTION_LETTERS_MAX) or "",
             )
             learnt[key] = {
                 "topic": topic,
@@ -161,6 +162,7 @@ class Zigbee2Mqtt:
                     else {}
                 ),
                 **({"siren": able.siren} if able.siren else {}),
+                **({"cries": True} if _has_state_cry(able.fields) else {}),
                 **({"last": last} if (last := part_of(entry_of(known, key), "last")) else {}),
             }
             overrides = self._overrides(topic.removeprefix(f"{base}/"), key)
@@ -266,39 +268,75 @@ class _Held:
 
     A device with an `action` tells each press there. Of others a press is told when the state begins. One
     that never says that it has ended is heard again when a message brings nothing else that is new: it was
-    not the battery or the hub that made the device speak.
+    not the battery or the hub that made the device speak. Unless the device is known to report what has not
+    changed: then it cannot be told from a press, and is counted. A hub that leaves out what it only
+    remembers (`cache_state: false`) says a state only when the device did.
     """
 
     def __init__(self, speaker: _Speaker, hearing: Hearing, fields: Mapping[str, Any]) -> None:
         self._hearing = hearing
         self._acts = bool(speaker.entry.get("acts")) or ACTION in fields
-        self._whole = _digest(fields)
-        self._rest = _digest({name: each for name, each in fields.items() if normalised(name) not in RADIO})
-        self._used = False
+        self._may_cry = bool(speaker.entry.get("cries")) and not self._acts
+        self._fields = fields
+        self._cries: set[str] = set()
+        self._others: tuple[str, bool] | None = None
+        self._whole = ""
 
     def say(self, name: str, value: Any, **given: Any) -> None:
         """Say the state `name`."""
-        self._used = True
+        self._cries.add(name.partition(":")[0])
         ended = f"{name} ends"
-        before = self._hearing.was(name)
-        again = (
-            not self._acts
-            and before is True
-            and self._hearing.was(ended) is not True
-            and self._hearing.was("rest") == self._rest
-            and self._hearing.was("whole") != self._whole
-        )
         if self._hearing.said_off("alarm.sos", value, **given):
             self._hearing.remember(ended, True)
+        again = not self._acts and self._hearing.was(name) is True and self._hearing.was(ended) is not True
+        if again and self._hearing.was(APART) is not True:
+            again = self._is_told_anew(name, value)
         self._hearing.say("alarm.sos", name, value, holds=not again, **given)
+        self._hearing.remember(LASTS, self._hearing.was(name) is True)
+
+    def _is_told_anew(self, name: str, value: Any) -> bool:
+        rest, only_bits = self._rest()
+        if self._hearing.was(REST) != rest or self._hearing.was(WHOLE) == self._digest():
+            return False
+        if self._hearing.was(REPORTS) is True and not only_bits:
+            self._hearing.ignore("a call for help that never ends: a press, or only a report", name, value)
+            return False
+        return True
 
     def remember(self) -> None:
         """Keep what the next message is compared with."""
-        if self._used:
-            self._hearing.remember("rest", self._rest)
-            self._hearing.remember("whole", self._whole)
+        lasts = self._hearing.was(LASTS)
+        if lasts is None and not self._may_cry:
+            return
+        if lasts is True and not self._cries:
+            self._hearing.remember(APART, True)
+        rest, whole = self._rest()[0], self._digest()
+        if lasts is not True and self._hearing.was(REST) == rest and self._hearing.was(WHOLE) != whole:
+            self._hearing.remember(REPORTS, True)
+        self._hearing.remember(REST, rest)
+        self._hearing.remember(WHOLE, whole)
+
+    def _rest(self) -> tuple[str, bool]:
+        """What else is said, in short, and whether all of it is on or off."""
+        if self._others is None:
+            others = {
+                name: each
+                for name, each in self._fields.items()
+                if normalised(name) not in RADIO and name not in self._cries
+            }
+            bits = all(each is None or isinstance(each, bool) for each in others.values())
+            self._others = _digest(others), bits
+        return self._others
+
+    def _digest(self) -> str:
+        self._whole = self._whole or _digest(self._fields)
+        return self._whole
 
 
+REST, WHOLE = "rest", "whole"
+LASTS, APART, REPORTS = "sos lasts", "sos apart", "sos reports"
+"""Whether a call for help lasts; whether a message without it came meanwhile, so that the hub repeats
+nothing; and whether the device reports what has not changed."""
 RADIO = frozenset({"linkquality", "lastseen", "rssi", "lqi", "elapsed"})
 """Properties that are new in each message."""
 
@@ -326,6 +364,10 @@ def _listed(names: Mapping[str, Any], base: str, name: str) -> str | None:
 def _mappings_of(listed: Any) -> list[dict[str, Any]]:
     """What one property says, as it was learnt."""
     return [item for item in (listed if isinstance(listed, list) else [listed]) if isinstance(item, dict)]
+
+
+def _has_state_cry(fields: Mapping[str, list[dict[str, Any]]]) -> bool:
+    return any(mapping["says"] == "alarm.sos" for mappings in fields.values() for mapping in mappings)
 
 
 def _mapping_names(fields: Any) -> set[str] | None:

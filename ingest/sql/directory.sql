@@ -2,12 +2,15 @@
 -- Every device with each of its assignments. A device in a room with just one resident (or in a household
 -- of one) speaks of that resident.
 SELECT device.name, device.id AS device_id, device.kind, device.site_id, site.code AS site_code,
+    gateway.name AS gateway, device.secret_sha512 IS NOT NULL AND NOT device.relayed AS is_direct,
     (extract(epoch FROM lower(assignment.during)) * 1000000)::bigint AS from_us,
     (extract(epoch FROM upper(assignment.during)) * 1000000)::bigint AS to_us,
     assignment.room_id,
     coalesce(assignment.resident_id, alone_in_room.resident_id, alone_in_household.resident_id) AS resident_id
 FROM care.device
 JOIN care.site ON site.id = device.site_id
+LEFT JOIN care.device_proposal AS proposal ON proposal.device_id = device.id
+LEFT JOIN care.device AS gateway ON gateway.id = proposal.gateway_id
 LEFT JOIN care.device_assignment AS assignment ON assignment.device_id = device.id
 LEFT JOIN (
     SELECT bed.room_id, min(residence.resident_id) AS resident_id

@@ -1,7 +1,7 @@
 """The table of all transitions, step by step and state by state, also those that do nothing."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from alarms.errors import IllegalStepError
+from alarms.errors import AlreadyTakenError, IllegalStepError, UnfinishedError
 from alarms.incident import Report, Step, report, take, timeline
 from alarms.kinds import AlarmKind, AlarmPriority, AlarmSource
-from alarms.lifecycle import BY_PEOPLE, legal_steps, state_after
+from alarms.lifecycle import BY_PEOPLE, UNDO_S, legal_steps, state_after
 from alarms.model import Alarm, AlarmState, AlarmStep
 from database.connections import Connection
+from database.errors import NotFoundError
 from identity.model import Actor
+from identity.sessions import actor_of
 from tests.care.conftest import County
 
 NOW = datetime(2026, 3, 1, 2, 30, tzinfo=UTC)
@@ -28,6 +30,10 @@ arrived          -            arrived   -         -       -       -          -
 resolved         -            resolved  resolved  -       -       -          -
 closed           -            -         -         closed  -       -          -
 cancelled        cancelled    cancelled -         -       -       -          -
+undone           -            open      acknowledged -      -       -          -
+released         -            open      -         -       -       -          -
+reminded         -            .         -         -       -       -          -
+overdue          -            open      -         -       -       -          -
 condition_ended  cleared      cleared   .         -       -       -          -
 escalated        .            -         -         -       -       -          -
 noted            .            .         .         .       .       .          .
@@ -48,6 +54,8 @@ WAY: Mapping[AlarmState, tuple[AlarmStep, ...]] = {
     AlarmState.CLEARED: (AlarmStep.CONDITION_ENDED,),
 }
 ACTOR = Actor("test")
+BACK = frozenset({AlarmStep.UNDONE, AlarmStep.RELEASED, AlarmStep.OVERDUE})
+"""What leads back is told by its own name, not by that of the state before."""
 
 
 def grid(table: str) -> dict[tuple[AlarmStep, AlarmState], str]:
@@ -88,6 +96,22 @@ def step_of(step: AlarmStep) -> Step:
     )
 
 
+def chasing(alarm: Alarm, step: Step) -> Step:
+    """The same step; who chases somebody says which acknowledgement is meant."""
+    if step.step not in (AlarmStep.REMINDED, AlarmStep.OVERDUE):
+        return step
+    return structs.replace(step, happened_at=alarm.acknowledged_at)
+
+
+def refusal_of(step: AlarmStep, state: AlarmState) -> type[IllegalStepError]:
+    """What people are told whose step is not possible: somebody was first, or what must come first, or no."""
+    if step in WAY[state]:
+        return AlreadyTakenError
+    if (step, state) == (AlarmStep.RESOLVED, AlarmState.ACKNOWLEDGED):
+        return UnfinishedError
+    return IllegalStepError
+
+
 def bring(connection: Connection, county: County, state: AlarmState, priority: AlarmPriority) -> Alarm:
     told = Report(
         site_id=county.home.id,
@@ -116,18 +140,19 @@ def test_the_database_goes_where_the_table_says(
             alarm = bring(service, county, state, priority)
             before = timeline(service, alarm.id)
             if cell == "-" and step in BY_PEOPLE:
-                with pytest.raises(IllegalStepError), service.transaction():
+                with pytest.raises(IllegalStepError) as refusal, service.transaction():
                     take(service, alarm.id, step_of(step))
+                assert refusal.type is refusal_of(step, state), (step, state)
                 assert timeline(service, alarm.id) == before
                 continue
-            taken = take(service, alarm.id, step_of(step))
+            taken = take(service, alarm.id, chasing(alarm, step_of(step)))
             lines = timeline(service, alarm.id)[len(before) :]
             if cell == "-":
                 assert (taken.alarm, taken.line, lines) == (alarm, None, [])
                 continue
             [line] = lines
             assert line.state_after == taken.alarm.state == (state if cell == "." else cell)
-            assert line.step == taken.line == (step if cell == "." else cell)
+            assert line.step == taken.line == (step if cell == "." or step in BACK else cell)
 
 
 TIMES = {
@@ -176,6 +201,12 @@ def test_a_level_is_named_once(county: County, service: Connection) -> None:
     assert [line.detail["level"] for line in timeline(service, alarm.id)[1:]] == [1, 3, 4]
 
 
+@pytest.mark.parametrize("step", AlarmStep)
+def test_of_an_alarm_that_is_not_there_nothing_is_taken(service: Connection, step: AlarmStep) -> None:
+    with pytest.raises(NotFoundError, match="no alarm 17"):
+        take(service, 17, step_of(step))
+
+
 @pytest.mark.parametrize("step", sorted(set(AlarmStep) - BY_PEOPLE - {AlarmStep.NOTED}))
 def test_people_take_only_the_steps_of_people(county: County, service: Connection, step: AlarmStep) -> None:
     alarm = bring(service, county, AlarmState.OPEN, AlarmPriority.MEDIUM)
@@ -198,3 +229,41 @@ def test_no_order_of_steps_leaves_the_machine(steps: list[AlarmStep], priority: 
     if priority is AlarmPriority.HIGH and state is AlarmState.CLOSED:
         remaining = iter(steps)
         assert all(step in remaining for step in WAY[AlarmState.CLOSED]), "high closes only the whole way"
+
+
+def test_who_chases_touches_no_other_acknowledgement(county: County, service: Connection) -> None:
+    alarm = bring(service, county, AlarmState.ACKNOWLEDGED, AlarmPriority.HIGH)
+    take(service, alarm.id, step_of(AlarmStep.RELEASED))
+    again = take(service, alarm.id, step_of(AlarmStep.ACKNOWLEDGED)).alarm
+    for step in (AlarmStep.REMINDED, AlarmStep.OVERDUE):
+        taken = take(service, alarm.id, structs.replace(step_of(step), happened_at=alarm.acknowledged_at))
+        assert taken == (again, None)
+
+
+def test_an_alarm_that_comes_back_waits_anew(county: County, service: Connection) -> None:
+    alarm = bring(service, county, AlarmState.ACKNOWLEDGED, AlarmPriority.HIGH)
+    assert alarm.waiting_since is None
+    back = take(service, alarm.id, step_of(AlarmStep.RELEASED)).alarm
+    line = timeline(service, alarm.id)[-1]
+    assert (back.state, back.acknowledged_at, back.acknowledged_by) == (AlarmState.OPEN, None, None)
+    assert back.waiting_since == line.at
+
+
+def test_a_press_is_taken_back_by_who_pressed_and_at_once(county: County, service: Connection) -> None:
+    own, other = actor_of(county.caregiver), actor_of(county.colleague)
+
+    def pressed(actor: Actor, step: AlarmStep, age_s: int = 0) -> Step:
+        at = datetime.now(UTC) - timedelta(seconds=age_s)
+        return Step(step=step, actor=actor, done_at=at)
+
+    alarm = bring(service, county, AlarmState.OPEN, AlarmPriority.HIGH)
+    take(service, alarm.id, pressed(own, AlarmStep.ACKNOWLEDGED))
+    here = take(service, alarm.id, pressed(own, AlarmStep.ARRIVED)).alarm
+    with pytest.raises(IllegalStepError, match="only who has pressed"), service.transaction():
+        take(service, alarm.id, pressed(other, AlarmStep.UNDONE))
+    on_the_way = take(service, alarm.id, pressed(own, AlarmStep.UNDONE)).alarm
+    assert (on_the_way.state, on_the_way.arrived_at) == (AlarmState.ACKNOWLEDGED, None)
+    assert on_the_way.acknowledged_at == here.acknowledged_at
+    take(service, alarm.id, pressed(own, AlarmStep.ARRIVED, age_s=UNDO_S + 1))
+    with pytest.raises(IllegalStepError, match="only who has pressed"), service.transaction():
+        take(service, alarm.id, pressed(own, AlarmStep.UNDONE))

@@ -108,7 +108,7 @@ def test_the_finding_explains_itself(ward: Ward, history: History, settings: Ana
     assert evidence.own["missing"] == ["sbp", "temp", "consciousness"]
     assert evidence.sentence == {
         "zh_CN": "13:50 起 10 次测量中 10 次异常：预警评分（NEWS2）7 分（正常 0–4 分）；"
-        "血氧 91 %（正常 ≥96），呼吸 22 次/分（正常 12–20），脉搏 115 次/分（正常 51–90）。"
+        "血氧 91 %（正常 ≥96），呼吸 22 次/分（正常 12–20），心率 115 次/分（正常 51–90）。"
         "未测：收缩压、体温、意识。",
         "en": "Since 13:50, 10 of 10 measurements abnormal: early warning score (NEWS2) 7 (normal 0–4); "
         "SpO2 91 % (normal ≥96), respiration 22 /min (normal 12–20), pulse 115 /min (normal 51–90). "
@@ -145,6 +145,33 @@ def test_one_reading_on_purpose_is_enough(ward: Ward, history: History, settings
     finding = the_finding(EarlyWarning(settings).score(history))
     assert finding.priority is AlarmPriority.MEDIUM
     assert finding.evidence.own["samples"] == 1
+
+
+@pytest.mark.parametrize(
+    ("signs", "why_zh", "why_en"),
+    [
+        (
+            {"rr": 26.0, "hr": 95.0},
+            "呼吸单项 3 分（NEWS2），须尽快处理；",
+            "3 points for respiration alone (NEWS2)",
+        ),
+        ({"rr": 26.0, "hr": 115.0}, "预警评分（NEWS2）5 分（正常 0–4 分）；", "score (NEWS2) 5 (normal 0–4)"),
+    ],
+)
+def test_a_total_that_is_as_it_should_be_is_not_the_reason(
+    ward: Ward,
+    history: History,
+    settings: AnalyticsSettings,
+    signs: dict[str, float],
+    why_zh: str,
+    why_en: str,
+) -> None:
+    for minute in MINUTES:
+        ward.wears(minute, spo2=97.0, **signs)
+    evidence = the_finding(EarlyWarning(settings).score(history)).evidence
+    assert why_zh in evidence.sentence["zh_CN"]
+    assert why_en in evidence.sentence["en"]
+    assert ("score" in evidence.expected) == (evidence.score is not None and evidence.score >= 5)
 
 
 def test_a_slow_wristband_is_judged_by_its_last_samples(

@@ -81,12 +81,13 @@ def test_what_follows_weighs(
     assert grades(service, settings) == [expected]
 
 
+@pytest.mark.parametrize(("later_s", "expected"), [(0, "doubtful"), (1, "likely")])
 def test_late_movement_is_help_and_no_false_alarm(
-    world: World, service: Connection, settings: AnalyticsSettings
+    world: World, service: Connection, settings: AnalyticsSettings, later_s: float, expected: str
 ) -> None:
     fallen = Fallen(world, age_s=1800)
-    world.activity(fallen.motion, 600, room_id=fallen.hall)
-    assert grades(service, settings) == ["likely"]
+    world.activity(fallen.motion, 1800 - settings.fall_walk_s - later_s, room_id=fallen.hall)
+    assert grades(service, settings) == [expected]
 
 
 def test_the_grade_goes_into_the_devices_alarm_once(

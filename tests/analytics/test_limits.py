@@ -192,9 +192,10 @@ def test_the_finding_explains_itself(person: Measured, history: History, setting
     evidence = finding.evidence
     assert evidence.sentence == {
         "zh_CN": "13:00 测得收缩压 172 mmHg（达到 160 即提醒），舒张压 104 mmHg（达到 100 即提醒）。"
-        "请静坐五分钟后复测；仍然如此请告诉医生。",
+        "请让老人安静休息五分钟后复测；仍然如此请告诉医生。",
         "en": "Measured at 13:00: systolic pressure 172 mmHg (told from 160 up), diastolic pressure 104 mmHg "
-        "(told from 100 up). Measure again after five minutes of rest; if it stays so, tell the doctor.",
+        "(told from 100 up). Let them rest for five minutes and measure again; if it stays so, "
+        "tell the doctor.",
     }
     assert evidence.seen == {"sbp": 172, "dbp": 104, "hr": 78}
     assert evidence.expected == {"sbp": "90–160", "dbp": "54–100", "hr": "50–100"}
@@ -216,7 +217,7 @@ def test_pressure_and_pulse_of_different_times(
     finding = the_finding(OutOfLimits(settings).score(history))
     assert finding.since == NOW - timedelta(hours=15)
     assert finding.evidence.sentence["zh_CN"].startswith(
-        "03-02 23:00 测得舒张压 52 mmHg（降到 54 即提醒）；13:00 测得脉搏 48 次/分（降到 50 即提醒）。"
+        "03-02 23:00 测得舒张压 52 mmHg（降到 54 即提醒）；13:00 测得心率 48 次/分（降到 50 即提醒）。"
     )
 
 
@@ -229,6 +230,40 @@ def test_a_very_high_pressure_tells_what_to_do(
     assert "24 小时内已有 2 次血压很高（达到 180/110）" in sentence["zh_CN"]
     assert "请立即拨打 120" in sentence["zh_CN"]
     assert "Very high 2 times within 24 h (from 180/110 up)" in sentence["en"]
+
+
+@pytest.mark.parametrize(
+    ("signs", "priority", "said"),
+    [
+        ({"sbp": 72.0}, MEDIUM, "收缩压单项 3 分（NEWS2），须尽快处理。请马上去看，叫得醒吗；让老人平躺"),
+        ({"sbp": 90.0}, MEDIUM, "收缩压单项 3 分"),
+        ({"sbp": 220.0}, MEDIUM, "让老人半躺"),
+        ({"hr": 39.0}, MEDIUM, "心率单项 3 分（NEWS2），须尽快处理。请马上去看，叫得醒吗；数一分钟脉搏"),
+        ({"hr": 131.0}, MEDIUM, "看有无心慌"),
+        ({"sbp": 72.0, "hr": 39.0}, MEDIUM, "收缩压、心率单项 3 分"),
+        ({"hr": 41.0}, LOW, "请问问有无头晕、乏力"),
+        ({"hr": 130.0}, LOW, "请让老人安静休息五分钟后复测"),
+        ({"dbp": 50.0}, LOW, "慢慢起身以防跌倒"),
+        ({"sbp": 219.0}, LOW, "请让老人安静休息五分钟后复测"),
+    ],
+)
+def test_three_points_in_news2_are_urgent_alone_and_the_advice_fits(
+    person: Measured,
+    history: History,
+    settings: AnalyticsSettings,
+    signs: dict[str, float],
+    priority: AlarmPriority,
+    said: str,
+) -> None:
+    person.measure(90, **{**WELL, **signs})
+    finding = the_finding(OutOfLimits(settings).score(history))
+    sentence = finding.evidence.sentence["zh_CN"]
+    assert (finding.priority, said in sentence) == (priority, True), sentence
+    assert "静坐" not in sentence, "who cannot sit is measured as well"
+    if priority is MEDIUM:
+        assert finding.evidence.chart is not None
+        assert finding.evidence.chart.sign in signs
+        assert "120" in sentence
 
 
 class TestWhatTheEarlyWarningCalls:

@@ -197,10 +197,10 @@ def test_nobody_acts_outside_their_scope_or_in_anothers_name(
         with scope_of(web, sign_in(web, "zhao", PASSWORD)) as staff, pytest.raises(NotFoundError):
             take(web, alarm.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(staff)))
         token = sign_in(web, "wang", PASSWORD)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), scope_of(web, token):
-            take(web, alarm.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague)))
-        with scope_of(web, token) as staff:
-            moved = take(web, alarm.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(staff))).alarm
+        with scope_of(web, token):
+            moved = take(
+                web, alarm.id, Step(step=AlarmStep.ACKNOWLEDGED, actor=actor_of(county.colleague))
+            ).alarm
     assert moved.acknowledged_by == county.caregiver.id
 
 

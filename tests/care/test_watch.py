@@ -280,3 +280,75 @@ def test_a_wrong_setting_stops_the_start_and_says_which() -> None:
     )
     assert answer.returncode == 2
     assert "ANSHOU_ALARMS_HOME_COUNTY_S" in answer.stderr
+
+
+ARRIVALS = [(SiteKind.CARE_HOME, AlarmPriority.HIGH, 300), (SiteKind.CARE_HOME, AlarmPriority.MEDIUM, 1_500)]
+ARRIVALS += [(SiteKind.HOUSEHOLD, AlarmPriority.HIGH, 2_700)]
+
+
+@pytest.mark.parametrize(("kind", "priority", "granted_s"), ARRIVALS)
+def test_who_does_not_arrive_is_reminded_once_and_then_loses_the_alarm(
+    owner: Connection,
+    service: Connection,
+    county: County,
+    escalation: Escalation,
+    kind: SiteKind,
+    priority: AlarmPriority,
+    granted_s: int,
+) -> None:
+    site = county.home if kind is SiteKind.CARE_HOME else county.household
+    alarm_id = open_alarm(owner, site, age_s=0, priority=priority)
+
+    def on_the_way_for(lasts_s: float) -> list[AlarmStep]:
+        """What two rounds write of an acknowledgement that is so old."""
+        before = len(timeline(owner, alarm_id))
+        owner.execute(
+            "UPDATE care.alarm SET acknowledged_at = now() - make_interval(secs => %s) WHERE id = %s",
+            (lasts_s, alarm_id),
+        )
+        escalation.keep(service)
+        escalation.keep(service)
+        return [line.step for line in timeline(owner, alarm_id)[before:]]
+
+    take(owner, alarm_id, Step(step=AlarmStep.ACKNOWLEDGED, actor=Actor("test")))
+    assert on_the_way_for(granted_s / 2 - MARGIN_S) == []
+    assert on_the_way_for(granted_s / 2 + MARGIN_S) == [AlarmStep.REMINDED]
+    assert on_the_way_for(granted_s + MARGIN_S) == [AlarmStep.OVERDUE, AlarmStep.ESCALATED]
+    ladder = HOME if kind is SiteKind.CARE_HOME else HOUSEHOLD
+    assert named(owner, alarm_id) == [ladder[0][0]], "their time is lost: the next is named at once"
+
+
+def test_what_was_given_back_climbs_from_where_it_was(
+    owner: Connection, service: Connection, county: County, escalation: Escalation
+) -> None:
+    alarm_id = open_alarm(owner, county.home, age_s=60 + MARGIN_S)
+    escalation.keep(service)
+    assert named(owner, alarm_id) == ["shift_leader"]
+    take(owner, alarm_id, Step(step=AlarmStep.ACKNOWLEDGED, actor=Actor("test")))
+    owner.execute(
+        "UPDATE care.alarm SET opened_at = opened_at - interval '2 hours' WHERE id = %s", (alarm_id,)
+    )
+    take(owner, alarm_id, Step(step=AlarmStep.RELEASED, actor=Actor("test")))
+    escalation.keep(service)
+    assert named(owner, alarm_id) == ["shift_leader"], "who has just said so does not wake the whole county"
+    gap_s = 180 - 60
+    for waits_s, levels in ((gap_s - MARGIN_S, 1), (gap_s + MARGIN_S, 2)):
+        owner.execute(
+            "UPDATE care.alarm SET waiting_since = now() - make_interval(secs => %s) WHERE id = %s",
+            (waits_s, alarm_id),
+        )
+        escalation.keep(service)
+        assert named(owner, alarm_id) == ["shift_leader", "home_director"][:levels]
+
+
+def test_who_has_arrived_is_not_chased(
+    owner: Connection, service: Connection, county: County, escalation: Escalation
+) -> None:
+    alarm_id = open_alarm(owner, county.home, age_s=0)
+    for step in (AlarmStep.ACKNOWLEDGED, AlarmStep.ARRIVED):
+        take(owner, alarm_id, Step(step=step, actor=Actor("test")))
+    owner.execute(
+        "UPDATE care.alarm SET acknowledged_at = now() - interval '1 day' WHERE id = %s", (alarm_id,)
+    )
+    escalation.keep(service)
+    assert timeline(owner, alarm_id)[-1].step is AlarmStep.ARRIVED

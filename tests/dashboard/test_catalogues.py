@@ -37,6 +37,8 @@ PEOPLE_TAKE = {
     AlarmStep.RESOLVED,
     AlarmStep.CLOSED,
     AlarmStep.CANCELLED,
+    AlarmStep.RELEASED,
+    AlarmStep.UNDONE,
 }
 UNTRANSLATED = {"安守", "Anshou", "安守 Anshou", "· 安守 Anshou", "mmHg", "°C"}
 

@@ -63,6 +63,19 @@ def test_a_role_that_bypasses_row_security_is_refused(database: Database, owner:
         owner.execute("ALTER ROLE anshou_web NOBYPASSRLS")
 
 
+@pytest.mark.parametrize("options", ["WITH INHERIT TRUE", "WITH INHERIT FALSE", "WITH ADMIN TRUE, SET FALSE"])
+def test_a_role_that_is_a_member_of_another_is_refused(
+    database: Database, owner: Connection, options: str
+) -> None:
+    """Also where it does not inherit: it could take the other's rights on."""
+    owner.execute(f"GRANT anshou_ingest TO anshou_web {options}")
+    try:
+        with pytest.raises(UnfitRoleError, match="is a member of other roles"):
+            require_bound_role(database.web_url)
+    finally:
+        owner.execute("REVOKE anshou_ingest FROM anshou_web")
+
+
 def test_an_empty_database_is_told_apart(empty_database: str) -> None:
     with pytest.raises(UnfitRoleError, match="anshou migrate"):
         require_bound_role(empty_database)

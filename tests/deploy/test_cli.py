@@ -102,12 +102,12 @@ def test_doctor_tells_a_broker_that_lets_us_in_from_one_that_does_not(
         "ANSHOU_MQTT_URL": broker.url("provisioner"),
     }
     _, said, _ = anshou("doctor", environment=environment)
-    assert f"✓ Broker: 127.0.0.1:{broker.port}, lets us in" in said
+    assert f"✓ Broker: 127.0.0.1:{broker.service_port}, lets us in" in said
     assert "✓ Migrations: all applied" in said
     environment["ANSHOU_MQTT_URL"] = broker.url_with("provisioner", "wrong")
     code, said, _ = anshou("doctor", environment=environment)
     assert code == 1
-    assert f"✗ Broker: 127.0.0.1:{broker.port}, Not authorized" in said
+    assert f"✗ Broker: 127.0.0.1:{broker.service_port}, Not authorized" in said
 
 
 @pytest.mark.parametrize("room", ["alarms", "analytics", "dashboard"])

@@ -1,13 +1,14 @@
 """`anshou site|resident|device|staff …`, from an empty record to a button that works."""
 
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from database.connections import connect
 from deploy import cli
-from deploy.local import debian
 from ingest.alarms import AlarmIngest
 from ingest.settings import Settings
 from tests.ingest.conftest import Running, eventually
@@ -67,22 +68,22 @@ def test_each_command_prints_what_it_did(anshou: Anshou, broker: Broker) -> None
 
 
 def test_a_new_button_is_pressed_with_the_printed_command(
-    anshou: Anshou, broker: Broker, database: Database
+    anshou: Anshou, broker: Broker, database: Database, tmp_path: Path
 ) -> None:
-    prefix = debian.installed()
-    assert prefix is not None, "the broker of this test run came from there"
     add_home(anshou, broker.site)
+    password_file = tmp_path / "button's password"
     added = anshou(
         *("device", "add", "--site", broker.site, "--kind", "sos_button", "--resident", "李秀英"),
-        *("--name", f"button-{broker.site}"),
+        *("--name", f"button-{broker.site}", "--password-file", str(password_file)),
     )
-    assert added.count("password") == 1
-    command = next(line for line in added.splitlines() if "mosquitto_pub" in line).strip()
+    assert password_file.read_text().strip() not in added
+    assert password_file.stat().st_mode & 0o777 == 0o600
+    assert "李秀英" in added, "whom it watches, by name"
+    command = next(line for line in added.splitlines() if "anshou publish" in line).strip()
+    command = command.replace("anshou", str(Path(sys.executable).parent / "anshou"), 1)
     settings = Settings(database_url=database.ingest_url, mqtt_url=broker.url("alarms"), worker=broker.site)
     running = Running(AlarmIngest(settings))
-    subprocess.run(
-        command.replace("mosquitto_pub", str(prefix.mosquitto_pub), 1), shell=True, check=True, timeout=30
-    )
+    subprocess.run(command, shell=True, check=True, timeout=30)
     with database.connect() as connection:
         alarm = eventually(
             lambda: connection.execute(
@@ -96,10 +97,18 @@ def test_a_new_button_is_pressed_with_the_printed_command(
     anshou("device", "move", f"button-{broker.site}", "--room", "101")
     anshou("device", "remove", f"button-{broker.site}")
     assert "button" not in anshou("device", "list")
-    refused = subprocess.run(
-        command.replace("mosquitto_pub", str(prefix.mosquitto_pub), 1), shell=True, timeout=30
+    refused = subprocess.run(command, shell=True, timeout=30, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "does not let" in refused.stderr
+
+
+def test_without_a_file_the_password_is_shown_and_never_in_a_command(anshou: Anshou, broker: Broker) -> None:
+    add_home(anshou, broker.site)
+    added = anshou(
+        *("device", "add", "--site", broker.site, "--kind", "sos_button", "--name", f"b2-{broker.site}")
     )
-    assert refused.returncode != 0
+    secret = next(line.split()[-1] for line in added.splitlines() if line.startswith("  password"))
+    assert added.count(secret) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,27 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_up_restart_and_down(machine: Machine) -> None:
-    with machine.up("--http", str(ports.any_free()), "--mqtt", str(ports.any_free())) as process:
+    with machine.up("--http", str(ports.any_quiet()), "--mqtt", str(ports.any_quiet())) as process:
         machine.wait_for_page()
         before = machine.wait_until_all_run()
 
+        ports.wait_until(
+            lambda: "✗ Ingest" not in machine.run("doctor")[1],
+            what="a first word of ingest",
+            timeout_s=PATIENCE_S,
+            remedy="",
+        )
         code, said = machine.run("doctor")
         assert code == 0, said
+        for healthy in (
+            "Ingest alarms: works",
+            "Pages over TLS",
+            "Broker over TLS",
+            "Certificate's end",
+            "Logs",
+        ):
+            assert f"✓ {healthy}" in said
+        assert "· Other machines: cannot open the pages" in said
         assert "✓ Broker" in said
         assert "✓ Migrations: all applied" in said
         assert "Apache 2 edition" in said
@@ -95,12 +110,28 @@ def test_killing_the_foreground_command_takes_everything_with_it(machine: Machin
         ports.wait_until(machine.nothing_is_left, what="the end", timeout_s=PATIENCE_S, remedy="")
 
 
-def test_ports_in_use_are_replaced_and_said_so(machine: Machine) -> None:
+def test_ports_stay_and_what_is_taken_is_refused(machine: Machine) -> None:
     with socket.create_server((ports.LOOPBACK, 0)) as server:
         taken = str(server.getsockname()[1])
-        code, said = machine.run("up", "--no-demo", "--detach", "--http", taken, "--mqtt", taken)
-        assert code == 0, said
-        assert f"HTTP port {taken} is in use" in said
-        assert f"MQTT port {taken} is in use" in said
-        assert "anshou staff add" in said, "nobody can sign in yet"
-        machine.wait_for_page()
+        code, said = machine.run("up", "--no-demo", "--detach", "--https", taken)
+        assert code == 1
+        assert f"HTTPS port {taken} is held by" in said
+        assert f"anshou up --data {machine.data.root} --https PORT" in said
+        assert machine.nothing_is_left()
+
+    code, said = machine.run("up", "--no-demo", "--detach", "--https", str(ports.any_quiet()))
+    assert code == 0, said
+    assert f"anshou staff add --data {machine.data.root} --help" in said, "nobody can sign in yet"
+    machine.wait_for_page()
+    first = instance.current(machine.data.root)
+    assert first.outside is not None
+    code, said = machine.run("down")
+    assert code == 0, said
+
+    with socket.create_server((ports.LOOPBACK, first.outside.mqtts_port)):
+        code, said = machine.run("up", "--no-demo", "--detach")
+        assert code == 1
+        assert f"MQTT over TLS port {first.outside.mqtts_port}, which this installation has kept" in said
+    code, said = machine.run("up", "--no-demo", "--detach")
+    assert code == 0, said
+    assert instance.current(machine.data.root) == first

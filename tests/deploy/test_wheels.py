@@ -160,8 +160,9 @@ def test_a_box_lists_the_verbs_of_a_box(box: Path) -> None:
     done = run(box, "--help")
     assert done.returncode == 0, done.stderr
     commands = done.stdout.partition("Commands:")[2]
-    assert re.findall(r"^  (\w+)", commands, re.MULTILINE) == ["gateway"]
+    assert re.findall(r"^  (\w+)", commands, re.MULTILINE) == ["gateway", "publish"]
     assert run(box, "gateway", "pair", "--help").returncode == 0
+    assert run(box, "publish", "--help").returncode == 0
 
 
 @pytest.mark.parametrize("verb", ["up", "migrate", "ingest", "alarms", "analytics", "staff", "simulate"])

@@ -19,7 +19,7 @@ from simulator.events import Said
 from simulator.story import Story
 from tests.servers import Database
 
-ORDER = Order(seed=8, residents=20, days=2, step_min=30, rate=10, begins_none_after_s=0)
+ORDER = Order(seed=8, residents=20, days=2, step_min=120, rate=10, begins_none_after_s=0)
 """Of two days there is time for one."""
 
 

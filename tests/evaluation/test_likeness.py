@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from evaluation import likeness
 from evaluation.likeness import EARLIER_H, MEASURES, Measure, compare, draw, simulated_homes, table
 from simulator.errors import SimulatorError
 
@@ -89,7 +90,11 @@ def invented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_measures_are_those_of_the_files(invented: Path, tmp_path: Path) -> None:
+def test_measures_are_those_of_the_files(
+    invented: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likeness, "HOUSEHOLDS", 12)
+    monkeypatch.setattr(likeness, "DAYS", 10)
     comparison = compare(invented)
     real = {one.name: one.real for one in comparison.measures}
     assert real["motion a day"].tolist() == [375, 375]  # five of six rows are motion
@@ -138,7 +143,10 @@ def test_the_command_says_what_is_wrong(tmp_path: Path) -> None:
     assert "cannot be read" in result.stderr
 
 
-def test_ours_lie_where_the_real_homes_are_known_to() -> None:
+def test_ours_lie_where_the_real_homes_are_known_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the real homes are, for as long as a median needs; the command compares more."""
+    monkeypatch.setattr(likeness, "HOUSEHOLDS", 40)
+    monkeypatch.setattr(likeness, "DAYS", 12)
     homes, people = simulated_homes()
     for (name, _), of in MEASURES.items():
         low, high = REAL_HOMES[name]

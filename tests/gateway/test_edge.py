@@ -93,6 +93,19 @@ def test_an_sos_is_confirmed_and_the_house_stays_quiet(house: House) -> None:
     assert siren_orders(house) == []
 
 
+def test_a_press_that_comes_in_two_messages_is_one_sos(house: House) -> None:
+    button = Adoption(name="button-9", kind=DeviceKind.SOS_BUTTON)
+    house.centre.adopt(GatewayConfig(devices={"zigbee2mqtt:button-9": button}))
+    running = house.start()
+    house.lan.say("zigbee2mqtt/button-9", b'{"action":"emergency"}')
+    house.lan.say("zigbee2mqtt/button-9", b'{"sos":true}')
+    eventually(lambda: "the same press once more" in running.gateway.edge.health().ignored)
+    alarm = house.centre.topic(Leaf.ALARM, "button-9")
+    eventually(lambda: house.centre.of(alarm))
+    eventually(lambda: running.gateway.edge.health().queued == 0)
+    assert len({wire.decode(Leaf.ALARM, payload).signal_id for payload in house.centre.of(alarm)}) == 1  # type: ignore[union-attr]
+
+
 def test_what_the_centre_does_not_confirm_sounds_in_the_house_until_it_does(house: House) -> None:
     house.centre.refuses = lambda topic, _payload: topic.endswith("/alarm")
     house.centre.adopt(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import eviction
 from gateway.clock import BUILT_MS, Clock
 from gateway.durable import PAGE_BYTES
 from gateway.errors import OutboxError
@@ -33,8 +34,8 @@ from protocol.model import (
 )
 from tests.gateway import outbox_writer
 
-KILLS = int(os.environ.get("ANSHOU_TEST_KILLS", "500"))
-POWER_CUTS = 500
+KILLS = int(os.environ.get("ANSHOU_TEST_KILLS", "60"))
+"""Also how often power fails. Every run strikes elsewhere; docs/gateway.md tells of a long one."""
 START_MS = BUILT_MS + 10 * DAY_MS
 
 
@@ -206,6 +207,25 @@ def test_what_waits_for_adoption_is_bounded_and_counted(outbox: Outbox, clock: C
     assert totals.dropped == WAITING_OF_ONE_MAX // 10 + 1
     outbox.configure(GatewayConfig(devices={"z:loud": Adoption(name="loud", kind=DeviceKind.SOS_BUTTON)}))
     assert len(outbox.alarms(10)) == 1, "the readings went first"
+
+
+def test_what_waits_is_bounded_over_all_devices_too(
+    outbox: Outbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eviction, "WAITING_OF_ONE_MAX", 8)
+    monkeypatch.setattr(eviction, "WAITING_MAX", 20)
+    keep(outbox, clock, sos(0), key="z:a", name=None)
+    for key, count in (("z:a", 6), ("z:b", 7), ("z:c", 6)):
+        keep(outbox, clock, *[heart(n) for n in range(count)], key=key, name=None)
+    assert outbox.totals()[1:3] == (20, 0), "as much as there may be"
+    keep(outbox, clock, *[heart(n) for n in range(10)], key="z:d", name=None)
+    assert outbox.totals()[1:3] == (20, 10), "two beyond what one may have, eight beyond what all may have"
+    kinds = ("a", "b", "c", "d")
+    adopted = {f"z:{name}": Adoption(name=name, kind=DeviceKind.WRISTBAND) for name in kinds}
+    outbox.configure(GatewayConfig(devices=adopted))
+    assert len(outbox.alarms(10)) == 1, "the readings went first"
+    left = [device for device, _, _ in drained(outbox)]
+    assert [left.count(name) for name in kinds] == [0, 5, 6, 8], "the oldest, whoever said them"
 
 
 def test_overflow_drops_the_oldest_readings_counts_them_and_never_an_alarm(
@@ -450,7 +470,7 @@ def test_power_may_fail_at_any_write(tmp_path: Path, monkeypatch: pytest.MonkeyP
     images, kept = _images(tmp_path / "live", chance)
     checkpoints = sum(before[0] != after[0] for before, after in itertools.pairwise(images))
     assert checkpoints, "the log was emptied into the file now and then"
-    for cut in range(POWER_CUTS):
+    for cut in range(KILLS):
         at = chance.randrange(len(images) - 1)
         folder = tmp_path / "cut"
         folder.mkdir()

@@ -63,12 +63,14 @@ class Home:
         )
         self.room_id = registry.add_room(connection, self.site.id, "卧室")
         self.provisioner = Provisioner(BrokerAddress.parse(broker.url("provisioner")))
+        self.listening: dict[str, mqtt.Client] = {}
         self.wristband = self.add(DeviceKind.WRISTBAND, resident_id=self.resident.id)
         self.button = self.add(DeviceKind.SOS_BUTTON, resident_id=self.resident.id)
         self.motion = self.add(DeviceKind.MOTION, room_id=self.room_id)
         self.gateway = self.add(DeviceKind.GATEWAY)
 
-    def add(self, kind: DeviceKind, **watching: int) -> NewDevice:
+    def add(self, kind: DeviceKind, *, relayed: bool = True, **watching: int) -> NewDevice:
+        """A device with credentials, for which the gateway speaks as well unless it is not `relayed`."""
         name = f"{kind.replace('_', '-')}-{self.broker.site}"
         with self.connection.transaction():
             device = registry.add_device(
@@ -77,6 +79,7 @@ class Home:
                 kind=kind,
                 name=name,
                 since=SINCE if watching else None,
+                relayed=relayed and kind is not DeviceKind.GATEWAY,
                 resident_id=watching.get("resident_id"),
                 room_id=watching.get("room_id"),
             )
@@ -90,7 +93,13 @@ class Home:
         self.publish(device, self.topic(device, wire.leaf_of(message)), wire.encode(message))
 
     def publish(self, device: NewDevice, topic: str, payload: bytes) -> None:
-        """Publish at QoS 1 with the device's own credentials, as a client that is not ours."""
+        """Publish at QoS 1 with the device's own credentials, as a client that is not ours.
+
+        A device has one connection: the one that it listens on, where it does.
+        """
+        if (connected := self.listening.get(device.device.name)) is not None:
+            connected.publish(topic, payload, qos=1).wait_for_publish(10)
+            return
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"test-{secrets.token_hex(4)}",

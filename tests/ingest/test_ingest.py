@@ -206,11 +206,14 @@ class Listener:
         client.subscribe(topic, qos=1)
         eventually(lambda: self._subscribed)
         self._client = client
+        self._heard_by, self._name = home.listening, home.gateway.device.name
+        self._heard_by[self._name] = client
 
     def wait_for(self, count: int) -> list[bytes]:
         try:
             eventually(lambda: len(self.heard) >= count)
         finally:
+            del self._heard_by[self._name]
             self._client.disconnect()
             self._client.loop_stop()
         return self.heard

@@ -98,5 +98,5 @@ def test_a_broker_that_is_away_is_told() -> None:
 
 def test_rights_name_no_foreign_topic() -> None:
     for kind in DeviceKind:
-        for _, topic in device_rights("site-a", "device-1", kind):
+        for _, topic, *_ in device_rights("site-a", "device-1", kind):
             assert topic.startswith(f"{ROOT}/site-a/")

@@ -1,9 +1,11 @@
 """The only codec: what goes out comes back, and any bytes at all give a value or one typed error."""
 
 import json
+import re
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol import wire
@@ -27,6 +29,11 @@ times = st.none() | st.integers(-62_135_596_800_000, 253_402_300_799_999)
 identifiers = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\x7f"), min_size=1, max_size=64
 )
+labels = st.text(
+    st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"), exclude_characters="\x7f"),
+    min_size=1,
+    max_size=64,
+)
 names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True)
 signs = st.fixed_dictionaries(
     {}, optional={key: st.floats(sign.low, sign.high) for key, sign in SIGNS.items()}
@@ -46,7 +53,7 @@ statuses = st.builds(
     online=st.booleans(),
     battery=st.none() | st.integers(0, 100),
     rssi=st.none() | st.integers(-200, 50),
-    fw=st.none() | identifiers,
+    fw=st.none() | labels,
 )
 messages: st.SearchStrategy[Message] = st.one_of(vitals, activities, signals, statuses)
 
@@ -160,3 +167,31 @@ def test_times_are_aware_and_exact_to_the_millisecond(ts_ms: int) -> None:
     time = from_epoch_ms(ts_ms)
     assert time.utcoffset() is not None
     assert to_epoch_ms(time) == ts_ms
+
+
+@given(good=st.integers(0, 8_000), bad=st.integers(0, 8_000))
+@settings(max_examples=10)
+def test_of_a_batch_so_much_is_read_and_the_rest_is_told(good: int, bad: int) -> None:
+    item = b'{"leaf":"activity","device":"m","event":"motion"}'
+    payload = b'{"id":"x","items":[' + b",".join([b"0"] * bad + [item] * good) + b"]}"
+    batch = wire.decode_batch(payload)
+    read = min(good + bad, wire.BATCH_ITEMS_MAX)
+    assert len(batch.items) == max(0, read - bad)
+    assert len(batch.rejected) <= wire.BATCH_REJECTS_MAX + 1
+    more = [
+        re.search(r"so ([\d,]+) more items|the ([\d,]+) after", rejected.error.detail)
+        for rejected in batch.rejected
+    ]
+    told = sum(int((found[1] or found[2]).replace(",", "")) for found in more if found)
+    beyond = sum(bool(found and found[2]) for found in more)
+    assert len(batch.items) + len(batch.rejected) - beyond + told == good + bad
+
+
+@pytest.mark.parametrize("odd", ["\u202e", "\u2028", "\u200f", "\u2066", "\ufeff", "\x85"])
+def test_what_is_shown_turns_no_writing_around(odd: str) -> None:
+    status = msgspec.json.encode({"online": True, "fw": f"1{odd}0"})
+    proposal = msgspec.json.encode({"key": "z:1", "vendor": f"a{odd}b"})
+    with pytest.raises(WireError, match="invalid"):
+        wire.decode(Leaf.STATUS, status)
+    with pytest.raises(WireError, match="invalid"):
+        wire.decode_proposal(proposal)

@@ -97,6 +97,20 @@ def clipped(page: Page, selector: str) -> list[str]:
     return [text for sticks_out, text in found if sticks_out]
 
 
+def places_of_times(page: Page) -> list[set[int]]:
+    """Where the beginning, the middle and the end of a chart's time are in its rows, in pixels."""
+    places = page.evaluate(
+        """() => {
+            const chart = echarts.getInstanceByDom(document.querySelector("[data-drawn]"));
+            const axes = chart.getOption().xAxis;
+            const { min, max } = axes[0];
+            return [min, (min + max) / 2, max].map((at) =>
+                axes.map((_, xAxisIndex) => Math.round(chart.convertToPixel({ xAxisIndex }, at))));
+        }"""
+    )
+    return [set(row) for row in places]
+
+
 def test_the_range_is_switched_in_place(browser_page: Page, dashboard: Server, past: int) -> None:
     page = browser_page
     complaints = enter(page, dashboard, path=f"/residents/{past}")
@@ -112,6 +126,7 @@ def test_the_range_is_switched_in_place(browser_page: Page, dashboard: Server, p
         expect(page.locator(f"[data-drawn='{range_}']")).to_be_visible()
         expect(page.get_by_role("link", name=name)).to_have_attribute("aria-current", "true")
         assert {one["type"] for one in options(page)["series"]} == kinds
+        assert all(len(places) == 1 for places in places_of_times(page)), "a time has one place in every row"
         assert page.url.endswith(f"?range={range_}")
     assert page.evaluate("window.neverReloaded")
     page.goto(dashboard.url(f"/residents/{past}?range=1y"))

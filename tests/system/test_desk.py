@@ -115,7 +115,7 @@ def test_an_sos_appears_by_itself_and_goes_its_whole_way(
     flash = card.locator("header").evaluate("e => getComputedStyle(e).animationDuration")
     assert 1.4 <= 1 / float(flash.removesuffix("s")) <= 2.8, "the rate of IEC 60601-1-8"
 
-    card.get_by_role("button", name="我去").click()
+    card.get_by_role("button", name="我去", exact=True).click()
     expect(card).to_contain_text("王护理 正赶去")
     expect(page).to_have_title(re.compile("^青石敬老院"))
     card.get_by_role("button", name="我到了").click()
@@ -171,8 +171,75 @@ def test_a_press_that_never_arrived_is_told(
     enter(page, dashboard)
     page.route("**/steps/acknowledged", lambda route: route.abort())
     page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
-    expect(page.get_by_text("未送达")).to_be_visible()
+    expect(page.get_by_text("不确定是否已保存")).to_be_visible()
     expect(page.locator(f"#alarm-{alarm.id}")).to_contain_text("无人接警")
+
+
+def tap_twice(page: Page, x: float, y: float, gap_ms: float) -> None:
+    """Two taps at the same spot, as fingers do it: they wait for nothing that the page shows."""
+    for last in (False, True):
+        page.touchscreen.tap(x, y)
+        if not last:
+            page.wait_for_timeout(gap_ms)
+
+
+@pytest.mark.parametrize("gap_ms", [120, 400, 700])
+def test_a_second_tap_takes_nothing_else(
+    new_context: NewContext, dashboard: Server, owner: Connection, ward: Ward, gap_ms: int
+) -> None:
+    page = new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).new_page()
+    alarms = [ward.alarm(owner, number, AlarmKind.SOS) for number in range(3)]
+    enter(page, dashboard)
+    box = page.locator(f"#alarm-{alarms[0].id} [data-step=acknowledged]").bounding_box()
+    assert box is not None
+    tap_twice(page, box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, gap_ms)
+    expect(page.locator(f"#alarm-{alarms[0].id}")).to_contain_text("正赶去")
+    arrived = page.locator(f"#alarm-{alarms[0].id} [data-step=arrived]")
+    expect(arrived).to_be_enabled()
+    assert [[line.step for line in timeline(owner, alarm.id)] for alarm in alarms] == [
+        ["raised", "acknowledged"],
+        ["raised"],
+        ["raised"],
+    ]
+
+
+def test_a_wrong_press_is_taken_back_and_who_cannot_go_says_so(
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    complaints = enter(page, dashboard)
+    card = page.locator(f"#alarm-{alarm.id}")
+    card.get_by_role("button", name="我去", exact=True).click()
+    page.locator("#notices").get_by_role("button", name="撤销").click()
+    expect(card).to_contain_text("无人接警")
+    expect(page.locator("#notices")).to_contain_text("撤销了操作")
+    expect(page.locator("#notices").get_by_role("button", name="撤销")).to_have_count(0)
+    card.get_by_role("button", name="我去", exact=True).click()
+    card.get_by_role("button", name="我去不了").click()
+    expect(card).to_contain_text("接警人去不了，请马上换人去！")
+    steps = [line.step for line in timeline(owner, alarm.id)]
+    assert steps == ["raised", "acknowledged", "undone", "acknowledged", "released"]
+    assert complaints.found == []
+
+
+def test_what_comes_in_moves_nothing_under_the_mouse(
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    first = ward.alarm(owner, 0, AlarmKind.BED_EXIT)
+    enter(page, dashboard)
+    button = page.locator(f"#alarm-{first.id} [data-step=acknowledged]")
+    before = button.bounding_box()
+    button.hover()
+    page.evaluate("scrolled = 0; addEventListener('scroll', () => scrolled += 1, true)")
+    second = ward.alarm(owner, 1, AlarmKind.SOS)
+    expect(page.locator(f"#alarm-{second.id}")).to_have_count(1)
+    assert button.bounding_box() == before, "the urgent one comes below for the moment"
+    # The mouse rests: what is urgent goes to the top.
+    first_shown = page.locator("#alarms [data-priority]").first
+    expect(first_shown).to_have_attribute("data-key", str(second.id))
+    assert page.evaluate("scrolled") == 0
 
 
 def test_a_killed_server_costs_no_alarm(
@@ -330,7 +397,7 @@ def test_the_alarm_s_page_follows(
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
     complaints = enter(page, dashboard, path=f"/alarms/{alarm.id}")
     expect(page.locator("[data-drawn]")).to_be_visible()
-    page.get_by_role("button", name="我去").click()
+    page.get_by_role("button", name="我去", exact=True).click()
     expect(page.locator(".timeline")).to_contain_text("王护理 正赶去")
     take(owner, alarm.id, Step(step=AlarmStep.NOTED, actor=actor_of(county.colleague), note="我带轮椅来"))
     expect(page.locator(".timeline")).to_contain_text("我带轮椅来")

@@ -73,7 +73,7 @@ class House:
         self._client.loop_start()
 
     def add(self, name: str, kind: DeviceKind) -> None:
-        registry.add_device(self._connection, site=self.site, kind=kind, name=name)
+        registry.add_device(self._connection, site=self.site, kind=kind, name=name, relayed=True)
 
     def say(self, device: str, message: Message) -> mqtt.MQTTMessageInfo:
         topic = str(Topic(self.site.code, device, wire.leaf_of(message)))

@@ -66,7 +66,7 @@ class Tap:
 
     def _forward(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            far = socket.create_connection((self._broker.host, self._broker.tls_port))
+            far = socket.create_connection((self._broker.host, self._broker.tls_service_port))
             self._sockets += [near, far]
             threading.Thread(target=self._pump, args=(far, near), daemon=True).start()
             first = near.recv(65_536)

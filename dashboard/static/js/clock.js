@@ -13,7 +13,7 @@ export function setServerTime(ms) {
   aheadMs = ms - Date.now();
 }
 
-// How long something has lasted: 0:07, 12:05, 1:02:33, then days.
+// How long something has lasted, or did last until `data-until`: 0:07, 12:05, 1:02:33, then days.
 export function lasting(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (ms >= 2 * DAY_MS) return spaced(days.format(Math.floor(ms / DAY_MS)));
@@ -34,7 +34,8 @@ export function ago(ms) {
 export function tick(root = document) {
   const now = Date.now() + aheadMs;
   for (const element of root.querySelectorAll("[data-clock]")) {
-    setText(element, lasting(now - Number(element.dataset.clock)));
+    const until = Number(element.dataset.until) || now;
+    setText(element, lasting(until - Number(element.dataset.clock)));
   }
   for (const element of root.querySelectorAll("[data-ago]")) {
     setText(element, ago(now - Number(element.dataset.ago)));

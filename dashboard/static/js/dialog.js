@@ -9,7 +9,7 @@ export function startDialogs() {
     if (event.detail.target !== body || !body.firstElementChild) return;
     if (!dialog.open) {
       dialog.showModal();
-      dialog.append(notices);  // a modal dialog covers all that is not in it
+      dialog.prepend(notices);  // a modal dialog covers all that is not in it
     }
     body.querySelector("[aria-invalid=true], [autofocus]")?.focus();
   });
@@ -17,8 +17,10 @@ export function startDialogs() {
     beganOutside = isOutside(event);
   });
   dialog.addEventListener("click", (event) => {
-    // A press that only ends outside, such as while text is marked, must not throw away what was written.
-    if ((beganOutside && isOutside(event)) || event.target.closest("[data-close]")) dialog.close();
+    // A press that only ends outside, such as while text is marked, closes nothing; nor does one that would throw
+    // away what was written.
+    const isLeft = beganOutside && isOutside(event) && !isWritten();
+    if (isLeft || event.target.closest("[data-close]")) dialog.close();
   });
   dialog.addEventListener("close", () => {
     body.replaceChildren();
@@ -34,6 +36,15 @@ export function startDialogs() {
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.submit();
   });
+}
+
+// Whether somebody has filled in anything.
+function isWritten() {
+  return [...body.querySelectorAll("input, textarea")].some((field) => (
+    ["radio", "checkbox"].includes(field.type)
+      ? field.checked !== field.defaultChecked
+      : field.value !== field.defaultValue
+  ));
 }
 
 // Whether something was pressed beside the sheet: the browser calls that the dialog itself, as it does its edge.

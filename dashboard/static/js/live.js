@@ -1,7 +1,10 @@
 // What a page does with the live connection: alarms as the server renders them, at once and at every change.
+import { keepingAim } from "./aim.js";
 import { Cards, parsed } from "./cards.js";
 import { lasting, setServerTime, tick } from "./clock.js";
 import { Connection } from "./connection.js";
+import { Holds } from "./holds.js";
+import { announceCard, look, startNews } from "./news.js";
 import { announce } from "./notices.js";
 import { setUrgent } from "./sound.js";
 
@@ -9,7 +12,7 @@ const CHECK_MS = 1_000;
 const TOLD_MS = 1_000;
 const list = document.getElementById("alarms");
 const isDesk = document.body.dataset.live === "desk" && list !== null;
-const cards = new Cards(list);
+const cards = isDesk ? new Cards(list, new Holds(list, showAgain)) : null;
 const seen = new Set();
 const connection = new Connection(Number(document.body.dataset.silentMs), list?.dataset.after ?? "", {
   address,
@@ -21,6 +24,8 @@ const connection = new Connection(Number(document.body.dataset.silentMs), list?.
   signedOut: signIn,
 });
 
+// The list as it was sent last: shown again when a card need not stay where it is any more.
+let latest = null;
 let toldAt = -TOLD_MS;
 let toldTimer = null;
 
@@ -28,6 +33,7 @@ export function startLive() {
   if (isDesk) {
     summarise(list.querySelector('[data-key="summary"]'));
     remember();
+    startNews();
   }
   resume();
   setInterval(check, CHECK_MS);
@@ -103,12 +109,18 @@ function tellOfChange() {
   }, Math.max(0, toldAt + TOLD_MS - performance.now()));
 }
 
+function showAgain() {
+  if (latest !== null) show(latest);
+}
+
 function show(html) {
+  latest = html;
   const fresh = parsed(html);
   summarise(fresh.find((child) => child.dataset.key === "summary"));
   if (isDesk) {
-    cards.show(fresh).forEach(arrived);
+    keepingAim(list, () => cards.show(fresh)).forEach(arrived);
     remember();
+    look();
     tick(list);
   }
   tellOfChange();
@@ -117,7 +129,7 @@ function show(html) {
 function arrived({ card, isNew }) {
   if (isNew) card.classList.add("is-new");
   window.htmx?.process(card);
-  if (isNew && card.dataset.priority === "high") card.scrollIntoView({ block: "nearest" });
+  if (isNew && ["high", "medium"].includes(card.dataset.priority)) announceCard(card);
 }
 
 function remember() {
@@ -126,10 +138,10 @@ function remember() {
 
 function summarise(summary) {
   if (!summary) return;
-  const { urgent, open, title } = summary.dataset;
+  const { urgent, medium, open, title } = summary.dataset;
   const bell = document.getElementById("bell");
   bell.textContent = open;
   bell.hidden = open === "0";
   bell.classList.toggle("is-urgent", urgent !== "0");
-  setUrgent(Number(urgent), title);
+  setUrgent(Number(urgent), Number(medium), title);
 }

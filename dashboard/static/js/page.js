@@ -1,4 +1,5 @@
 // What every page does: run its clocks, hear of alarms, show notices and dialogs.
+import { startAim } from "./aim.js";
 import { startClocks } from "./clock.js";
 import { startDialogs } from "./dialog.js";
 import { adopt, startLive } from "./live.js";
@@ -11,6 +12,7 @@ import { startTables } from "./table.js";
 adopt();
 adoptSteady();
 startClocks();
+startAim();
 startNotices();
 startSteady();
 startDialogs();

@@ -199,7 +199,8 @@ function markAlarm(series, mark, data, words) {
 function timeAxis(index, isLast, data, look) {
   const { minInterval, formatter } = timeTicks(data.to - data.from);
   return {
-    type: "time", gridIndex: index, min: home(data.from), max: home(data.to), minInterval,
+    // Not widened for the bars of a strip: the axes of all rows are one.
+    type: "time", gridIndex: index, min: home(data.from), max: home(data.to), minInterval, containShape: false,
     axisLabel: { show: isLast, color: look.ink, fontSize: TEXT_PX, hideOverlap: true, formatter },
     axisTick: { show: isLast }, axisLine: { lineStyle: { color: look.line } },
     splitLine: { show: true, lineStyle: { color: look.line } },

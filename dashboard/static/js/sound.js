@@ -1,21 +1,26 @@
-// Sound and a flashing title for urgent alarms that nobody has answered.
+// Sound and a flashing title for alarms of high and medium priority that nobody has answered.
 //
-// The pattern is the high-priority burst of IEC 60601-1-8: five pulses, a pause, the same five again.
+// The patterns are the bursts of IEC 60601-1-8. High: five pulses, a pause, the same five again. Medium: three
+// slower pulses, lower and less often. Where both wait, only the high one sounds.
 // Browsers play nothing before a person has touched the page; until then a banner says so.
 const KEY = "anshou-sound";
-const PULSE_S = 0.15;
-const STARTS_S = [0, 0.25, 0.5, 0.9, 1.15];
+const HALF_S = [0, 0.25, 0.5, 0.9, 1.15];
 const SECOND_HALF_S = 1.9;
-const BURST_EVERY_MS = 6_000;
-const FLASH_MS = 700;
-const FUNDAMENTAL_HZ = 523.25;
+const PATTERNS = {
+  high: {
+    starts: [...HALF_S, ...HALF_S.map((start) => start + SECOND_HALF_S)],
+    pulse: 0.15, everyMs: 6_000, hz: 523.25, flashMs: 700, sign: "🔴",
+  },
+  medium: { starts: [0, 0.4, 0.8], pulse: 0.2, everyMs: 15_000, hz: 392, flashMs: 1_400, sign: "🟡" },
+};
 const HARMONICS = [1, 0.6, 0.45, 0.3, 0.2];
 const VOLUME = 0.35;
 
 const usualTitle = document.title;
 let context = null;
-let urgent = 0;
-let urgentTitle = "";
+let waiting = 0;
+let waitingTitle = "";
+let pattern = null;
 let burstTimer = null;
 let flashTimer = null;
 
@@ -36,9 +41,15 @@ export function startSound() {
   update();
 }
 
-export function setUrgent(count, title) {
-  urgent = count;
-  urgentTitle = title || "";
+export function setUrgent(high, medium, title) {
+  const wanted = high ? PATTERNS.high : medium ? PATTERNS.medium : null;
+  if (wanted !== pattern) {
+    stopBursts();
+    stopFlashing();
+    pattern = wanted;
+  }
+  waiting = high || medium;
+  waitingTitle = title || "";
   update();
 }
 
@@ -61,16 +72,16 @@ function update() {
   const on = isWanted() && isRunning();
   document.getElementById("sound").setAttribute("aria-pressed", String(on));
   document.getElementById("sound-off").hidden = on || document.body.dataset.live !== "desk";
-  if (urgent && on) startBursts();
+  if (pattern && on) startBursts();
   else stopBursts();
-  if (urgent) startFlashing();
+  if (pattern) startFlashing();
   else stopFlashing();
 }
 
 function startBursts() {
   if (burstTimer !== null) return;
   burst();
-  burstTimer = setInterval(burst, BURST_EVERY_MS);
+  burstTimer = setInterval(burst, pattern.everyMs);
 }
 
 function stopBursts() {
@@ -79,28 +90,27 @@ function stopBursts() {
 }
 
 function burst() {
-  for (const half of [0, SECOND_HALF_S]) {
-    for (const start of STARTS_S) pulse(context.currentTime + half + start + 0.05);
-  }
+  for (const start of pattern.starts) pulse(context.currentTime + start + 0.05);
   document.dispatchEvent(new Event("alarm-sounded"));
 }
 
 function pulse(at) {
+  const until = at + pattern.pulse;
   const gain = context.createGain();
   gain.gain.setValueAtTime(0, at);
-  gain.gain.linearRampToValueAtTime(VOLUME, at + PULSE_S * 0.15);
-  gain.gain.setValueAtTime(VOLUME, at + PULSE_S * 0.8);
-  gain.gain.linearRampToValueAtTime(0, at + PULSE_S);
+  gain.gain.linearRampToValueAtTime(VOLUME, at + pattern.pulse * 0.15);
+  gain.gain.setValueAtTime(VOLUME, at + pattern.pulse * 0.8);
+  gain.gain.linearRampToValueAtTime(0, until);
   gain.connect(context.destination);
   const total = HARMONICS.reduce((sum, part) => sum + part, 0);
   HARMONICS.forEach((part, index) => {
     const tone = context.createOscillator();
     const share = context.createGain();
-    tone.frequency.value = FUNDAMENTAL_HZ * (index + 1);
+    tone.frequency.value = pattern.hz * (index + 1);
     share.gain.value = part / total;
     tone.connect(share).connect(gain);
     tone.start(at);
-    tone.stop(at + PULSE_S);
+    tone.stop(until);
   });
 }
 
@@ -109,8 +119,8 @@ function startFlashing() {
   let lit = false;
   flashTimer = setInterval(() => {
     lit = !lit;
-    document.title = lit ? `🔴 (${urgent}) ${urgentTitle || usualTitle}` : usualTitle;
-  }, FLASH_MS);
+    document.title = lit ? `${pattern.sign} (${waiting}) ${waitingTitle || usualTitle}` : usualTitle;
+  }, pattern.flashMs);
 }
 
 function stopFlashing() {

@@ -7,15 +7,17 @@ const card = (key, text = "") => `<article data-key="${key}"><time>0:00</time><b
 
 // A list that was drawn with these cards; `show` gives it others.
 async function list(t, ...first) {
+  const held = new Set();
+  const pressed = new Set();
   const page = open(t, `<div id="alarms">\n${first.join("\n")}\n</div>`);
   const { Cards, parsed } = await page.script("cards.js");
   const element = page.find("#alarms");
-  const cards = new Cards(element);
+  const cards = new Cards(element, { has: (key) => held.has(key), isPressed: (key) => pressed.has(key) });
   cards.adopt();
   const keys = () => [...element.children].map((one) => one.dataset.key);
   const find = (key) => page.find(`[data-key="${key}"]`);
   const show = (...fresh) => cards.show(parsed(fresh.join("\n")));
-  return { element, keys, find, show };
+  return { element, keys, find, show, held, pressed };
 }
 
 // Which keys were put in, and which taken out, by what `act` does: a card that moves is both.
@@ -101,4 +103,29 @@ test("a card that waits for an answer stays, and moves nobody", async (t) => {
   show(card(2, "changed"), card(3));
   assert.deepEqual(keys(), ["2", "3"], "once the answer is there");
   assert.equal(find(2).textContent, "0:00changed");
+});
+
+test("down to a card that is held nothing moves; what is gone waits there without buttons", async (t) => {
+  const { keys, find, show, held } = await list(t, card(1), card(2), card(3), card(4));
+  held.add("2");
+  show(card(9), card(3), card(2, "mine"), card(4), card(8));
+  assert.deepEqual(keys(), ["1", "2", "9", "3", "4", "8"], "new ones below it, in their order");
+  assert.ok(find(1).classList.contains("is-gone"));
+  assert.ok(find(1).querySelector("button").disabled);
+  assert.equal(find(2).textContent, "0:00mine", "it shows what it has become");
+  held.clear();
+  show(card(9), card(1), card(2, "mine"));
+  assert.deepEqual(keys(), ["9", "1", "2"]);
+  assert.ok(!find(1).querySelector("button").disabled, "what came back is whole");
+});
+
+test("a card under a finger is not replaced", async (t) => {
+  const { find, show, pressed } = await list(t, card(1));
+  const before = find(1);
+  pressed.add("1");
+  show(card(1, "changed"));
+  assert.equal(find(1), before);
+  pressed.clear();
+  show(card(1, "changed"));
+  assert.equal(find(1).textContent, "0:00changed");
 });

@@ -47,6 +47,16 @@ test("clocks run by the server's time, however wrong the desk's is", async (t) =
   assert.deepEqual(told(), ["10:01", "10 分钟前"]);
 });
 
+test("a clock that ran until something stands still there", async (t) => {
+  const now = Date.UTC(2026, 2, 1, 4);
+  const body = `<b data-clock="${now - 10 * MINUTE}" data-until="${now - 3 * MINUTE}"></b>`;
+  const page = open(t, body, { attributes: `data-server-ms="${now}"` });
+  const { startClocks } = await page.script("clock.js");
+  startClocks();
+  t.mock.timers.tick(HOUR);
+  assert.equal(page.find("b").textContent, "7:00");
+});
+
 test("what is swapped in has its times at once, and what did not change is not touched", async (t) => {
   const now = Date.UTC(2026, 2, 1, 4);
   const page = open(t, `<i data-ago="${now}">x</i><main></main>`, { attributes: `data-server-ms="${now}"` });

@@ -81,6 +81,21 @@ test("a press on its edge, or one that only ends outside, keeps what was written
   assert.equal(dialog.open, true);
 });
 
+test("a press beside it keeps what somebody has written", async (t) => {
+  const { page, dialog, show, press } = await dialogs(t);
+  show("<textarea></textarea><input type=radio>");
+  page.find("textarea").value = "found on the floor";
+  press(BESIDE);
+  assert.equal(dialog.open, true);
+  page.find("textarea").value = "";
+  page.find("input[type=radio]").checked = true;
+  press(BESIDE);
+  assert.equal(dialog.open, true, "also what was chosen");
+  page.find("input[type=radio]").checked = false;
+  press(BESIDE);
+  assert.equal(dialog.open, false);
+});
+
 test("so does the button for it", async (t) => {
   const { page, dialog, show } = await dialogs(t);
   show("<button data-close><svg></svg></button>");

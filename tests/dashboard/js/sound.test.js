@@ -69,7 +69,7 @@ async function loud(t, { isAllowed = true, live = "desk", stored = null } = {}) 
 
 test("the burst is that of a high priority alarm", async (t) => {
   const { audio, setUrgent } = await loud(t);
-  setUrgent(1, "跌倒");
+  setUrgent(1, 0, "跌倒");
   const starts = [...new Set(audio.tones.map((tone) => tone.at))];
   assert.equal(starts.length, 10, "five pulses, twice");
   const apart = starts.slice(1).map((at, number) => Number((at - starts[number]).toFixed(3)));
@@ -81,9 +81,47 @@ test("the burst is that of a high priority alarm", async (t) => {
   assert.deepEqual(first, [523.25, 1_046.5, 1_569.75, 2_093, 2_616.25], "with four harmonics at least");
 });
 
+test("the burst of medium priority has three slower pulses, lower and less often", async (t) => {
+  const { audio, bursts, setUrgent } = await loud(t);
+  setUrgent(0, 1, "走失风险");
+  const starts = [...new Set(audio.tones.map((tone) => tone.at))];
+  assert.equal(starts.length, 3);
+  for (const tone of audio.tones) {
+    const lasts = tone.until - tone.at;
+    assert.ok(lasts >= 0.125 && lasts <= 0.25, "IEC 60601-1-8: 125 to 250 ms");
+  }
+  const spacing = starts[1] - starts[0] - (audio.tones[0].until - audio.tones[0].at);
+  assert.ok(spacing >= 0.125 && spacing <= 0.25);
+  assert.ok(Math.min(...audio.tones.map((tone) => tone.hz)) < 523.25, "told from the high one by its pitch too");
+  t.mock.timers.tick(14_999);
+  assert.equal(bursts(), 1);
+  t.mock.timers.tick(1);
+  assert.equal(bursts(), 2, "repeated within 2.5 to 30 s");
+});
+
+test("a high alarm sounds at once over a medium one, which goes on when it is answered", async (t) => {
+  const { page, audio, bursts, setUrgent } = await loud(t);
+  setUrgent(0, 3, "走失风险");
+  t.mock.timers.tick(1_400);
+  assert.equal(page.document.title, "🟡 (3) 走失风险");
+  setUrgent(1, 3, "跌倒");
+  assert.equal(bursts(), 2);
+  assert.equal(new Set(audio.tones.map((tone) => tone.at.toFixed(3))).size, 13 - 1, "both begin at one time here");
+  t.mock.timers.tick(700);
+  assert.equal(page.document.title, "🔴 (1) 跌倒");
+  t.mock.timers.tick(5_300);
+  assert.equal(bursts(), 3);
+  setUrgent(0, 3, "走失风险");
+  assert.equal(bursts(), 4);
+  setUrgent(0, 0, "");
+  t.mock.timers.tick(60_000);
+  assert.equal(bursts(), 4);
+  assert.equal(page.document.title, "值班台");
+});
+
 test("no pulse is cut off: it rises from silence and returns to it", async (t) => {
   const { audio, setUrgent } = await loud(t);
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   const shaped = audio.gains.filter(({ steps }) => steps.length);
   assert.equal(shaped.length, 10);
   for (const { steps } of shaped) {
@@ -98,24 +136,24 @@ test("no pulse is cut off: it rises from silence and returns to it", async (t) =
 
 test("it sounds every six seconds until nobody is waiting", async (t) => {
   const { bursts, setUrgent } = await loud(t);
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   assert.equal(bursts(), 1, "at once");
   t.mock.timers.tick(5_999);
   assert.equal(bursts(), 1);
   t.mock.timers.tick(1);
   assert.equal(bursts(), 2);
-  setUrgent(2, "");
+  setUrgent(2, 0, "");
   assert.equal(bursts(), 2, "one more alarm does not sound over the other");
-  setUrgent(0, "");
+  setUrgent(0, 0, "");
   t.mock.timers.tick(60_000);
   assert.equal(bursts(), 2);
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   assert.equal(bursts(), 3);
 });
 
 test("until somebody has touched the page a banner says that nothing can be heard", async (t) => {
   const { page, audio, bursts, hasBanner, isOn, setUrgent } = await loud(t, { isAllowed: false });
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   assert.deepEqual([isOn(), hasBanner(), bursts()], [false, true, 0]);
   audio.isAllowed = true;
   fire(page.document.body, "pointerdown");
@@ -132,7 +170,7 @@ test("only the desk has the banner", async (t) => {
 
 test("switched off, it stays off until it is switched on", async (t) => {
   const { page, bursts, hasBanner, isOn, setUrgent } = await loud(t);
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   page.find("#sound").click();
   assert.deepEqual([isOn(), hasBanner(), localStorage.getItem("anshou-sound")], [false, true, "off"]);
   t.mock.timers.tick(60_000);
@@ -153,7 +191,7 @@ test("who switched it off finds it off the next day", async (t) => {
 
 test("a device that goes away is noticed", async (t) => {
   const { audio, bursts, hasBanner, setUrgent } = await loud(t);
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   audio.context.become("interrupted");
   t.mock.timers.tick(60_000);
   assert.deepEqual([hasBanner(), bursts()], [true, 1]);
@@ -170,7 +208,7 @@ test("without an audio device the page works and the banner stays", async (t) =>
   const page = open(t, BODY, { attributes: 'data-live="desk"', given: { AudioContext: broken } });
   const { setUrgent, startSound } = await page.script("sound.js");
   startSound();
-  setUrgent(1, "跌倒");
+  setUrgent(1, 0, "跌倒");
   assert.equal(page.find("#sound-off").hidden, false);
   t.mock.timers.tick(700);
   assert.equal(page.document.title, "🔴 (1) 跌倒");
@@ -182,11 +220,11 @@ test("the title flashes while somebody waits, and is then as it was", async (t) 
     t.mock.timers.tick(700);
     return page.document.title;
   });
-  setUrgent(2, "跌倒 李秀英");
+  setUrgent(2, 0, "跌倒 李秀英");
   assert.deepEqual(titles(), ["🔴 (2) 跌倒 李秀英", "值班台", "🔴 (2) 跌倒 李秀英"]);
-  setUrgent(1, "");
+  setUrgent(1, 0, "");
   assert.deepEqual(titles(), ["值班台", "🔴 (1) 值班台", "值班台"]);
   t.mock.timers.tick(700);
-  setUrgent(0, "");
+  setUrgent(0, 0, "");
   assert.deepEqual(titles(), ["值班台", "值班台", "值班台"]);
 });

@@ -16,6 +16,7 @@ class House:
         self.known: dict[str, Any] = {}
         self.ignored: list[str] = []
         self.proposed: dict[str, DeviceProposal] = {}
+        self.answered: list[tuple[str, Any]] = []
 
     def told(self, topic: str, payload: Any, *, retained: bool = False) -> Told:
         """What comes of a message; bytes and text go as they are, all else as JSON."""
@@ -26,6 +27,7 @@ class House:
         told = self.dialect.understand(topic, payload, retained=retained, known=self.known)
         self.known = json.loads(json.dumps({**self.known, **told.learnt}, allow_nan=False))
         self.ignored += [ignored.reason for ignored in told.ignored]
+        self.answered += [(answer.topic, json.loads(answer.payload)) for answer in told.answers]
         self.proposed.update({proposal.key: proposal for proposal in told.proposed})
         return told
 

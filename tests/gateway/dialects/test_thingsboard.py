@@ -137,3 +137,52 @@ def test_states_that_are_repeated_are_told_once(house: House) -> None:
 
 def test_the_protocol_has_no_siren(house: House) -> None:
     assert house.dialect.order_siren("thingsboard:A", DeviceKind.SIREN, True, {}) is None
+
+
+@pytest.mark.parametrize("before", ["", "tb/band-1/"])
+def test_a_client_that_waits_for_its_limits_is_told_that_there_are_none(house: House, before: str) -> None:
+    question = {"method": "getSessionLimits", "params": {"timeout": 5000}}
+    house.told(f"{before}v1/devices/me/rpc/request/7", question)
+    [(topic, limits)] = house.answered
+    assert topic == f"{before}v1/devices/me/rpc/response/7"
+    assert limits["maxPayloadSize"] and limits["maxInflightMessages"]
+    for limited in ("rateLimits", "gatewayRateLimits"):
+        assert limits[limited] == {"messages": "", "telemetryMessages": "", "telemetryDataPoints": ""}
+    assert not house.ignored
+
+
+def test_a_client_that_asks_for_attributes_is_told_that_there_are_none(house: House) -> None:
+    house.told("v1/devices/me/attributes/request/3", {"sharedKeys": "fw_version"})
+    asked = {"keys": ["limit"], "device": "A", "client": False, "id": 4}
+    house.told("v1/gateway/attributes/request", asked)
+    assert house.answered == [
+        ("v1/devices/me/attributes/response/3", {}),
+        ("v1/gateway/attributes/response", {"id": 4, "device": "A", "values": {}}),
+    ]
+
+
+def test_a_procedure_that_nobody_knows_is_answered_and_counted(house: House) -> None:
+    house.told("tb/band-1/v1/devices/me/rpc/request/1", {"method": "callNurse", "params": {}})
+    [(topic, said)] = house.answered
+    assert topic == "tb/band-1/v1/devices/me/rpc/response/1"
+    assert "error" in said
+    assert "procedure" in house.ignored[0]
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("v1/devices/me/rpc/request/1", b"no JSON"),
+        ("v1/devices/me/rpc/request/x", {"method": "getSessionLimits"}),
+        ("v1/devices/me/rpc/response/1", {"method": "getSessionLimits"}),
+        ("v1/gateway/attributes/request", [1]),
+    ],
+)
+def test_what_is_no_question_is_not_answered(house: House, topic: str, payload: Any) -> None:
+    house.told(topic, payload)
+    assert not house.answered
+
+
+def test_an_old_question_that_the_broker_replays_is_not_answered(house: House) -> None:
+    house.told("v1/devices/me/rpc/request/1", {"method": "getSessionLimits"}, retained=True)
+    assert not house.answered

@@ -387,3 +387,59 @@ def test_hubs_may_have_bases_of_their_own() -> None:
     house.told("west/z2m/bridge/devices", [{**DEVICES[1], "ieee_address": "0xff"}])
     assert house.hears("east/z2m/床头/呼叫", {"action": "emergency"})[0][0] == "zigbee2mqtt:0xb1"
     assert house.hears("west/z2m/床头/呼叫", {"action": "emergency"})[0][0] == "zigbee2mqtt:0xff"
+
+
+def announce_held(house: House) -> None:
+    """A button whose call is a state, and that tells its battery."""
+    sos = {
+        "name": "sos",
+        "property": "sos",
+        "type": "binary",
+        "access": 1,
+        "value_on": True,
+        "value_off": False,
+    }
+    battery = {"name": "battery", "property": "battery", "type": "numeric", "access": 1, "unit": "%"}
+    device = {"ieee_address": "0xe1", "friendly_name": "never", "definition": {"exposes": [sos, battery]}}
+    house.told("zigbee2mqtt/bridge/devices", [device], retained=True)
+
+
+def test_a_cry_that_never_ends_is_not_heard_again_with_each_report_of_the_battery(house: House) -> None:
+    announce_held(house)
+    for quality in (120, 121):
+        house.told("zigbee2mqtt/never", {"battery": 90, "linkquality": quality})
+    held = {"sos": True, "battery": 90, "linkquality": 120}
+    assert SOS in house.says("zigbee2mqtt/never", held)
+    for quality in (90, 130, 80):
+        assert house.says("zigbee2mqtt/never", {**held, "linkquality": quality}) == []
+    assert any("a press, or only a report" in reason for reason in house.ignored)
+    assert SOS not in house.says("zigbee2mqtt/never", {**held, "battery": 89})
+    assert SOS not in house.says("zigbee2mqtt/never", {**held, "sos": False})
+    assert SOS in house.says("zigbee2mqtt/never", held)
+
+
+def test_what_the_hub_says_again_when_it_starts_is_no_report_of_the_device(house: House) -> None:
+    announce_held(house)
+    for _ in range(2):
+        house.told("zigbee2mqtt/never", {"battery": 90, "linkquality": 120})
+    for quality in (60, 70):
+        assert SOS in house.says("zigbee2mqtt/never", {"sos": True, "battery": 90, "linkquality": quality})
+
+
+def test_a_cry_that_never_ends_is_heard_again_where_nothing_else_made_the_device_speak(house: House) -> None:
+    announce_held(house)
+    for quality in (120, 121):
+        house.told("zigbee2mqtt/never", {"tamper": False, "linkquality": quality})
+    for quality in (120, 90):
+        told = {"sos": True, "tamper": False, "linkquality": quality}
+        assert SOS in house.says("zigbee2mqtt/never", told)
+
+
+def test_a_cry_is_heard_each_time_from_a_hub_that_leaves_out_what_it_only_remembers(house: House) -> None:
+    announce_held(house)
+    for quality in (120, 121):
+        house.told("zigbee2mqtt/never", {"battery": 90, "linkquality": quality})
+    assert SOS in house.says("zigbee2mqtt/never", {"sos": True, "battery": 90})
+    assert SOS not in house.says("zigbee2mqtt/never", {"battery": 89})
+    for _ in range(2):
+        assert SOS in house.says("zigbee2mqtt/never", {"sos": True, "battery": 89})
