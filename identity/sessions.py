@@ -7,7 +7,7 @@ valid token sees no row, and with a token just the rows in the scope of the pers
 import ipaddress
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from psycopg.rows import DictRow
 
@@ -105,6 +105,13 @@ def sign_out(connection: Connection, token: str) -> None:
     with connection.transaction():
         connection.execute("SELECT set_config('anshou.session', %s, true)", (token,))
         connection.execute("SELECT care.sign_out()")
+
+
+def ends_at(connection: Connection) -> datetime:
+    """When the session ends at the latest; inside `scope_of`."""
+    at = _scalar(connection, "SELECT care.session_ends_at() AS value")
+    assert isinstance(at, datetime), "there is a session"
+    return at
 
 
 def choose_language(connection: Connection, language: str) -> None:

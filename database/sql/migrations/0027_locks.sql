@@ -56,8 +56,6 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     person integer;
 BEGIN
-    -- Of many guesses at once each is counted before the next.
-    PERFORM pg_advisory_xact_lock(hashtextextended(left(sought, 63) || ' ' || asking_address, 0));
     wait_s := ceil(extract(epoch FROM care.sign_in_wait(sought, asking_address)));
     IF wait_s > 0 THEN
         RETURN;
@@ -80,6 +78,13 @@ END
 $$;
 COMMENT ON FUNCTION care.sign_in IS
     'A new session''s token for a right user name and hash; null when wrong, or when `wait_s` is not over. The session `replaces` ends.';
+
+CREATE FUNCTION care.session_ends_at() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT expires_at FROM care.session
+    WHERE token_sha256 = sha256(convert_to(current_setting('anshou.session', true), 'UTF8'))
+$$;
+COMMENT ON FUNCTION care.session_ends_at IS 'When the session ends at the latest; null: there is none.';
 
 -- Pairing: whoever guesses is shut out by address, and nobody else with them.
 CREATE OR REPLACE FUNCTION care.pairing_is_locked(asking_address text) RETURNS boolean
@@ -150,5 +155,5 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION care.sign_in_wait, care.sign_in, care.refuse_gateway FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION care.sign_in_wait, care.sign_in TO anshou_web;
+REVOKE ALL ON FUNCTION care.sign_in_wait, care.sign_in, care.session_ends_at, care.refuse_gateway FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION care.sign_in_wait, care.sign_in, care.session_ends_at TO anshou_web;
