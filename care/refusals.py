@@ -81,6 +81,7 @@ UNREACHABLE: Mapping[str, str] = {
     "gateway_credential_username_key": _CHOSEN_BY_US,
     "pairing_code_check": _CHOSEN_BY_US,
     "pairing_code_code_scrypt_key": _CHOSEN_BY_US,
+    "session_id_key": _CHOSEN_BY_US,
     "staff_check": _CHECKED_BEFORE,
     "staff_check1": _CHECKED_BEFORE,
     "staff_password_argon2_check": _CHOSEN_BY_US,

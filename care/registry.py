@@ -17,7 +17,8 @@ from care.refusals import REFUSALS, in_words
 from database.connections import Connection
 from database.errors import ConflictError, InvalidError, NotFoundError
 from database.queries import queries
-from identity.model import ScopeKind, Staff, StaffRole
+from identity.model import SCOPES, ScopeKind, Staff, StaffRole
+from identity.passwords import require_acceptable
 from identity.secrets import PASSWORD_HASHER, hash_device_secret, hash_password, new_device_secret
 from protocol.model import NAME_PATTERN, DeviceKind, PowerSource, usual_power
 from protocol.names import is_reserved
@@ -253,12 +254,21 @@ def add_staff(
     phone: str | None = None,
     language: str = "zh_CN",
     hasher: PasswordHasher = PASSWORD_HASHER,
+    is_known: bool = False,
 ) -> Staff:
     """Record a member of staff who may sign in and sees what `scope` says.
 
+    InvalidError where role and scope do not go together, or nobody should choose this password.
+
     Scope `township` needs `township`, `operator` the operator's code, `site` the codes of the sites.
     `hasher` says what each guess at the password costs: nobody but tests has a reason for less.
+    `is_known`: the password is one that everybody may know, as in the demonstration.
     """
+    if scope not in SCOPES[role]:
+        allowed = " or ".join(sorted(SCOPES[role]))
+        raise InvalidError(f"a {role} sees a {allowed}, not a {scope}", role=role, scope=scope)
+    if not is_known:
+        require_acceptable(password, username, name, phone or "")
     needed = {ScopeKind.TOWNSHIP: township, ScopeKind.OPERATOR: operator, ScopeKind.SITE: sites}
     for kind, value in needed.items():
         if bool(value) != (kind is scope):

@@ -48,7 +48,7 @@ def secure(connection: Connection) -> None:
     if not row["rolsuper"]:
         log.warning(
             "%s is no superuser: owners, connection limits and what the server logs are as its"
-            " administrator has set them (docs/security.md)",
+            " administrator has set them (docs/architecture.md)",
             row["rolname"],
         )
         return

@@ -8,6 +8,7 @@ as all gateways together: it lies in a folder that only its owner can enter, and
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Iterable
@@ -24,13 +25,29 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from deploy.errors import DeployError
 from deploy.local import places
 from deploy.local.port_plan import own_addresses
+from deploy.local.progress import note
 from protocol.enrolment import SERVER_NAME, fingerprint_of
 
-ROOT_VALID = timedelta(days=30 * 365)
+ROOT_VALID = timedelta(days=10 * 365)
 SERVER_VALID = timedelta(days=820)
 """Apple's browsers take none that is valid for more than 825 days: https://support.apple.com/103769"""
 RENEW_BEFORE = timedelta(days=400)
 """A server's certificate is renewed at a start that finds less than this left of it."""
+PRIVATE_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "::1/128",
+            "fc00::/7",
+        ),
+    )
+)
+"""Addresses for which the authority may sign whatever machine it was made on."""
 CLOCK_SLACK = timedelta(days=1)
 """A gateway's clock may be behind; certificates are valid since yesterday."""
 
@@ -76,10 +93,14 @@ class Authority:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        names = {SERVER_NAME, *map(_normal, names)}
         if not self.certificate.exists():  # written last, so a first start that was killed begins again
-            self._make_root()
-        wanted = sorted({SERVER_NAME, *map(_normal, names)})
+            self._make_root(names)
         try:
+            wanted = sorted(name for name in names if self.may_sign_for(name))
+            if left_out := sorted(names.difference(wanted)):
+                told = ", ".join(left_out)
+                note(f"Not in the centre's certificate, since its authority was made for others: {told}.")
             due = self._server_is_due(wanted)
             if due:
                 self._make_server(wanted)
@@ -89,13 +110,50 @@ class Authority:
                 "Restore them from a backup: with a new authority every gateway has to be paired again.",
             ) from error
 
-    def _make_root(self) -> None:
+    def may_sign_for(self, name: str) -> bool:
+        """Whether a certificate for this host name or address would be believed.
+
+        An authority signs for the names of the machine that it was made on, and for private networks. Those
+        that were made before there was such a bound sign for all.
+        """
+        certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        try:
+            bound = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        except x509.ExtensionNotFound:
+            return True
+        permitted = bound.permitted_subtrees or []
+        wanted = _general_name(name)
+        if isinstance(wanted, x509.DNSName):
+            hosts = [each.value for each in permitted if isinstance(each, x509.DNSName)]
+            return any(f".{wanted.value}".endswith(f".{host}") for host in hosts)
+        networks = [
+            ipaddress.ip_network(each.value) for each in permitted if isinstance(each, x509.IPAddress)
+        ]
+        return any(ipaddress.ip_address(name) in network for network in networks)
+
+    def shown_in(self, folder: Path, group: int | None = None) -> Authority:
+        """Copies of all but the authority's own key, in a folder that a group may read; None: only we.
+
+        Who serves pages or the broker has no use for the key that signs.
+        """
+        folder.mkdir(exist_ok=True)
+        if group is not None:
+            os.chown(folder, -1, group, follow_symlinks=False)
+        folder.chmod(0o700 if group is None else 0o750)
+        shown = Authority(folder=folder)
+        # Key first, as when they are made.
+        for name in (self.server_key.name, self.server_certificate.name, self.certificate.name):
+            places.write_private(folder / name, (self.folder / name).read_text(encoding="ascii"), group=group)
+        return shown
+
+    def _make_root(self, names: Iterable[str]) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Anshou {socket.gethostname()}"[:64])])
         certificate = (
             _builder(name, name, key.public_key(), ROOT_VALID)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.NameConstraints(_permitted(names), None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
@@ -109,8 +167,9 @@ class Authority:
             raise TypeError("the authority's key is of an unknown kind")
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERVER_NAME)])
+        valid = min(SERVER_VALID, authority.not_valid_after_utc - datetime.now(UTC))
         certificate = (
-            _builder(subject, authority.subject, key.public_key(), SERVER_VALID)
+            _builder(subject, authority.subject, key.public_key(), valid)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -137,7 +196,8 @@ class Authority:
         known = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return (
             key.public_key() != certificate.public_key()
-            or certificate.not_valid_after_utc - datetime.now(UTC) < RENEW_BEFORE
+            or certificate.not_valid_after_utc
+            < min(datetime.now(UTC) + RENEW_BEFORE, authority.not_valid_after_utc)
             or sorted(str(name.value) for name in known) != names
         )
 
@@ -193,6 +253,19 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _permitted(names: Iterable[str]) -> list[x509.GeneralName]:
+    """What an authority made for these names may sign for."""
+    found = list(map(_general_name, sorted(names)))
+    hosts = [name for name in found if isinstance(name, x509.DNSName)]
+    addresses = [ipaddress.ip_address(str(name.value)) for name in found if isinstance(name, x509.IPAddress)]
+    alone = [
+        ipaddress.ip_network(address)
+        for address in addresses
+        if not any(address in network for network in PRIVATE_NETWORKS)
+    ]
+    return [*hosts, *(x509.IPAddress(network) for network in (*PRIVATE_NETWORKS, *alone))]
 
 
 def _normal(name: str) -> str:

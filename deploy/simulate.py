@@ -164,7 +164,7 @@ def _kind_of(incident: str) -> SignalKind:
 
 def _make_happen(kind: SignalKind, sought: str, data: Path | None) -> None:
     running = instance.current(data)
-    with closing(connect(running.service_database_url, application="anshou-simulate")) as connection:
+    with closing(connect(running.owner_database_url, application="anshou-simulate")) as connection:
         resident = registry.find_resident(connection, sought)
         sayings = say_incident(connection, resident, kind)
     asyncio.run(publish_all(_broker_url(running, data), sayings))

@@ -67,7 +67,6 @@ class DurableFile:
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection
         with self._lock, _translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._open(damaged=None)
             except sqlite3.DatabaseError as error:
@@ -112,6 +111,7 @@ class DurableFile:
             self._connection.close()
 
     def _open(self, *, damaged: Path | None) -> None:
+        keep_private(self._path)
         connection = sqlite3.connect(
             self._path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=64
         )
@@ -151,6 +151,19 @@ class DurableFile:
             with suppress(FileNotFoundError):
                 self._path.with_name(self._path.name + ending).replace(aside.with_name(aside.name + ending))
         self._open(damaged=aside)
+
+
+def keep_private(path: Path) -> None:
+    """Let only its owner read the file and what SQLite puts beside it; a folder made here is only theirs.
+
+    What it holds is what the people of a house did.
+    """
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    for ending in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).chmod(0o600)
 
 
 @contextmanager

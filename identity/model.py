@@ -1,5 +1,6 @@
 """Who acts: staff, how far they can see, and the name under which the record keeps what they did."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -26,6 +27,19 @@ class ScopeKind(StrEnum):
     TOWNSHIP = "township"
     OPERATOR = "operator"
     SITE = "site"
+
+
+SCOPES: Mapping[StaffRole, frozenset[ScopeKind]] = {
+    StaffRole.COUNTY_SUPERVISOR: frozenset({ScopeKind.COUNTY}),
+    StaffRole.TOWNSHIP_OFFICER: frozenset({ScopeKind.TOWNSHIP}),
+    StaffRole.OPERATOR_MANAGER: frozenset({ScopeKind.OPERATOR}),
+    StaffRole.HOME_DIRECTOR: frozenset({ScopeKind.SITE}),
+    StaffRole.SHIFT_LEADER: frozenset({ScopeKind.SITE}),
+    StaffRole.CAREGIVER: frozenset({ScopeKind.SITE}),
+    StaffRole.CARER: frozenset({ScopeKind.SITE}),
+    StaffRole.VILLAGE_ASSISTANT: frozenset({ScopeKind.SITE}),
+}
+"""How far each role may see; in SQL: care.role_scope."""
 
 
 class Staff(Record, frozen=True, kw_only=True):

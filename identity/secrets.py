@@ -7,13 +7,10 @@ from typing import NamedTuple
 
 from argon2 import PasswordHasher, low_level
 
-from database.errors import InvalidError
-
 DEVICE_HASH_ITERATIONS = 101
 """Mosquitto's own default. A device's secret is random, so stretching it would add nothing but load."""
 DEVICE_SALT_BYTES = 12
 DEVICE_SECRET_BYTES = 18
-PASSWORD_LENGTH_MIN = 8
 
 PASSWORD_HASHER = PasswordHasher()
 """Argon2id with the parameters of RFC 9106 for constrained memory."""
@@ -40,18 +37,20 @@ def hash_device_secret(secret: str) -> DeviceHash:
 
 
 def hash_password(password: str, hasher: PasswordHasher = PASSWORD_HASHER) -> str:
-    """Argon2id of a new password, encoded with its parameters and salt. InvalidError when too short."""
-    if len(password) < PASSWORD_LENGTH_MIN:
-        raise InvalidError(
-            f"a password needs at least {PASSWORD_LENGTH_MIN} characters", length_min=PASSWORD_LENGTH_MIN
-        )
-    return hasher.hash(password)
+    """What may be kept of a new password; whether it is a good one is `identity.passwords`'s to say.
+
+    Parameters and salt of Argon2id, and the SHA-256 of the whole encoded hash: signing in takes the hash
+    itself, so that whoever reads what is kept cannot sign in with it. In SQL: care.kept_password.
+    """
+    hashed = hasher.hash(password)
+    digest = base64.b64encode(hashlib.sha256(hashed.encode()).digest()).decode().rstrip("=")
+    return f"{hashed.rpartition('$')[0]}${digest}"
 
 
 def hash_password_like(password: str, parameters: str) -> str:
     """The encoded hash of what somebody typed, under the `parameters` of care.password_parameters.
 
-    The stored hash never leaves the database: it is compared there (care.sign_in).
+    What is kept never leaves the database: it is compared there (care.sign_in).
     """
     _, variant, version, costs, salt = parameters.split("$")
     if variant != "argon2id":

@@ -1,7 +1,9 @@
 """Signing in, and what a session may see.
 
 The database itself checks passwords and knows the sessions: a process with the web's role that holds no
-valid token sees no row, and with a token just the rows in the scope of the person who signed in.
+valid token sees no row, and with a token just the rows in the scope of the person who signed in. A session
+ends after SESSION_LENGTH, and before that when nobody uses it for an hour (care.session.idle_limit); a desk
+that is open uses it.
 """
 
 import ipaddress
@@ -13,8 +15,10 @@ from psycopg.rows import DictRow
 
 from database.connections import Connection
 from database.errors import DomainError
+from database.record import Record
 from identity.model import Actor, Staff
-from identity.secrets import hash_password_like
+from identity.passwords import require_acceptable
+from identity.secrets import hash_password, hash_password_like
 
 SESSION_LENGTH = timedelta(hours=12)
 """A shift; whoever comes next signs in under their own name."""
@@ -39,6 +43,16 @@ class NoSessionError(DomainError):
     """The session has ended or never was."""
 
     code = "no_session"
+
+
+class OwnSession(Record, frozen=True, kw_only=True):
+    """Somewhere who is signed in is signed in; `is_this`: here."""
+
+    id: int
+    opened_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    is_this: bool
 
 
 def sign_in(
@@ -67,9 +81,7 @@ def sign_in(
         place,
     )
     _require_patience(wait_s)  # before the work that it costs
-    parameters = _scalar(connection, "SELECT care.password_parameters(%s) AS value", username)
-    assert isinstance(parameters, str)
-    hashed = hashing(password, parameters)
+    hashed = _hash_as_kept(connection, username, password, hashing)
     row = connection.execute(
         "SELECT token, wait_s FROM care.sign_in(%s, %s, %s, %s, %s)",
         (username, hashed, SESSION_LENGTH, place, replaces),
@@ -92,7 +104,7 @@ def scope_of(connection: Connection, token: str) -> Iterator[Staff]:
         row = connection.execute(
             """
             SELECT id, username, name, role, scope, township, operator_id, phone, language
-            FROM care.staff WHERE id = care.current_staff_id()
+            FROM care.staff WHERE id = (SELECT care.use_session())
             """
         ).fetchone()
         if row is None:
@@ -114,6 +126,37 @@ def ends_at(connection: Connection) -> datetime:
     return at
 
 
+def own_sessions(connection: Connection) -> list[OwnSession]:
+    """Where else who is signed in is signed in, the latest first; inside `scope_of`."""
+    return [OwnSession.from_row(row) for row in connection.execute("SELECT * FROM care.own_sessions()")]
+
+
+def end_own_session(connection: Connection, session_id: int) -> bool:
+    """Whether it was one of who is signed in; it has ended then. Inside `scope_of`."""
+    return bool(_scalar(connection, "SELECT care.end_own_session(%s) AS value", session_id))
+
+
+def change_own_password(connection: Connection, person: Staff, present: str, chosen: str) -> None:
+    """Let who is signed in have another password; their other sessions end. Inside `scope_of`.
+
+    Takes as long as signing in, twice. After SignInError the caller commits all the same: it is counted.
+
+    Raises:
+        SignInError: The present password is wrong.
+        LockedError: It was wrong too often.
+        InvalidError: The new one is not acceptable.
+    """
+    require_acceptable(chosen, person.username, person.name, person.phone or "")
+    hashed = _hash_as_kept(connection, person.username, present)
+    outcome = _scalar(
+        connection, "SELECT care.change_own_password(%s, %s) AS value", hashed, hash_password(chosen)
+    )
+    if outcome == "locked":
+        raise LockedError("too many failures; wait five minutes and try again", wait_s=300)
+    if outcome != "changed":
+        raise SignInError("the password is wrong")
+
+
 def choose_language(connection: Connection, language: str) -> None:
     """Keep the language of the person who is signed in (`zh_CN` or `en`); inside `scope_of`."""
     connection.execute("SELECT care.choose_language(%s)", (language,))
@@ -122,6 +165,17 @@ def choose_language(connection: Connection, language: str) -> None:
 def actor_of(staff: Staff) -> Actor:
     """The person as the timeline names them."""
     return Actor(staff.name, staff.id)
+
+
+def _hash_as_kept(
+    connection: Connection,
+    username: str,
+    password: str,
+    hashing: Callable[[str, str], str] = hash_password_like,
+) -> str:
+    parameters = _scalar(connection, "SELECT care.password_parameters(%s) AS value", username)
+    assert isinstance(parameters, str)
+    return hashing(password, parameters)
 
 
 def _require_patience(wait_s: object) -> None:

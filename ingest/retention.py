@@ -1,4 +1,4 @@
-"""Forgets what is old enough: raw data of which the rollups are proven, ids of batches, dead letters.
+"""Forgets what is old enough: raw data with proven rollups, batches' ids, dead letters, attempts to sign in.
 
 The proof and the drop are one transaction of a function in the database (`readings.drop_proven`): it locks
 the chunk, makes its hours anew and compares them with the rollups, row by row. Ingest owns no table, so it
@@ -35,12 +35,14 @@ class Keep:
         batch_days: Ids of gateways' batches, which an outbox may send again.
         dead_letter_days: Messages that could not be stored.
         late_s: How late data may come; raw data is kept at least a day longer.
+        attempt_days: Who tried to sign in or to pair a gateway, and sessions that have ended.
     """
 
     raw_days: int
     batch_days: int
     dead_letter_days: int
     late_s: int
+    attempt_days: int = 90
 
     def raw_edge(self, now: datetime) -> datetime:
         """Raw data before this may go."""
@@ -56,6 +58,7 @@ class Forgotten:
     status_chunks: int = 0
     batches: int = 0
     dead_letters: int = 0
+    attempts: int = 0
 
 
 def forget(connection: Connection, keep: Keep, now: datetime) -> Forgotten:
@@ -71,6 +74,7 @@ def forget(connection: Connection, keep: Keep, now: datetime) -> Forgotten:
     forgotten.status_chunks = _drop_statuses(connection, keep.raw_edge(now))
     forgotten.batches = _delete(connection, _sql["forget_batches"], keep.batch_days)
     forgotten.dead_letters = _delete(connection, _sql["forget_dead_letters"], keep.dead_letter_days)
+    forgotten.attempts = _forget_attempts(connection, keep.attempt_days)
     log.info("retention: %s", forgotten)
     return forgotten
 
@@ -96,6 +100,18 @@ def _drop_statuses(connection: Connection, edge: datetime) -> int:
         return 0
     assert row is not None, "a function has one result"
     return int(row["chunks"])
+
+
+def _forget_attempts(connection: Connection, days: int) -> int:
+    deleted = 0
+    while True:
+        params = {"days": days, "limit": DELETED_ROWS_MAX}
+        row = connection.execute(_sql["forget_attempts"], params).fetchone()
+        assert row is not None, "a function has one result"
+        forgotten = int(row["forgotten"])
+        deleted += forgotten
+        if forgotten < DELETED_ROWS_MAX:
+            return deleted
 
 
 def _delete(connection: Connection, statement: sql.SQL, days: int) -> int:

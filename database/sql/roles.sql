@@ -59,11 +59,12 @@ BEGIN
     FOR signature IN
         SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
             AND (proname ~ '^pg_(try_)?advisory_' OR proname ~ '^lo_' OR proname IN ('lowrite', 'loread'))
-            AND has_function_privilege('anshou_web', oid, 'EXECUTE')
+            AND (has_function_privilege('anshou_web', oid, 'EXECUTE')
+                OR proname ~ 'advisory' AND NOT has_function_privilege('anshou_owner', oid, 'EXECUTE'))
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', signature);
         IF signature::text ~ 'advisory' THEN
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO anshou_ingest, anshou_service', signature);
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO anshou_owner, anshou_ingest, anshou_service', signature);
         END IF;
     END LOOP;
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;

@@ -1,7 +1,8 @@
 """What must be there before the rooms start: the schema, the roles' passwords, the broker's identities.
 
-`python -m deploy.compose.prepare FILE FOLDER` takes the owner's address of the database and the passwords
-from the environment, writes the broker's identities to FILE, and keeps the centre's certificates in FOLDER.
+`python -m deploy.compose.prepare FILE FOLDER SHOWN` takes the owner's address of the database and the
+passwords from the environment, writes the broker's identities to FILE, keeps the centre's authority in
+FOLDER, and puts into SHOWN what servers show: not the authority's key.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ACCOUNTS = {
 }
 
 
-def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> None:
+def prepare(identities: Path, authority: Path, shown: Path, environ: Mapping[str, str]) -> None:
     """Bring database, identities and certificates up to date; safe to repeat.
 
     Raises:
@@ -44,7 +45,9 @@ def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> No
         raise DeployError(f"Not set: {', '.join(missing)}.", "Make .env with deploy/compose/passwords.py.")
     # From inside a container nobody sees what its host is called.
     names = environ.get("CENTRE_NAMES", "").replace(",", " ").split()
-    Authority(folder=authority).prepare(["localhost", "127.0.0.1", *names])
+    own = Authority(folder=authority)
+    own.prepare(["localhost", "127.0.0.1", *names])
+    own.shown_in(shown)
     url = environ["ANSHOU_DATABASE_URL"]
     for name in bring_up_to_date(url):
         note(f"applied {name}")
@@ -57,10 +60,11 @@ def prepare(identities: Path, authority: Path, environ: Mapping[str, str]) -> No
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -m deploy.compose.prepare FILE FOLDER")
+    if len(sys.argv) != 4:
+        sys.exit("usage: python -m deploy.compose.prepare FILE FOLDER SHOWN")
+    os.umask(0o077)
     try:
-        prepare(Path(sys.argv[1]), Path(sys.argv[2]), os.environ)
+        prepare(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), os.environ)
     except (DeployError, DomainError) as error:
         complain(error)
         sys.exit(1)

@@ -67,6 +67,7 @@ def write(connection: Connection, accounts: tuple[DemoAccount, ...], step: Step)
             township=sees[0] if account.scope is ScopeKind.TOWNSHIP else None,
             operator=sees[0] if account.scope is ScopeKind.OPERATOR else None,
             sites=sees if account.scope is ScopeKind.SITE else (),
+            is_known=True,
         )
         step("accounts", done, len(accounts))
 

@@ -75,6 +75,11 @@ class DataFolder:
         return self.root / "authority"
 
     @property
+    def shown(self) -> Path:
+        """Of that folder what servers show and rooms read: the certificates, and the servers' key."""
+        return self.root / "shown"
+
+    @property
     def ports_file(self) -> Path:
         """The ports of this installation, for life."""
         return self.root / "ports.json"

@@ -83,14 +83,14 @@ class MosquittoBroker:
             raise DeployError(f"The broker has no identities ({self.identities} is missing).")
         # The plugin writes the file again whenever a device is added or taken away.
         places.give_to_servers(self.identities)
-        self.identities.chmod(0o600)
+        texts = {"mosquitto.conf": self._settings()}
         if self.tls is not None:
             for name, source in ((CERTIFICATE, self.tls.certificate), (KEY, self.tls.key)):
-                places.write_private(self.folder / name, source.read_text(encoding="ascii"))
-                places.give_to_servers(self.folder / name)
-        settings = self.folder / "mosquitto.conf"
-        places.write_private(settings, self._settings())
-        places.give_to_servers(settings)
+                texts[name] = source.read_text(encoding="ascii")
+        with places.as_servers():
+            self.identities.chmod(0o600)
+            for name, text in texts.items():
+                places.write_private(self.folder / name, text)
 
     def command(self) -> list[str]:
         """The broker in the foreground, for a supervisor that runs it as the server's user."""

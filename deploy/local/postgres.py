@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +21,8 @@ from deploy.local.progress import run
 
 SUPERUSER = "postgres"
 MEBIBYTE = 1024 * 1024
+MAX_CONNECTIONS = 200
+"""Shared out among the roles (database/roles.py): intake's share does for several processes of each kind."""
 START_TIMEOUT_S = 120.0  # a cluster that was killed replays its log first
 STOP_TIMEOUT_S = 60.0
 
@@ -72,12 +74,12 @@ class PostgresCluster:
         if self.is_initialised:
             return
         places.make_server_folder(self.folder)
-        if self.data.exists():
-            shutil.rmtree(self.data)
-        with tempfile.NamedTemporaryFile("w", dir=self.folder, prefix=".password-") as password_file:
-            password_file.write(self.password)
-            password_file.flush()
-            places.give_to_servers(Path(password_file.name))
+        password_file = self.folder / f".password-{secrets.token_hex(8)}"
+        with places.as_servers():
+            if self.data.exists():
+                shutil.rmtree(self.data)
+            places.write_private(password_file, self.password)
+        try:
             run(
                 [
                     *as_server_user(),
@@ -87,7 +89,7 @@ class PostgresCluster:
                     "--username",
                     SUPERUSER,
                     "--pwfile",
-                    password_file.name,
+                    password_file,
                     "--auth",
                     "scram-sha-256",
                     "--encoding",
@@ -104,6 +106,9 @@ class PostgresCluster:
                 failing=f"The database could not be created in {self.data}.",
                 cwd=self.folder,
             )
+        finally:
+            with places.as_servers():
+                password_file.unlink()
         self._write("anshou-initialised", "")
 
     def command(self) -> list[str]:
@@ -175,11 +180,13 @@ class PostgresCluster:
         """
         pid_file = self.data / "postmaster.pid"
         try:
-            pid = int(pid_file.read_text().split("\n", 1)[0])
-        except (FileNotFoundError, ValueError):
-            return False
+            with places.as_servers():
+                pid = int(pid_file.read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return False  # where the folder is closed to the server, its start says so
         if not self._is_our_server(pid):
-            pid_file.unlink(missing_ok=True)
+            with places.as_servers():
+                pid_file.unlink(missing_ok=True)
             return False
         for stop_signal, wait_s in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 10.0)):
             try:
@@ -202,9 +209,8 @@ class PostgresCluster:
             return False
 
     def _write(self, name: str, text: str) -> None:
-        path = self.data / name
-        places.write_private(path, text)
-        places.give_to_servers(path)
+        with places.as_servers():
+            places.write_private(self.data / name, text)
 
     def _settings(self) -> str:
         memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEBIBYTE
@@ -212,7 +218,7 @@ class PostgresCluster:
             "listen_addresses": ports.LOOPBACK,
             "port": self.port,
             "unix_socket_directories": "",
-            "max_connections": 100,
+            "max_connections": MAX_CONNECTIONS,
             "password_encryption": "scram-sha-256",
             "timezone": "UTC",
             "log_timezone": "UTC",

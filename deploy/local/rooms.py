@@ -135,6 +135,7 @@ def programs(
             if name != DASHBOARD
             else _in_clear({**settings_of(module[0], environ), **environment}),
             folder=folder,
+            as_room_user=True,
             is_errand=name == DEMONSTRATION,
         )
         for name, (module, environment) in rooms.items()

@@ -23,7 +23,7 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from deploy.errors import DeployError
-from deploy.local import leftovers, places, ports
+from deploy.local import leftovers, places, ports, users
 from deploy.local.data import DataFolder
 from deploy.local.postgres import dying_with_us
 
@@ -46,7 +46,8 @@ class Program:
         command: Program and arguments.
         environment: Added to what every process gets.
         folder: Where it runs.
-        as_server_user: Whether to give up root, if we are root.
+        as_server_user: Whether to run as the servers' user, if we are root.
+        as_room_user: Whether to run as the rooms' user, if we are root.
         stop_signal: What makes it end in good order.
         stop_timeout_s: How long it may take over that.
         is_room: Rooms are started and stopped together, after and before the servers.
@@ -58,6 +59,7 @@ class Program:
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     as_server_user: bool = False
+    as_room_user: bool = False
     stop_signal: str = "TERM"
     stop_timeout_s: int = 15
     is_room: bool = True
@@ -212,6 +214,7 @@ def render(data: DataFolder, programs: Sequence[Program]) -> str:
             "logfile_backups": LOG_BACKUPS,
             "pidfile": _literal(data.run / "supervisor.pid"),
             "nodaemon": "true",
+            "umask": "077",
             "silent": "true",
             **({"user": "root"} if places.is_root() else {}),
         },
@@ -243,10 +246,12 @@ def render(data: DataFolder, programs: Sequence[Program]) -> str:
 
 
 def _section(data: DataFolder, program: Program, priority: int) -> dict[str, object]:
+    before = users.as_room_user() if program.as_room_user else ()
+    home = {"HOME": "/nonexistent"} if before else {}
     return {
-        "command": _command(program.command),
+        "command": _command([*before, *program.command]),
         "directory": _literal(program.folder),
-        "environment": _environment(program.environment),
+        "environment": _environment({**home, **program.environment}),
         "priority": priority,
         "autostart": "false",
         "autorestart": "unexpected" if program.is_errand else "true",

@@ -20,7 +20,7 @@ from database.roles import set_role_passwords
 from deploy.authority import Authority, names_of_this_machine
 from deploy.county.known import end_known
 from deploy.errors import DeployError
-from deploy.local import debian, greeting, instance, leftovers, ports
+from deploy.local import debian, greeting, instance, leftovers, places, ports, users
 from deploy.local.data import DATABASE, DataFolder, Passwords
 from deploy.local.instance import BROKER_VARIABLE, DATABASE_VARIABLE, Instance
 from deploy.local.mosquitto import MosquittoBroker, TlsListener
@@ -223,6 +223,7 @@ def _start(folder: DataFolder, request: Request) -> subprocess.Popen[bytes]:
     environ = os.environ
     own = bool(environ.get(DATABASE_VARIABLE)) and bool(environ.get(BROKER_VARIABLE))
     prepare(servers=not own)
+    os.umask(0o077)  # what was fetched is for everybody to read, but nothing that follows
     _stop_leftovers(folder)
     settled, notes = _plan(folder, request, environ).settle()
     for line in notes:
@@ -314,7 +315,7 @@ def _outside(folder: DataFolder, request: Request, settled: Mapping[Service, int
     authority = Authority(folder=folder.authority)
     authority.prepare({*names_of_this_machine(), *request.names})
     return Outside(
-        authority=authority,
+        authority=authority.shown_in(folder.shown, users.ROOMS_ID if places.is_root() else None),
         address=request.listen,
         https_port=settled[Service.HTTPS],
         mqtts_port=settled[Service.MQTTS],
@@ -393,9 +394,10 @@ def _start_broker(servers: Servers, supervisor: Supervisor, program: Program | N
     if broker is None or program is None:
         return
     broker.make_folder()
-    provision.write_broker_identities(
-        servers.database_url, broker.identities, servers.passwords.accounts, servers.sessions
-    )
+    with places.as_servers():  # what else lies in their folder could be a link
+        provision.write_broker_identities(
+            servers.database_url, broker.identities, servers.passwords.accounts, servers.sessions
+        )
     broker.prepare()
     supervisor.launch(program)
 

@@ -2,7 +2,7 @@
 -- Every device with each of its assignments. A device in a room with just one resident (or in a household
 -- of one) speaks of that resident.
 SELECT device.name, device.id AS device_id, device.kind, device.site_id, site.code AS site_code,
-    gateway.name AS gateway, device.secret_sha512 IS NOT NULL AND NOT device.relayed AS is_direct,
+    gateway.name AS gateway, device.has_secret AND NOT device.relayed AS is_direct,
     (extract(epoch FROM lower(assignment.during)) * 1000000)::bigint AS from_us,
     (extract(epoch FROM upper(assignment.during)) * 1000000)::bigint AS to_us,
     assignment.room_id,

@@ -5,7 +5,7 @@
 -- other gateways, and what was adopted from another.
 SELECT site.code AS site, gateway.name AS gateway,
     coalesce(array_agg(other.name) FILTER (WHERE other.kind = 'gateway'
-        OR (other.secret_sha512 IS NOT NULL AND NOT other.relayed)
+        OR (other.has_secret AND NOT other.relayed)
         OR proposal.gateway_id <> gateway.id), '{}') AS not_for
 FROM care.device AS gateway
 JOIN care.site ON site.id = gateway.site_id

@@ -20,3 +20,6 @@ DELETE FROM readings.batch WHERE ctid = ANY (ARRAY(
 -- name: forget_dead_letters
 DELETE FROM readings.dead_letter WHERE id = ANY (ARRAY(
     SELECT id FROM readings.dead_letter WHERE received_at < now() - make_interval(days => %(days)s) LIMIT %(limit)s));
+
+-- name: forget_attempts
+SELECT care.forget_attempts(make_interval(days => %(days)s), %(limit)s) AS forgotten;

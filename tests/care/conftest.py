@@ -15,6 +15,12 @@ from tests.servers import DatabaseServer, Population, asked_for
 PASSWORD = "correct horse battery"
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """A sign-in takes the cost with which the password was hashed: this one takes none."""
+ROLES = {
+    ScopeKind.COUNTY: StaffRole.COUNTY_SUPERVISOR,
+    ScopeKind.TOWNSHIP: StaffRole.TOWNSHIP_OFFICER,
+    ScopeKind.OPERATOR: StaffRole.OPERATOR_MANAGER,
+    ScopeKind.SITE: StaffRole.CAREGIVER,
+}
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -86,7 +92,7 @@ class County:
             connection,
             username=username,
             name=name,
-            role=StaffRole.CAREGIVER,
+            role=ROLES[scope],
             password=PASSWORD,
             scope=scope,
             township=township,

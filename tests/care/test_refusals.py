@@ -14,8 +14,8 @@ from dashboard.errors import sentence
 from dashboard.languages import language
 from database.connections import Connection
 from database.errors import DomainError
-from identity.model import ScopeKind, StaffRole
-from tests.care.conftest import County
+from identity.model import ScopeKind
+from tests.care.conftest import ROLES, County
 
 CONSTRAINTS = """
     SELECT relname, conname FROM pg_constraint
@@ -51,7 +51,7 @@ def staff(connection: Connection, **given: Any) -> None:
         **{
             "username": "li",
             "name": "李娜",
-            "role": StaffRole.CARER,
+            "role": ROLES[given.get("scope", ScopeKind.COUNTY)],
             "password": "secret enough",
             "scope": ScopeKind.COUNTY,
             **given,

@@ -1,6 +1,8 @@
 """What holds for every function, table and role of the database, whoever wrote its migration."""
 
+import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,6 +11,8 @@ from psycopg import sql
 from database.connections import Connection, connect
 from database.migrate import migrate
 from database.roles import CONNECTIONS_SHARE, LOG_SETTINGS, OWNER, ROLES, connection_limits, secure
+from deploy.local.postgres import MAX_CONNECTIONS
+from tests.database.upgrade.make import client
 from tests.servers import Database, DatabaseServer
 
 SCHEMAS = ["care", "readings", "analytics", "scoped"]
@@ -133,7 +137,7 @@ def test_pages_that_take_all_they_can_leave_room_for_intake(database: Database) 
     held: list[psycopg.Connection[tuple[object, ...]]] = []
     try:
         with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
-            held.extend(psycopg.connect(database.web_url) for _ in range(200))
+            held.extend(psycopg.connect(database.web_url) for _ in range(MAX_CONNECTIONS))
         for url in (database.ingest_url, database.service_url, database.owner_url):
             connect(url).close()
     finally:
@@ -172,7 +176,11 @@ def test_what_a_dump_does_not_carry_is_said_again(
                 (SELECT rolconnlimit FROM pg_roles WHERE rolname = 'anshou_web') AS connections
             """
         ).fetchone()
-    assert row == {"makes": False, "locks": False, "connections": connection_limits(97)["anshou_web"]}
+    assert row == {
+        "makes": False,
+        "locks": False,
+        "connections": connection_limits(MAX_CONNECTIONS - 3)["anshou_web"],
+    }
     web = database_server.cluster.url(name, "anshou_web", database_server.role_passwords["anshou_web"])
     with connect(web, autocommit=True) as connection:
         for setting, value in LOG_SETTINGS.items():
@@ -189,3 +197,48 @@ def test_an_owner_without_power_is_told_what_is_not_done(
     with connect(url, autocommit=True) as connection:
         secure(connection)
     assert "is no superuser" in caplog.text
+
+
+# What leaves the database by other ways
+
+
+def test_the_servers_log_holds_no_values(database_server: DatabaseServer, database: Database) -> None:
+    """Neither what is bound to a statement, slow or failing, nor rows, nor what is typed by hand."""
+    log = database_server.cluster.folder.parent / "postgres.log"
+    secret = f"13{secrets.randbelow(10**9):09}"
+    with connect(database.owner_url, autocommit=True) as owner:
+        row = owner.execute(
+            "INSERT INTO care.site (code, kind, name, township)"
+            " VALUES ('h', 'care_home', 'n', 't') RETURNING id"
+        ).fetchone()
+        assert row is not None
+        owner.execute("SET log_min_duration_statement = 0")
+        owner.execute("SELECT %s::text AS slow_one", (secret,))
+        owner.execute("SET log_min_duration_statement = -1")
+        resident = (
+            "INSERT INTO care.resident (site_id, name, sex, born_on, category, phone)"
+            " VALUES ({site}, 'x', 'neither', '1940-01-01', 'private', {phone})"
+        )
+        with pytest.raises(psycopg.errors.CheckViolation):
+            owner.execute(resident.format(site=row["id"], phone="%s"), (secret,))  # type: ignore[arg-type]
+        with pytest.raises(psycopg.errors.CheckViolation):
+            owner.execute(resident.format(site=row["id"], phone=f"'{secret}'"))  # type: ignore[arg-type]
+    said = log.read_text(encoding="utf-8", errors="replace")
+    assert "slow_one" in said, "the statement was not logged at all"
+    assert "resident_sex_check" in said
+    assert secret not in said
+
+
+def test_a_dump_leaves_secrets_on_their_way_out(
+    database_server: DatabaseServer, database: Database, tmp_path: Path
+) -> None:
+    """As docs/pairing.md says how to make one."""
+    with connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE care.gateway_errand DROP CONSTRAINT gateway_errand_credential_id_fkey")
+        owner.execute("INSERT INTO care.gateway_errand (credential_id, secret) VALUES (1, 'on its way')")
+    dump = tmp_path / "dump.sql"
+    options = ["--no-unlogged-table-data", "--schema=care", f"--file={dump}"]
+    client(database_server, "pg_dump", [*options, database.owner_url])
+    text = dump.read_text(encoding="utf-8")
+    assert "CREATE UNLOGGED TABLE care.gateway_errand" in text
+    assert "on its way" not in text

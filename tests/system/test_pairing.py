@@ -112,6 +112,7 @@ def box_running(path: Path) -> Iterator[Box]:
 def centre(machine: Machine) -> Machine:
     code, said = machine.run("up", "--no-demo", "--detach")
     assert code == 0, said
+    machine.environment["ANSHOU_STAFF_PASSWORD"] = "correct horse"
     for arguments in (
         ("operator", "add", "--code", "kangle", "--name", "康乐养老"),
         ("site", "add", "--code", "qingshi", "--kind", "care_home", "--name", "青石敬老院",
@@ -119,7 +120,7 @@ def centre(machine: Machine) -> Machine:
         ("resident", "add", "--site", "qingshi", "--name", "李秀英", "--sex", "female",
          "--born", "1941-05-04", "--room", "101", "--bed", "1"),
         ("staff", "add", "--username", "county", "--name", "县民政", "--role", "county_supervisor",
-         "--sees", "county", "--password", "correct horse"),
+         "--sees", "county"),
     ):  # fmt: skip
         code, said = machine.run(*arguments)
         assert code == 0, said

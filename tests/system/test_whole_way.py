@@ -53,6 +53,7 @@ class Button:
 def button(machine: Machine) -> Button:
     code, said = machine.run("up", "--no-demo", "--detach")
     assert code == 0, said
+    machine.environment["ANSHOU_STAFF_PASSWORD"] = "correct horse"
     for arguments in (
         ("operator", "add", "--code", "kangle", "--name", "康乐养老"),
         ("site", "add", "--code", "qingshi", "--kind", "care_home", "--name", "青石敬老院",
@@ -60,7 +61,7 @@ def button(machine: Machine) -> Button:
         ("resident", "add", "--site", "qingshi", "--name", "李秀英", "--sex", "female",
          "--born", "1941-05-04", "--room", "101", "--bed", "1"),
         ("staff", "add", "--username", "wang", "--name", "王护理", "--role", "caregiver",
-         "--sees", "site:qingshi", "--password", "correct horse"),
+         "--sees", "site:qingshi"),
     ):  # fmt: skip
         code, said = machine.run(*arguments)
         assert code == 0, said

@@ -1,16 +1,5 @@
 -- Locks that keep guessers out and nobody else: by name and address together, and by address.
--- depends: 0019_older_history
-
--- The form in which passwords are kept; where it is that of the hash itself, nothing is to be done.
-DO $do$
-BEGIN
-    IF to_regprocedure('care.kept_password(text)') IS NULL THEN
-        CREATE FUNCTION care.kept_password(hashed text) RETURNS text
-        LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT hashed';
-        REVOKE ALL ON FUNCTION care.kept_password FROM PUBLIC;
-    END IF;
-END
-$do$;
+-- depends: 0024_accounts
 
 ALTER TABLE care.sign_in_attempt ADD COLUMN address text;
 COMMENT ON COLUMN care.sign_in_attempt.address IS 'Where from; of IPv6 the network of a home. Null: not known.';
@@ -70,7 +59,7 @@ BEGIN
     END IF;
     token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
     -- A browser has one session: the one that it had ends.
-    DELETE FROM care.session WHERE expires_at < clock_timestamp()
+    DELETE FROM care.session WHERE expires_at < clock_timestamp() OR used_at < clock_timestamp() - idle_limit
         OR token_sha256 = sha256(convert_to(replaces, 'UTF8'));
     INSERT INTO care.session (token_sha256, staff_id, expires_at)
         VALUES (sha256(convert_to(token, 'UTF8')), person, clock_timestamp() + least(valid_for, interval '30 days'));
