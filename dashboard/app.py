@@ -156,6 +156,7 @@ def create_app(settings: Settings, watchdog: Watchdog | None = None) -> FastAPI:
                 with suppress(asyncio.CancelledError):
                     await task
             await asyncio.to_thread(context.pool.close)
+            context.hashing.shutdown(wait=False)
 
     app = Application(
         title="Anshou",

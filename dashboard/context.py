@@ -1,6 +1,8 @@
 """What one process of the dashboard holds: settings, a pool of connections, and who asks for what."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +24,8 @@ from protocol.watchdog import Watchdog
 BOXES_AT_ONCE_MAX = 2
 OPENING_AT_ONCE_MAX = 2
 OPENING_WAITING_MAX = 256
+HASHING_NICE = 15
+"""Linux counts it for each thread, and argon2's own threads inherit it."""
 HASHING_WAITING_MAX = 16
 """Passwords and boxes that wait for a thread; more are told to try again at once."""
 POOL_QUEUE_MAX = 200
@@ -37,7 +41,8 @@ class Context:
         pool: Connections of the web's role, in autocommit.
         hub: Tells live pages of changes.
         known: Sessions that were confirmed lately.
-        passwords: Where passwords are checked.
+        passwords: Where people who sign in wait for their turn.
+        hashing: Where passwords are hashed: only with what the machine has left, never in an alarm's way.
         boxes: Where gateways' secrets are checked.
         openings: Where it is found out whose stream is to be opened.
     """
@@ -47,6 +52,7 @@ class Context:
     hub: Hub
     known: Known
     passwords: Lane
+    hashing: Executor
     boxes: Lane
     openings: Lane
 
@@ -91,6 +97,7 @@ def make_context(settings: Settings, watchdog: Watchdog) -> Context:
         hub=Hub(settings.database_url, watchdog.loop("live pages")),
         known=Known(),
         passwords=Lane(settings.sign_ins_max, HASHING_WAITING_MAX),
+        hashing=ThreadPoolExecutor(settings.sign_ins_max, "hashing", os.nice, (HASHING_NICE,)),
         boxes=Lane(BOXES_AT_ONCE_MAX, HASHING_WAITING_MAX),
         openings=Lane(OPENING_AT_ONCE_MAX, OPENING_WAITING_MAX),
     )

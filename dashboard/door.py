@@ -50,8 +50,8 @@ class Spare:
 class DoorConfig(uvicorn.Config):
     """uvicorn's settings, whose TLS is spoken behind our door: a handshake that is never finished counts."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "http": Doorstep})
+    def __init__(self, app: Any, **kwargs: Any) -> None:
+        super().__init__(app, http=Doorstep, **kwargs)
         self.spare = Spare()
         self.tls: ssl.SSLContext | None = None
 

@@ -7,7 +7,7 @@ that is open uses it.
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -56,12 +56,18 @@ class OwnSession(Record, frozen=True, kw_only=True):
 
 
 def sign_in(
-    connection: Connection, username: str, password: str, *, address: str = "", replaces: str = ""
+    connection: Connection,
+    username: str,
+    password: str,
+    *,
+    address: str = "",
+    replaces: str = "",
+    hashing: Callable[[str, str], str] = hash_password_like,
 ) -> str:
     """A new session's token. SignInError, the same for a wrong name and a wrong password; LockedError.
 
     `address` is where the person sits: who guesses is locked out there, and nobody elsewhere. The session
-    whose token is `replaces` ends.
+    whose token is `replaces` ends. `hashing` is `hash_password_like`, perhaps done elsewhere.
 
     Takes ~50 ms of CPU and 64 MiB on purpose (argon2id). The connection is in a transaction that the
     caller commits, also after SignInError: the failure is recorded.
@@ -75,7 +81,7 @@ def sign_in(
         place,
     )
     _require_patience(wait_s)  # before the work that it costs
-    hashed = _hash_as_kept(connection, username, password)
+    hashed = _hash_as_kept(connection, username, password, hashing)
     row = connection.execute(
         "SELECT token, wait_s FROM care.sign_in(%s, %s, %s, %s, %s)",
         (username, hashed, SESSION_LENGTH, place, replaces),
@@ -113,6 +119,13 @@ def sign_out(connection: Connection, token: str) -> None:
         connection.execute("SELECT care.sign_out()")
 
 
+def ends_at(connection: Connection) -> datetime:
+    """When the session ends at the latest; inside `scope_of`."""
+    at = _scalar(connection, "SELECT care.session_ends_at() AS value")
+    assert isinstance(at, datetime), "there is a session"
+    return at
+
+
 def own_sessions(connection: Connection) -> list[OwnSession]:
     """Where else who is signed in is signed in, the latest first; inside `scope_of`."""
     return [OwnSession.from_row(row) for row in connection.execute("SELECT * FROM care.own_sessions()")]
@@ -139,7 +152,7 @@ def change_own_password(connection: Connection, person: Staff, present: str, cho
         connection, "SELECT care.change_own_password(%s, %s) AS value", hashed, hash_password(chosen)
     )
     if outcome == "locked":
-        raise LockedError("too many failures; wait five minutes and try again")
+        raise LockedError("too many failures; wait five minutes and try again", wait_s=300)
     if outcome != "changed":
         raise SignInError("the password is wrong")
 
@@ -154,10 +167,15 @@ def actor_of(staff: Staff) -> Actor:
     return Actor(staff.name, staff.id)
 
 
-def _hash_as_kept(connection: Connection, username: str, password: str) -> str:
+def _hash_as_kept(
+    connection: Connection,
+    username: str,
+    password: str,
+    hashing: Callable[[str, str], str] = hash_password_like,
+) -> str:
     parameters = _scalar(connection, "SELECT care.password_parameters(%s) AS value", username)
     assert isinstance(parameters, str)
-    return hash_password_like(password, parameters)
+    return hashing(password, parameters)
 
 
 def _require_patience(wait_s: object) -> None:

@@ -16,6 +16,7 @@ from dashboard.desk import queries
 from dashboard.desk.queries import Bed
 from dashboard.params import EventId, SiteChoice
 from dashboard.render import epoch_ms, fragment, page
+from identity import sessions
 
 router = APIRouter()
 
@@ -54,6 +55,7 @@ def desk(request: Request, site: SiteChoice = None) -> Response:
             session,
             sites=places,
             chosen=chosen,
+            session_ends_at=sessions.ends_at(session.connection),
             alarms=_alarm_list(session, site_id),
             after=queries.last_event_id(session.connection, site_id),
             **_bed_values(session, site_id, sum(one.residents for one in places)),

@@ -16,6 +16,7 @@ from dashboard.languages import CODES
 from dashboard.render import page
 from dashboard.security import LANGUAGE_COOKIE, forget_session, own_path, session_cookie, session_token
 from identity import sessions
+from identity.secrets import hash_password_like
 from identity.sessions import SESSION_LENGTH, SignInError
 
 router = APIRouter()
@@ -99,13 +100,15 @@ def choose_language(request: Request, code: Annotated[str, Form()], next_path: N
 
 
 def _token(request: Request, username: str, password: str) -> str:
-    with context_of(request).pool.connection() as connection:
+    context = context_of(request)
+    with context.pool.connection() as connection:
         return sessions.sign_in(
             connection,
             username,
             password,
             address=address_of(request),
             replaces=session_token(request) or "",
+            hashing=lambda *typed: context.hashing.submit(hash_password_like, *typed).result(),
         )
 
 

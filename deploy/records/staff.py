@@ -42,6 +42,7 @@ def add(
         ),
     ],
     password_file: PasswordFile = None,
+    password: Annotated[str | None, typer.Option(hidden=True)] = None,
     phone: str | None = None,
     language: Annotated[str, typer.Option(help="zh_CN or en.")] = "zh_CN",
     data: DataOption = None,
@@ -53,7 +54,9 @@ def add(
             "say county, township:NAME, operator:CODE, or site:CODE[,CODE…]", param_hint="--sees"
         )
     scope = ScopeKind(kind)
-    given = _given_password(password_file)
+    given = password or _given_password(password_file)
+    if password is not None:
+        typer.echo("--password can be read by everybody on this machine: better --password-file.", err=True)
     chosen = given or secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)
     with open_records(data) as connection:
         person = registry.add_staff(

@@ -171,7 +171,7 @@ def test_without_the_demonstration_nobody_signs_in_with_its_password(database: D
                 connection,
                 username=username,
                 name="李梅",
-                role=StaffRole.CAREGIVER,
+                role=StaffRole.COUNTY_SUPERVISOR,
                 password="their own, and long",
                 scope=ScopeKind.COUNTY,
             )

@@ -325,8 +325,50 @@ def test_the_end_of_the_session_leads_to_the_sign_in(
     browser_page: Page, dashboard: Server, owner: Connection
 ) -> None:
     enter(browser_page, dashboard)
+    browser_page.goto(dashboard.url("/county"))
+    expect(browser_page.locator("#connection")).to_have_attribute("data-state", "live")
     owner.execute("DELETE FROM care.session")
-    browser_page.wait_for_url(re.compile(r"/sign-in\?next=%2Fdesk"))
+    browser_page.wait_for_url(re.compile(r"/sign-in\?next=%2Fcounty"))
+
+
+def test_a_desk_says_that_its_session_is_over_and_goes_on_ringing(
+    browser_page: Page, dashboard: Server, owner: Connection, ward: Ward
+) -> None:
+    page = browser_page
+    enter(page, dashboard)
+    alarm = ward.alarm(owner, 0, AlarmKind.SOS)
+    expect(page.locator(f"#alarm-{alarm.id}")).to_be_visible()
+    expect(page.locator("#session-ends")).to_be_hidden()
+    owner.execute("UPDATE care.session SET expires_at = now() + interval '14 minutes'")
+    page.reload()
+    expect(page.locator("#session-ends")).to_contain_text("此后这里听不到报警")
+    owner.execute("DELETE FROM care.session")
+    expect(page.locator("#session-over")).to_contain_text("这里听不到报警")
+    expect(page.locator("#session-ends")).to_be_hidden()
+    page.evaluate(
+        "document.addEventListener('alarm-sounded', () => { document.body.dataset.sounded = 'yes'; })"
+    )
+    if page.locator("#sound-off").is_visible():
+        page.get_by_role("button", name="开启声音").click()
+    expect(page.locator("body")).to_have_attribute("data-sounded", "yes")
+    # Neither a press nor a part that fetches itself leads away without a word.
+    page.locator(f"#alarm-{alarm.id} [data-step=acknowledged]").click()
+    page.evaluate("document.body.dispatchEvent(new Event('alarms-changed'))")
+    expect(page.locator("#session-over")).to_be_visible()
+    with page.expect_navigation(url=re.compile(r"/sign-in\?next=/desk|next=%2Fdesk")):
+        page.locator("#session-over a").click()
+
+
+def test_a_desk_is_whole_again_when_somebody_signs_in_elsewhere(
+    browser_page: Page, dashboard: Server, owner: Connection
+) -> None:
+    page = browser_page
+    enter(page, dashboard)
+    owner.execute("DELETE FROM care.session")
+    expect(page.locator("#session-over")).to_be_visible()
+    enter(page.context.new_page(), dashboard)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live", timeout=20_000)
+    expect(page.locator("#session-over")).to_be_hidden()
 
 
 def test_a_forged_or_foreign_address_shows_nothing(

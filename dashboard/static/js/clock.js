@@ -13,6 +13,10 @@ export function setServerTime(ms) {
   aheadMs = ms - Date.now();
 }
 
+export function serverNow() {
+  return Date.now() + aheadMs;
+}
+
 // How long something has lasted, or did last until `data-until`: 0:07, 12:05, 1:02:33, then days.
 export function lasting(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));

@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { Holds } from "./holds.js";
 import { announceCard, look, startNews } from "./news.js";
 import { announce } from "./notices.js";
+import { sayOver, startSession, stays, warn } from "./session.js";
 import { setUrgent } from "./sound.js";
 
 const CHECK_MS = 1_000;
@@ -35,6 +36,7 @@ export function startLive() {
     remember();
     startNews();
   }
+  startSession();
   resume();
   setInterval(check, CHECK_MS);
   addEventListener("online", resume);
@@ -70,6 +72,7 @@ function address(after) {
 
 function check() {
   connection.check();
+  warn();
   if (connection.lostSince !== null) {
     document.getElementById("cut-off-since").textContent = lasting(Date.now() - connection.lostSince);
   }
@@ -82,6 +85,10 @@ function setState(state) {
 }
 
 function signIn() {
+  if (stays) {
+    sayOver();
+    return;
+  }
   location.assign(`/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`);
 }
 

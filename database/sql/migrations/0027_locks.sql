@@ -1,16 +1,5 @@
 -- Locks that keep guessers out and nobody else: by name and address together, and by address.
--- depends: 0023_names
-
--- The form in which passwords are kept; where it is that of the hash itself, nothing is to be done.
-DO $do$
-BEGIN
-    IF to_regprocedure('care.kept_password(text)') IS NULL THEN
-        CREATE FUNCTION care.kept_password(hashed text) RETURNS text
-        LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT hashed';
-        REVOKE ALL ON FUNCTION care.kept_password FROM PUBLIC;
-    END IF;
-END
-$do$;
+-- depends: 0024_accounts
 
 ALTER TABLE care.sign_in_attempt ADD COLUMN address text;
 COMMENT ON COLUMN care.sign_in_attempt.address IS 'Where from; of IPv6 the network of a home. Null: not known.';
@@ -56,8 +45,6 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
     person integer;
 BEGIN
-    -- Of many guesses at once each is counted before the next.
-    PERFORM pg_advisory_xact_lock(hashtextextended(left(sought, 63) || ' ' || asking_address, 0));
     wait_s := ceil(extract(epoch FROM care.sign_in_wait(sought, asking_address)));
     IF wait_s > 0 THEN
         RETURN;
@@ -72,7 +59,7 @@ BEGIN
     END IF;
     token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
     -- A browser has one session: the one that it had ends.
-    DELETE FROM care.session WHERE expires_at < clock_timestamp()
+    DELETE FROM care.session WHERE expires_at < clock_timestamp() OR used_at < clock_timestamp() - idle_limit
         OR token_sha256 = sha256(convert_to(replaces, 'UTF8'));
     INSERT INTO care.session (token_sha256, staff_id, expires_at)
         VALUES (sha256(convert_to(token, 'UTF8')), person, clock_timestamp() + least(valid_for, interval '30 days'));
@@ -80,6 +67,13 @@ END
 $$;
 COMMENT ON FUNCTION care.sign_in IS
     'A new session''s token for a right user name and hash; null when wrong, or when `wait_s` is not over. The session `replaces` ends.';
+
+CREATE FUNCTION care.session_ends_at() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT expires_at FROM care.session
+    WHERE token_sha256 = sha256(convert_to(current_setting('anshou.session', true), 'UTF8'))
+$$;
+COMMENT ON FUNCTION care.session_ends_at IS 'When the session ends at the latest; null: there is none.';
 
 -- Pairing: whoever guesses is shut out by address, and nobody else with them.
 CREATE OR REPLACE FUNCTION care.pairing_is_locked(asking_address text) RETURNS boolean
@@ -150,5 +144,5 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION care.sign_in_wait, care.sign_in, care.refuse_gateway FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION care.sign_in_wait, care.sign_in TO anshou_web;
+REVOKE ALL ON FUNCTION care.sign_in_wait, care.sign_in, care.session_ends_at, care.refuse_gateway FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION care.sign_in_wait, care.sign_in, care.session_ends_at TO anshou_web;

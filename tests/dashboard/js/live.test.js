@@ -13,12 +13,12 @@ const card = (key, priority = "high", text = "") =>
   `<article data-key="${key}" data-priority="${priority}"><time data-clock="${NOW_MS}">10:00</time>${text}</article>`;
 
 // A page with its live connection; the desk has a list of alarms, others have a bell.
-async function live(t, { alarms = null, site = "", isHidden = false, answer = () => ({ ok: false }), url } = {}) {
+async function live(t, { alarms = null, site = "", isHidden = false, answer = () => ({ ok: false }), url, extra = "" } = {}) {
   Stream.all = [];
   const asked = [];
   const list = alarms === null ? "" : `<div id="alarms" data-site="${site}" data-after="7">${alarms}</div>`;
   const left = [];
-  const page = open(t, FRAME + list, {
+  const page = open(t, FRAME + extra + list, {
     url,
     attributes: `data-live="${alarms === null ? "bell" : "desk"}" data-silent-ms="25000" data-server-ms="${NOW_MS}"`,
     given: {
@@ -157,6 +157,38 @@ test("whose session has ended is sent to sign in, and back to this page", async 
   const { left } = await live(t, { url: "https://anshou.test/desk?site=3" });
   Stream.last.send("signed-out");
   assert.deepEqual(left, ["/sign-in?next=%2Fdesk%3Fsite%3D3"]);
+});
+
+const ENDS = (inMs) => `<div id="session-ends" data-ends-ms="${NOW_MS + inMs}" hidden></div>
+  <div id="session-over" data-title="mute" hidden></div>`;
+
+test("a desk whose session has ended stays, says so, and keeps its alarms", async (t) => {
+  const { page, left, keys, state } = await live(t, { alarms: summary(1, 1) + card(1), extra: ENDS(60_000) });
+  assert.equal(page.find("#session-ends").hidden, false);
+  Stream.last.send("signed-out");
+  assert.deepEqual(left, []);
+  assert.equal(page.find("#session-over").hidden, false);
+  assert.equal(page.find("#session-ends").hidden, true);
+  assert.equal(page.find("#cut-off").hidden, true);
+  assert.equal(state(), "lost");
+  assert.ok(keys().includes("1"));
+});
+
+test("the end of a session is announced a quarter of an hour before", async (t) => {
+  const { page } = await live(t, { alarms: "", extra: ENDS(16 * 60_000) });
+  assert.equal(page.find("#session-ends").hidden, true);
+  t.mock.timers.tick(61_000);
+  assert.equal(page.find("#session-ends").hidden, false);
+});
+
+test("a part that nobody may fetch any more does not lead away", async (t) => {
+  const { page } = await live(t, { alarms: "", extra: ENDS(60_000) });
+  const refused = new page.window.CustomEvent("htmx:beforeOnLoad", {
+    detail: { xhr: { status: 401 } }, bubbles: true, cancelable: true,
+  });
+  page.document.body.dispatchEvent(refused);
+  assert.ok(refused.defaultPrevented);
+  assert.equal(page.find("#session-over").hidden, false);
 });
 
 test("what was missed is announced, but not what this page has shown", async (t) => {
