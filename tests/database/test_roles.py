@@ -220,9 +220,9 @@ def test_the_servers_log_holds_no_values(database_server: DatabaseServer, databa
             " VALUES ({site}, 'x', 'neither', '1940-01-01', 'private', {phone})"
         )
         with pytest.raises(psycopg.errors.CheckViolation):
-            owner.execute(resident.format(site=row["id"], phone="%s"), (secret,))  # type: ignore[arg-type]
+            owner.execute(resident.format(site=row["id"], phone="%s"), (secret,))
         with pytest.raises(psycopg.errors.CheckViolation):
-            owner.execute(resident.format(site=row["id"], phone=f"'{secret}'"))  # type: ignore[arg-type]
+            owner.execute(resident.format(site=row["id"], phone=f"'{secret}'"))
     said = log.read_text(encoding="utf-8", errors="replace")
     assert "slow_one" in said, "the statement was not logged at all"
     assert "resident_sex_check" in said
