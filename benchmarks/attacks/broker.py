@@ -218,7 +218,7 @@ def a_flood_of_alarms(product: Product) -> Verdict:
         "SELECT count(*) FROM care.alarm WHERE device_id = %s AND kind = 'fault'", flooder.id
     )
     found = f"{rows} signals and {lines} lines stored, {notices} notices; {watched.words}"
-    return judged(rows <= 100 and lines <= 100 and notices == 1, found)
+    return judged(rows <= 110 and lines <= 110 and notices == 1, found)
 
 
 @attack("MQ-25")
