@@ -158,8 +158,9 @@ class GatewayIngest:
             rights = provision.gateways_rights(connection)
             settle_credentials(connection, self._provisioner, rights)
             news = {name: may for name, may in rights.items() if self._told.get(name) != may}
-            self._provisioner.set_rights(news)
-            self._told = rights
+            unknown = self._provisioner.set_rights(news)
+            # One that is not known yet may be so in a moment: it is recorded first.
+            self._told = {name: may for name, may in rights.items() if name not in unknown}
         except ProvisionError as error:
             log.warning("what the broker should know of gateways waits: %s", error)
             self._credentials_due_s = time.monotonic() + PROVISION_PAUSE_S

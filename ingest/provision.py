@@ -207,10 +207,20 @@ class Provisioner:
     def __init__(self, broker: BrokerAddress) -> None:
         self._broker = broker
 
-    def add_device(self, site: str, device: str, kind: DeviceKind, secret: str) -> None:
-        """The device can sign in from now on. ProvisionError: the broker is away or says no."""
+    def add_device(
+        self,
+        site: str,
+        device: str,
+        kind: DeviceKind,
+        secret: str,
+        rights: Iterable[Right] | None = None,
+    ) -> None:
+        """The device can sign in from now on. ProvisionError: the broker is away or says no.
+
+        `rights` are those of a gateway (`gateways_rights`); None: it is alone at its site.
+        """
         _require_free(device)
-        rights = device_rights(site, device, kind)
+        rights = device_rights(site, device, kind) if rights is None else rights
         role = _device_role(device)
         self._command(
             [
@@ -257,14 +267,13 @@ class Provisioner:
         self._command([made], unless="already exists")
         self._command([{"command": "modifyClient", **client}])
 
-    def set_rights(self, rights: Mapping[str, Iterable[Right]]) -> int:
-        """Bring devices' rights up to these, by name; how many were not so. ProvisionError as above.
+    def set_rights(self, rights: Mapping[str, Iterable[Right]]) -> set[str]:
+        """Bring devices' rights up to these, by name; whom the broker does not know. ProvisionError as above.
 
-        Whose rights change is disconnected, and comes back; so what is right already is left alone. A device
-        that the broker does not know is passed over.
+        Whose rights change is disconnected, and comes back; so what is right already is left alone.
         """
         wanted = {_device_role(name): set(given) for name, given in rights.items()}
-        changed = 0
+        unknown = set(wanted)
         names = list(wanted)
         for first in range(0, len(names), ROLES_AT_ONCE):
             roles = names[first : first + ROLES_AT_ONCE]
@@ -275,11 +284,11 @@ class Provisioner:
                 if "data" in answer
             ]
             now = {role["rolename"]: _rights_of(role) for role in found}
+            unknown -= set(now)
             for role in roles:
                 if role in now and now[role] != wanted[role]:
                     self._command([{"command": "modifyRole", **_role(role, wanted[role])}])
-                    changed += 1
-        return changed
+        return {name for name in rights if _device_role(name) in unknown}
 
     def remove_credential(self, username: str) -> None:
         """Whoever is connected as `username` is thrown out and cannot come back. ProvisionError as above."""

@@ -19,7 +19,7 @@ from database.connections import Connection, connect, url_as
 from deploy.local import instance, ports
 from deploy.local.data import DataFolder, Passwords
 from deploy.local.supervisor import Supervisor
-from ingest.provision import Provisioner
+from ingest.provision import Provisioner, gateways_rights
 from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind
 
@@ -108,8 +108,9 @@ class Product:
             where = registry.site_by_code(connection, site)
             name = f"x-{secrets.token_hex(5)}"
             new = registry.add_device(connection, site=where, kind=kind, name=name)
+            rights = gateways_rights(connection).get(name)
         provisioner = Provisioner(BrokerAddress.parse(self.instance.provisioner_mqtt_url))
-        provisioner.add_device(site, name, kind, new.secret)
+        provisioner.add_device(site, name, kind, new.secret, rights)
         return Device(new.device.id, site, name, new.secret)
 
     def new_gateway(self, site: str) -> Device:

@@ -17,6 +17,8 @@ from protocol.environment import SettingsError
 
 DATABASE_VARIABLE = "ANSHOU_DATABASE_URL"
 BROKER_VARIABLE = "ANSHOU_MQTT_URL"
+DEVICES_VARIABLE = "ANSHOU_DEVICES_MQTT_URL"
+"""Where devices reach that broker, if it has a listener of its own for them (`mqtt://host:port`)."""
 
 
 class Reachable(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +112,14 @@ def _from_environment(environ: Mapping[str, str]) -> Instance:
         )
     try:
         broker = BrokerAddress.parse(environ[BROKER_VARIABLE], BROKER_VARIABLE)
+        of_devices = environ.get(DEVICES_VARIABLE)
+        devices = BrokerAddress.parse(of_devices, DEVICES_VARIABLE) if of_devices else broker
     except SettingsError as error:
         raise DeployError(f"{error}.") from error
     return Instance(
         owner_database_url=environ[DATABASE_VARIABLE],
         service_database_url=environ[DATABASE_VARIABLE],
-        mqtt_host=broker.host,
-        mqtt_port=broker.port,
+        mqtt_host=devices.host,
+        mqtt_port=devices.port,
         provisioner_mqtt_url=environ[BROKER_VARIABLE],
     )

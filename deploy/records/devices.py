@@ -12,7 +12,7 @@ from care.registry import NewDevice
 from database.errors import InvalidError
 from deploy.local import greeting, instance, places
 from deploy.records.common import DataOption, again, open_records, records_app, show, show_one
-from ingest.provision import Provisioner
+from ingest.provision import Provisioner, gateways_rights
 from protocol.broker import BrokerAddress
 from protocol.model import DeviceKind, PowerSource, SignalKind
 from protocol.names import is_reserved
@@ -84,7 +84,8 @@ def add(
                 resident_id=person.id if person else None,
                 room_id=registry.room_by_name(connection, where, room) if room else None,
             )
-            provisioner.add_device(where.code, new.device.name, kind, new.secret)
+            rights = gateways_rights(connection).get(new.device.name)
+            provisioner.add_device(where.code, new.device.name, kind, new.secret, rights)
             told_broker = new.device.name
     except Exception:
         if told_broker is not None:  # it is not in the record, so the broker must forget it again

@@ -24,6 +24,7 @@ def anshou(
     """Run the command on the test's own database and broker; its output, or its error after `!`."""
     monkeypatch.setenv("ANSHOU_DATABASE_URL", database.owner_url)
     monkeypatch.setenv("ANSHOU_MQTT_URL", broker.url("provisioner"))
+    monkeypatch.setenv("ANSHOU_DEVICES_MQTT_URL", f"mqtt://{broker.host}:{broker.port}")
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> str:

@@ -85,6 +85,12 @@ def test_a_removed_device_is_out(home: Home) -> None:
     assert reason_as(home, home.button, home.topic(home.button, Leaf.ALARM)) >= 128
 
 
+def test_whom_the_broker_does_not_know_yet_is_told(home: Home) -> None:
+    name = home.gateway.device.name
+    known = device_rights(home.site.code, name, DeviceKind.GATEWAY, not_for=["x"])
+    assert home.provisioner.set_rights({"nobody": known, name: known}) == {"nobody"}
+
+
 def test_a_refusal_of_the_broker_is_told(home: Home) -> None:
     with pytest.raises(ProvisionError, match="already exists"):
         home.provisioner.add_device(home.site.code, home.button.device.name, DeviceKind.SOS_BUTTON, "x" * 24)
