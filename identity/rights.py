@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from database.errors import DomainError
-from identity.model import ScopeKind, StaffRole
+from identity.model import StaffRole
 
 
 class Right(StrEnum):
@@ -62,18 +62,6 @@ RIGHTS: Mapping[StaffRole, frozenset[Right]] = {
     StaffRole.CARER: _GOES | _SAYS,
     StaffRole.VILLAGE_ASSISTANT: _GOES | _SAYS,
 }
-
-SCOPE: Mapping[StaffRole, ScopeKind] = {
-    StaffRole.COUNTY_SUPERVISOR: ScopeKind.COUNTY,
-    StaffRole.TOWNSHIP_OFFICER: ScopeKind.TOWNSHIP,
-    StaffRole.OPERATOR_MANAGER: ScopeKind.OPERATOR,
-    StaffRole.HOME_DIRECTOR: ScopeKind.SITE,
-    StaffRole.SHIFT_LEADER: ScopeKind.SITE,
-    StaffRole.CAREGIVER: ScopeKind.SITE,
-    StaffRole.CARER: ScopeKind.SITE,
-    StaffRole.VILLAGE_ASSISTANT: ScopeKind.SITE,
-}
-"""How far somebody of each function sees: the two go together."""
 
 
 def may(role: StaffRole, right: Right) -> bool:

@@ -5,6 +5,7 @@ name a resident, so that a stolen gateway gives nobody away. Physical limits are
 devices' own ranges with some room: a value outside them is a fault of the device, never a sick person.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -121,8 +122,10 @@ EpochMs = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 """An id that a device makes up: short, and without control characters."""
 
-_SHOWN = r"^[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*\Z"
-"""No characters that are not seen, or that turn the writing around and let a text look like another."""
+_UNSEEN = r"\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+UNSEEN = re.compile(f"[{_UNSEEN}]")
+"""Characters that are not seen, or that turn the writing around and let a text look like another."""
+_SHOWN = rf"^[^{_UNSEEN}]*\Z"
 
 Label = Annotated[str, Meta(min_length=1, max_length=64, pattern=_SHOWN)]
 """A version, a maker, a product: short, and shown to people as the device says it."""

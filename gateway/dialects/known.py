@@ -8,7 +8,7 @@ from gateway.dialects import KNOWN_MAX, Knowledge
 from gateway.dialects.names import likely_kind
 from gateway.dialects.values import clean, folded
 from gateway.dialects.words import NotUnderstoodError
-from protocol.model import DeviceKind, DeviceProposal
+from protocol.model import UNSEEN, DeviceKind, DeviceProposal
 
 KEY_LETTERS_MAX = 160
 _HARDWARE_ADDRESS = re.compile(r"(?=.*\d)(0x)?[0-9a-f:_-]{6,}\Z", re.IGNORECASE)
@@ -23,9 +23,9 @@ def key_of(dialect: str, address: Any, known: Knowledge | None = None) -> str:
     """
     if not isinstance(address, str) or not address.strip():
         raise NotUnderstoodError("a device without an address")
-    address = address.strip()
-    if any(letter < " " or letter == "\x7f" for letter in address):
+    if any(letter < " " or letter == "\x7f" for letter in address.strip()):
         raise NotUnderstoodError("a device's address with control characters")
+    address = UNSEEN.sub("\ufffd", address.strip())
     key = f"{dialect}:{address}"
     if len(key) > KEY_LETTERS_MAX:
         raise NotUnderstoodError("a device's address is too long")

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.dialects import Ignored
+from protocol.model import UNSEEN
 
 PATH_LETTERS_MAX = 64
 EXAMPLE_LETTERS_MAX = 48
@@ -77,7 +78,7 @@ def example(path: str, value: Any) -> Example:
 
 def scrubbed(text: str) -> str:
     """A text in which numbers that may be somebody's, codes, mail addresses and links are hidden."""
-    kept = "".join(letter if letter >= " " and letter != "\x7f" else " " for letter in text[:256])
+    kept = UNSEEN.sub(" ", text[:256])
     for pattern in (_MAIL_OR_LINK, _HEX_OR_CODE, _LONG_NUMBER):
         kept = pattern.sub("#", kept)
     return kept.strip()

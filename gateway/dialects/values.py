@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gateway.dialects.words import TURNS, Turn, lasting, spelled
-from protocol.model import ActivityEvent, SignalKind
+from protocol.model import UNSEEN, ActivityEvent, SignalKind
 
 
 def number(value: Any) -> float | None:
@@ -291,10 +291,10 @@ def counted(value: Any) -> bool | None:
 
 
 def clean(text: Any, letters_max: int = 64) -> str | None:
-    """`text` as the model takes it: short and without control characters; None when nothing is left."""
+    """`text` as the model takes it: short and without what is not seen; None when nothing is left."""
     if not isinstance(text, str | int | float) or isinstance(text, bool):
         return None
-    kept = "".join(letter for letter in str(text) if letter >= " " and letter != "\x7f").strip()
+    kept = UNSEEN.sub("", str(text)).strip()
     return kept[:letters_max].strip() or None
 
 

@@ -104,7 +104,9 @@ def test_the_form_takes_what_may_be_chosen() -> None:
 def test_what_is_kept_is_no_key(county: County, web: Connection, owner: Connection) -> None:
     row = owner.execute("SELECT password_argon2 AS kept FROM care.staff WHERE username = 'county'").fetchone()
     assert row is not None
-    tried = web.execute("SELECT care.sign_in('county', %s, '1 hour') AS token", (row["kept"],)).fetchone()
+    tried = web.execute(
+        "SELECT token FROM care.sign_in('county', %s, '1 hour', '192.0.2.7', NULL)", (row["kept"],)
+    ).fetchone()
     assert tried == {"token": None}
     assert sign_in(web, "county", PASSWORD)
 

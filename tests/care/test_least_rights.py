@@ -309,7 +309,7 @@ def test_a_planted_type_does_not_run_as_the_owner(
         for name in ("text", "bytea", "jsonb", "int4", "int8", "timestamptz"):
             web.execute(f"CREATE DOMAIN pg_temp.{name} AS pg_catalog.{name} CHECK (pg_temp.probe('x'))")
         for call in (
-            "care.sign_in('nobody', 'x', '1 hour')",
+            "care.sign_in('nobody', 'x', '1 hour', '1.2.3.4', NULL)",
             "care.redeem_pairing_code('\\x00', '1.2.3.4', 's', '\\x00', '\\x00', 1)",
             "care.rotate_gateway_secret('a', '\\x00', '1.2.3.4', 's', '\\x00', '\\x00', 1)",
             "care.confirm_gateway_secret('a', '\\x00', '1.2.3.4')",

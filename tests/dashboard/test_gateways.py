@@ -161,7 +161,11 @@ def test_a_box_is_paired_over_tls(
     assert code.fits(authority.fingerprint())
     assert authority.fingerprint().hex(":").upper() in shown
     told = box.get("/api/gateways/authority").json()
-    assert told == {"certificate": authority.certificate.read_text(), "https_port": 8443}
+    assert told == {
+        "certificate": authority.certificate.read_text(),
+        "https_port": 8443,
+        "mqtt_port": 8883,
+    }
     asked = {"code": str(code), "secret": new_secret()}
     assert clerk.post("/api/gateways/pair", json=asked).json()["error"]["code"] == "insecure"
     broker_learns_at_once(owner)

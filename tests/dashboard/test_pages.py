@@ -461,7 +461,7 @@ def test_the_family_is_one_tap_away(
         (alarm.resident_id,),
     )
     owner.execute("UPDATE care.alarm SET state = 'resolved', resolved_at = now() WHERE id = %s", (alarm.id,))
-    form = sign_in(visitor, "county").get(f"/alarms/{alarm.id}/steps/closed").text
+    form = sign_in(visitor, "wang").get(f"/alarms/{alarm.id}/steps/closed").text
     assert 'value="表妹 孙月珍 138 0000 1234"' in form
     assert 'href="tel:13800001234"' in form
 
@@ -491,7 +491,7 @@ def test_that_a_colleague_was_quicker_is_no_failure(
 ) -> None:
     alarm = ward.alarm(owner, 0, AlarmKind.SOS)
     part = {"HX-Request": "true"}
-    sign_in(visitor, "county").post(f"/alarms/{alarm.id}/steps/acknowledged", headers=part)
+    sign_in(visitor, "liu").post(f"/alarms/{alarm.id}/steps/acknowledged", headers=part)
     late = sign_in(visitor, "wang").post(f"/alarms/{alarm.id}/steps/acknowledged", headers=part)
     assert late.status_code == 409
     assert 'data-notice="info"' in late.text
