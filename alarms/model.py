@@ -77,6 +77,7 @@ class Alarm(Record, frozen=True, kw_only=True):
     last_signal_at: datetime
     condition_ended_at: datetime | None
     waiting_since: datetime | None
+    waiting_level: int | None
     acknowledged_at: datetime | None
     acknowledged_by: int | None
     arrived_at: datetime | None

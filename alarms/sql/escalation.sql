@@ -11,8 +11,7 @@ SELECT alarm.id AS alarm_id, ladder.level, ladder.role
 FROM care.alarm
 JOIN care.site ON site.id = alarm.site_id
 JOIN ladder ON ladder.site_kind = site.kind::text
-LEFT JOIN ladder AS named ON named.site_kind = site.kind::text AND named.level = alarm.escalation_level
-    AND alarm.waiting_since IS NOT NULL
+LEFT JOIN ladder AS named ON named.site_kind = site.kind::text AND named.level = alarm.waiting_level
 WHERE alarm.state = 'open'
   AND NOT care.is_ended(alarm.state)  -- so that the index of unended alarms serves
   AND alarm.priority IN ('medium', 'high')

@@ -75,7 +75,8 @@ WHERE id = %(alarm_id)s RETURNING *;
 
 -- name: reopen
 -- Nobody has come: open again, and waiting from now.
-UPDATE care.alarm SET state = 'open', acknowledged_at = NULL, acknowledged_by = NULL, waiting_since = clock_timestamp()
+UPDATE care.alarm SET state = 'open', acknowledged_at = NULL, acknowledged_by = NULL, waiting_since = clock_timestamp(),
+    waiting_level = escalation_level
 WHERE id = %(alarm_id)s RETURNING *;
 
 -- name: end_condition

@@ -246,7 +246,7 @@ def test_an_alarm_that_comes_back_waits_anew(county: County, service: Connection
     back = take(service, alarm.id, step_of(AlarmStep.RELEASED)).alarm
     line = timeline(service, alarm.id)[-1]
     assert (back.state, back.acknowledged_at, back.acknowledged_by) == (AlarmState.OPEN, None, None)
-    assert back.waiting_since == line.at
+    assert (back.waiting_since, back.waiting_level) == (line.at, 0)
 
 
 def test_a_press_is_taken_back_by_who_pressed_and_at_once(county: County, service: Connection) -> None:

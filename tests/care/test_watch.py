@@ -331,14 +331,33 @@ def test_what_was_given_back_climbs_from_where_it_was(
     take(owner, alarm_id, Step(step=AlarmStep.RELEASED, actor=Actor("test")))
     escalation.keep(service)
     assert named(owner, alarm_id) == ["shift_leader"], "who has just said so does not wake the whole county"
-    gap_s = 180 - 60
-    for waits_s, levels in ((gap_s - MARGIN_S, 1), (gap_s + MARGIN_S, 2)):
+    for waits_s, levels in (
+        (120 - MARGIN_S, 1),
+        (120 + MARGIN_S, 2),
+        (240 - MARGIN_S, 2),
+        (240 + MARGIN_S, 3),
+    ):
         owner.execute(
             "UPDATE care.alarm SET waiting_since = now() - make_interval(secs => %s) WHERE id = %s",
             (waits_s, alarm_id),
         )
         escalation.keep(service)
-        assert named(owner, alarm_id) == ["shift_leader", "home_director"][:levels]
+        assert named(owner, alarm_id) == [role for role, _ in HOME[:levels]], "as far apart as ever"
+
+
+def test_who_takes_and_gives_back_again_and_again_holds_up_no_level(
+    owner: Connection, service: Connection, county: County, escalation: Escalation
+) -> None:
+    alarm_id = open_alarm(owner, county.home, age_s=0)
+    for _ in range(3):
+        take(owner, alarm_id, Step(step=AlarmStep.ACKNOWLEDGED, actor=Actor("test")))
+        take(owner, alarm_id, Step(step=AlarmStep.RELEASED, actor=Actor("test")))
+        owner.execute(
+            "UPDATE care.alarm SET waiting_since = waiting_since - interval '30 seconds' WHERE id = %s",
+            (alarm_id,),
+        )
+    escalation.keep(service)
+    assert named(owner, alarm_id) == ["shift_leader"]
 
 
 def test_who_has_arrived_is_not_chased(

@@ -17,6 +17,7 @@ DECLARE
     standing care.alarm;
     moved_to care.alarm_state;
     pressed care.alarm_event;
+    waits_anew boolean;
 BEGIN
     IF NOT care.is_centre() THEN
         SELECT name, id INTO by_name, by_staff FROM care.staff WHERE id = care.current_staff_id();
@@ -49,13 +50,16 @@ BEGIN
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'alarm_undo';
         END IF;
     END IF;
+    -- A press that is taken back at once was none. Who takes and gives back again and again holds up no level.
+    waits_anew := taken = 'released' AND coalesce(standing.waiting_since < done_at - interval '30 minutes', true);
     IF taken <> 'noted' THEN
         UPDATE care.alarm SET state = moved_to,
             acknowledged_at = CASE WHEN moved_to = 'open' THEN NULL WHEN taken = 'acknowledged' THEN done_at
                 ELSE acknowledged_at END,
             acknowledged_by = CASE WHEN moved_to = 'open' THEN NULL WHEN taken = 'acknowledged' THEN by_staff
                 ELSE acknowledged_by END,
-            waiting_since = CASE moved_to WHEN 'open' THEN done_at ELSE waiting_since END,
+            waiting_since = CASE WHEN waits_anew THEN done_at ELSE waiting_since END,
+            waiting_level = CASE WHEN waits_anew THEN escalation_level ELSE waiting_level END,
             arrived_at = CASE WHEN taken = 'undone' THEN NULL WHEN moved_to = 'arrived' THEN done_at ELSE arrived_at END,
             resolved_at = CASE moved_to WHEN 'resolved' THEN done_at ELSE resolved_at END,
             ended_at = CASE WHEN care.is_ended(moved_to) THEN done_at ELSE ended_at END,
@@ -69,3 +73,6 @@ BEGIN
     RETURN NEXT standing;
 END
 $$;
+
+-- Whoever was on the way when the centre was brought up to date has their time from now: nothing runs out at once.
+UPDATE care.alarm SET acknowledged_at = clock_timestamp() WHERE state = 'acknowledged';
