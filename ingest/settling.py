@@ -67,10 +67,7 @@ class Settling:
         self._settings = settings
         self._metrics = metrics or Metrics(CollectorRegistry())
         watchdog = watchdog or Watchdog()
-        self._loops = {
-            lock: watchdog.loop(lock.name.lower())
-            for lock in (DutyLock.SETTLE, DutyLock.ROLLUP, DutyLock.RETENTION)
-        }
+        self._loops = {duty.lock: watchdog.loop(duty.lock.name.lower()) for duty in self.duties()}
         self._rhythm = Rhythm(delay_s=settings.rollup_delay_s, running_hour_s=settings.rollup_running_hour_s)
         self._keep = Keep(
             raw_days=settings.raw_keep_days,
@@ -164,7 +161,8 @@ class Settling:
         self._rollup_rest.run(round_)
 
     def _join(self, connection: Connection) -> None:
-        self._joining_rest.run(lambda: join(connection))
+        beat = self._loops[DutyLock.JOINING].beat
+        self._joining_rest.run(lambda: join(connection, beat))
 
     def _forget(self, connection: Connection) -> None:
         forget(connection, self._keep, datetime.now(UTC))

@@ -16,6 +16,8 @@ from protocol.signs import SIGNS
 
 _OF_ANY = frozenset({SignalKind.SOS, SignalKind.TAMPER, SignalKind.LOW_BATTERY, SignalKind.FAULT})
 _ALL_SIGNS = frozenset(SIGNS)
+_BY_CUFF_OR_BLOOD = frozenset({"sbp", "dbp", "glucose"})
+_BY_TOUCH = frozenset({"temp", "hr", "spo2"})
 _SEEN = frozenset({ActivityEvent.MOTION, ActivityEvent.PRESENCE, ActivityEvent.ABSENCE})
 _IN_BED = frozenset({ActivityEvent.IN_BED, ActivityEvent.OUT_OF_BED, ActivityEvent.TURNED})
 _DOOR = frozenset({ActivityEvent.DOOR_OPEN, ActivityEvent.DOOR_CLOSED})
@@ -46,7 +48,7 @@ ABILITIES: Mapping[DeviceKind, Ability] = {
     DeviceKind.PULL_CORD: _able(events=_BY_HAND),
     # Radars of many makers also count heart beats and breaths, and see who lies in bed.
     DeviceKind.FALL_RADAR: _able("hr rr temp", _SEEN | _IN_BED, _LYING),
-    DeviceKind.SMART_MATTRESS: _able("hr rr spo2 temp weight", _SEEN | _IN_BED, _LYING),
+    DeviceKind.SMART_MATTRESS: _able(_ALL_SIGNS - _BY_CUFF_OR_BLOOD, _SEEN | _IN_BED, _LYING),
     DeviceKind.MOTION: _able("hr rr temp", _SEEN | _IN_BED | _DOOR, _LYING),
     DeviceKind.DOOR_CONTACT: _able(events=_SEEN | _DOOR, alarms=frozenset({SignalKind.WANDERING})),
     DeviceKind.SMOKE: _able(alarms=_BURNS),
@@ -54,9 +56,9 @@ ABILITIES: Mapping[DeviceKind, Ability] = {
     DeviceKind.WATER_LEAK: _able(alarms=frozenset({SignalKind.WATER})),
     DeviceKind.WRISTBAND: _able(_ALL_SIGNS, _SEEN | _IN_BED | _BY_HAND, _LYING),
     # Cuffs and glucometers are often one case, and both count the pulse.
-    DeviceKind.BP_CUFF: _able("sbp dbp hr spo2 temp glucose", frozenset({ActivityEvent.CHECK_IN})),
-    DeviceKind.GLUCOMETER: _able("glucose sbp dbp hr temp", frozenset({ActivityEvent.CHECK_IN})),
-    DeviceKind.THERMOMETER: _able("temp hr spo2", frozenset({ActivityEvent.CHECK_IN})),
+    DeviceKind.BP_CUFF: _able(_BY_CUFF_OR_BLOOD | _BY_TOUCH, frozenset({ActivityEvent.CHECK_IN})),
+    DeviceKind.GLUCOMETER: _able(_BY_CUFF_OR_BLOOD | {"hr", "temp"}, frozenset({ActivityEvent.CHECK_IN})),
+    DeviceKind.THERMOMETER: _able(_BY_TOUCH, frozenset({ActivityEvent.CHECK_IN})),
     DeviceKind.HEALTH_KIOSK: _able(_ALL_SIGNS, _BY_HAND | _SEEN),
     DeviceKind.PATROL_TAG: _able(events=_BY_HAND),
     DeviceKind.SIREN: _able(alarms=_BURNS),

@@ -57,7 +57,7 @@ UPDATE care.alarm SET signal_count = alarm.signal_count + joined.signal_count,
     last_signal_at = greatest(alarm.last_signal_at, joined.last_signal_at),
     priority = greatest(alarm.priority, joined.priority),
     escalation_level = greatest(alarm.escalation_level, joined.escalation_level),
-    condition_ended_at = CASE WHEN joined.condition_ended_at IS NOT NULL
+    condition_ended_at = CASE WHEN alarm.condition_ended_at IS NOT NULL AND joined.condition_ended_at IS NOT NULL
         THEN greatest(alarm.condition_ended_at, joined.condition_ended_at) END
 FROM care.alarm AS joined
 WHERE alarm.id = %(kept_id)s AND joined.id = %(joined_id)s

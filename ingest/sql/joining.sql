@@ -1,16 +1,18 @@
 -- Queries of ingest/joining.py.
 
 -- name: alarms_waiting
--- Alarms that devices raised before anybody knew whose they are; `device_id` is the device that was adopted since.
-SELECT alarm.id AS alarm_id, coalesce(proposal.device_id, alarm.device_id) AS device_id,
-    alarm.proposal_key IS NOT NULL AS was_proposed
+-- Alarms that devices raised before anybody knew whose they are, and it is known now; the most urgent first.
+-- `device_id` is the device that was adopted since.
+SELECT alarm.id AS alarm_id, coalesce(proposal.device_id, alarm.device_id) AS device_id
 FROM care.alarm
 LEFT JOIN care.device_proposal AS proposal
     ON proposal.gateway_id = alarm.device_id AND proposal.key = alarm.proposal_key
 WHERE NOT care.is_ended(alarm.state) AND alarm.source = 'device' AND alarm.device_id IS NOT NULL
   AND alarm.resident_id IS NULL AND alarm.room_id IS NULL
-  AND (alarm.proposal_key IS NULL OR proposal.device_id IS NOT NULL)
-ORDER BY alarm.id LIMIT %(limit)s;
+  AND (proposal.device_id IS NOT NULL OR alarm.proposal_key IS NULL AND EXISTS (
+      SELECT FROM care.device_assignment AS assignment
+      WHERE assignment.device_id = alarm.device_id AND upper_inf(assignment.during)))
+ORDER BY alarm.priority DESC, alarm.id LIMIT %(limit)s;
 
 -- name: watching
 -- Whom or which room devices watch now.

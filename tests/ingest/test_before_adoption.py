@@ -1,5 +1,7 @@
 """What a device says before anybody said whose it is: never without a place, and theirs afterwards."""
 
+import itertools
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from care import proposals, registry
 from care.registry import NewDevice
 from database.connections import connect
+from ingest import joining
 from ingest.joining import join, join_readings
 from ingest.rollups import roll_up
 from protocol.model import (
@@ -28,6 +31,7 @@ from tests.servers import Database
 pytestmark = pytest.mark.usefixtures("ingest")
 
 KEY = "zigbee2mqtt:0x00158d0001a2b3c4"
+WAITS = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -38,6 +42,13 @@ def joined(database: Database) -> Iterator[Callable[[], int]]:
 
 def alarms(home: Home) -> list[dict[str, Any]]:
     return home.rows("SELECT * FROM care.alarm ORDER BY id")
+
+
+def raise_one(home: Home, device: NewDevice, kind: SignalKind) -> None:
+    """An alarm of the device; it is there afterwards."""
+    before = len(alarms(home))
+    home.say(device, AlarmSignal(ts_ms=now_ms(), kind=kind))
+    eventually(lambda: len(alarms(home)) > before)
 
 
 def loose(home: Home, kind: DeviceKind) -> NewDevice:
@@ -110,6 +121,62 @@ def test_whichever_somebody_is_on_the_way_to_goes_on(home: Home, joined: Callabl
     assert gone["state"] == "cleared"
 
 
+def test_a_cause_that_lasts_in_one_of_two_is_not_over_when_they_are_joined(
+    home: Home, joined: Callable[[], int]
+) -> None:
+    button = loose(home, DeviceKind.SOS_BUTTON)
+    for each in (button, home.button):
+        raise_one(home, each, SignalKind.SOS)
+    home.connection.execute(
+        "UPDATE care.alarm SET condition_ended_at = now() WHERE device_id = %s", (home.button.device.id,)
+    )
+    assign(home, button)
+    joined()
+    kept, gone = alarms(home)
+    assert (kept["state"], gone["state"]) == ("open", "cleared")
+    assert kept["condition_ended_at"] is None
+
+
+def test_an_alarm_that_ends_at_the_moment_of_joining_is_left_alone(
+    home: Home, joined: Callable[[], int], database: Database
+) -> None:
+    button = loose(home, DeviceKind.SOS_BUTTON)
+    home.say(button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
+    eventually(lambda: alarms(home))
+    assign(home, button)
+    counts: list[int] = []
+    with connect(database.owner_url) as somebody:
+        somebody.execute("UPDATE care.alarm SET state = 'cancelled', ended_at = now()")
+        round_ = threading.Thread(target=lambda: counts.append(joined()))
+        round_.start()
+        eventually(lambda: home.rows(WAITS))
+        somebody.commit()
+        round_.join(20)
+    assert len(counts) == 1, "the round went on"
+    (alarm,) = alarms(home)
+    assert (alarm["state"], alarm["resident_id"]) == ("cancelled", None)
+
+
+def test_alarms_that_can_have_no_name_hold_up_nobodys(
+    home: Home, joined: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "ALARMS_MAX", 1)
+    button, other = loose(home, DeviceKind.SOS_BUTTON), loose(home, DeviceKind.PULL_CORD)
+    raise_one(home, home.gateway, SignalKind.FAULT)  # of nobody, for ever
+    raise_one(home, button, SignalKind.FAULT)
+    raise_one(home, other, SignalKind.SOS)
+    assign(home, button)
+    assign(home, other)
+    joined()
+    assert [(each["kind"], each["resident_id"]) for each in alarms(home)] == [
+        ("fault", None),
+        ("fault", None),
+        ("sos", home.resident.id),
+    ], "the most urgent first"
+    joined()
+    assert [each["resident_id"] for each in alarms(home)] == [None, home.resident.id, home.resident.id]
+
+
 def test_a_slow_clock_opens_no_second_alarm(home: Home) -> None:
     button = loose(home, DeviceKind.SOS_BUTTON)
     assign(home, button)
@@ -144,9 +211,14 @@ def test_readings_that_waited_are_theirs_in_history_and_state(home: Home, joined
         assert home.rows(f"SELECT resident_id FROM readings.{table}") == whose, table
     (state,) = home.rows("SELECT hr, in_bed, in_bed_at FROM readings.resident_state")
     assert (state["hr"], state["in_bed"], state["in_bed_at"]) == (61, True, from_epoch_ms(at_ms))
-    # What comes later, of a time before the assignment, finds its person by itself.
-    home.say(mattress, VitalSigns(ts_ms=at_ms + 1_000, hr=62))
-    assert eventually(lambda: home.rows("SELECT resident_id FROM readings.vitals WHERE hr = 62")) == whose
+    # What comes later, of a time before the assignment, finds its person once intake has heard of it.
+    times_ms = itertools.count(at_ms + 1_000, 1_000)
+
+    def says_more() -> list[dict[str, Any]]:
+        home.say(mattress, VitalSigns(ts_ms=next(times_ms), hr=62))
+        return home.rows("SELECT resident_id FROM readings.vitals WHERE hr = 62 AND resident_id IS NOT NULL")
+
+    assert eventually(says_more) == whose
 
 
 def test_nothing_is_joined_from_before_they_lived_there(home: Home, joined: Callable[[], int]) -> None:
@@ -165,6 +237,7 @@ def test_nothing_is_joined_from_before_they_lived_there(home: Home, joined: Call
 
 def test_what_intake_stored_late_is_joined_by_the_second_look(home: Home) -> None:
     mattress = loose(home, DeviceKind.SMART_MATTRESS)
+    home.connection.execute("DELETE FROM readings.unjoined")  # the home's other devices
     assign(home, mattress)
     assert join_readings(home.connection) == 1
     assert join_readings(home.connection) == 0
