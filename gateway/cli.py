@@ -82,7 +82,7 @@ def find(
 
 @gateway_app.command()
 def run(identity: IdentityOption = None) -> None:
-    """Listen to the house and deliver to the centre, until it is stopped (docs/gateway.md)."""
+    """Listen to the house and deliver to the centre (docs/gateway.md)."""
     if identity is not None:
         os.environ["ANSHOU_GATEWAY_IDENTITY"] = str(identity)
     os.execv(sys.executable, [sys.executable, "-m", "gateway"])  # noqa: S606

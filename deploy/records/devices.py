@@ -185,10 +185,3 @@ def _show_credentials(new: NewDevice, running: instance.Instance, password_file:
     typer.echo(f"  topics    {Topic(new.site.code, new.device.name, leaf)!s}")
     typer.echo("\nTry it" + (":" if password_file is not None else " (it asks for the password):"))
     typer.echo(f"  {greeting.program()} {shlex.join(command)}")
-    if password_file is None:
-        other = [
-            *("mosquitto_pub", "-h", running.mqtt_host, "-p", str(running.mqtt_port), "-V", "5", "-q", "1"),
-            *("-u", new.device.name, "-P", new.secret, "-t", str(topic), "-m", json.dumps(payload)),
-        ]
-        typer.echo("Or with the package mosquitto-clients, which shows the password to this machine:")
-        typer.echo(f"  {shlex.join(other)}")

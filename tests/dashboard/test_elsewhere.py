@@ -77,7 +77,7 @@ def test_what_is_no_secret_is_told_to_everybody(stranger: TestClient, authority:
     told = stranger.get("/api/gateways/authority").json()
     assert told["certificate"] == authority.certificate.read_text()
     assert (told["https_port"], told["mqtt_port"]) == (8443, 8883)
-    assert stranger.get("/api/health").json() == {"ok": True}
+    assert set(stranger.get("/api/health").json()) == {"ok"}
     file = stranger.get("/authority.crt")
     assert file.text == authority.certificate.read_text()
     assert file.headers["content-type"] == "application/x-x509-ca-cert"

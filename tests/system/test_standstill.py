@@ -140,7 +140,7 @@ def test_pages_that_nobody_serves(database: Database, tmp_path: Path) -> None:
     port = ports.any_free()
     environ = {"ANSHOU_DATABASE_URL": database.web_url, "ANSHOU_DASHBOARD_PORT": str(port)}
     with started(tmp_path, "dashboard", environ) as running:
-        running.says("Uvicorn running")
+        running.says("Application startup complete")
         running.process.send_signal(signal.SIGUSR1)
         assert "the loop 'requests' stands still" in running.ended()
 

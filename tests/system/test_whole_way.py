@@ -3,10 +3,10 @@
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import time
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -22,7 +22,7 @@ ACKNOWLEDGED_S_MAX = 60
 
 
 class Button:
-    """A device added by `anshou device add`, and the command that it printed."""
+    """A device added by `anshou device add`, that speaks by Debian's mosquitto_pub with what it was told."""
 
     def __init__(self, machine: Machine, resident: str) -> None:
         code, said = machine.run(
@@ -32,11 +32,15 @@ class Button:
         self.alarms = (
             f"care.alarm WHERE resident_id = (SELECT id FROM care.resident WHERE name = '{resident}')"
         )
-        self.command = shlex.split(next(line for line in said.splitlines() if "mosquitto_pub" in line))
+        told = {words[0]: words[1] for line in said.splitlines() if len(words := line.split()) > 1}
+        broker = urlsplit(told["broker"])
         prefix = debian.installed()
         assert prefix is not None
-        self.command[0] = str(prefix.mosquitto_pub)
-        self.topic = self.command[self.command.index("-t") + 1]
+        self.topic = told["topics"]
+        self.command = [
+            *(str(prefix.mosquitto_pub), "-h", str(broker.hostname), "-p", str(broker.port)),
+            *("-V", "5", "-q", "1", "-u", told["user"], "-P", told["password"], "-t", self.topic, "-m", ""),
+        ]
 
     def publish(self, message: str, topic: str | None = None) -> subprocess.CompletedProcess[str]:
         """Publish with the button's own credentials; retried while the broker is being restarted."""
