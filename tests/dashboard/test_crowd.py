@@ -21,6 +21,7 @@ from dashboard.app import create_app
 from dashboard.errors import BusyError
 from dashboard.lanes import Known, Lane
 from dashboard.security import BODY_BYTES_MAX
+from dashboard.serving import UNHEARD_MS_MAX, listening
 from dashboard.settings import Settings
 from database.connections import Connection
 from deploy.authority import Authority
@@ -276,33 +277,55 @@ def test_one_person_s_many_pages_do_not_keep_them_from_acknowledging(
     assert statuses.count(429) >= 40 - 4 - 12
 
 
-def test_one_person_has_a_few_live_pages(database: Database, county: County) -> None:
-    app = create_app(Settings(database_url=database.web_url, streams_person_max=2))
-    with TestClient(app, follow_redirects=False) as client:
-        sign_in(client, "wang")
-        leave = [app.state.context.hub.take_seat(county.caregiver.id, 9, 2) for _ in range(2)]
-        answer = client.get("/live")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "crowded")
-        sign_in(client, "liu")
-        app.state.context.hub.take_seat(county.colleague.id, 9, 2)
-        leave[0]()
-        app.state.context.hub.take_seat(county.caregiver.id, 9, 2)
+def test_one_person_s_newest_live_page_is_served(database: Database, county: County) -> None:
+    """A shared account has a tablet in every room, and some leave the network without a word."""
+    with (
+        serving(database.web_url, streams_person_max=2, beat_s=0.5) as server,
+        contextlib.ExitStack() as held,
+    ):
+        cookie = signed_in(server)
+        streams = []
+        for _ in range(3):
+            streams.append(held.enter_context(live_stream(server, cookie)))
+            assert streams[-1].recv(12) == b"HTTP/1.1 200"
+        streams[0].settimeout(PATIENCE_S)
+        last = b""
+        while got := streams[0].recv(65_536):
+            last = (last + got)[-5:]
+            if last == b"0\r\n\r\n":
+                break
+        assert last == b"0\r\n\r\n", "the stream has its proper end"
+        for stream in streams[1:]:
+            assert stream.recv(65_536)
 
 
-def test_a_stream_that_ends_gives_its_seat_back(server: Server) -> None:
-    cookie = signed_in(server)
-    for _ in range(20):  # more than one person may have at once
-        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as stream:
+def live_stream(server: Server, cookie: str) -> socket.socket:
+    stream = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+    stream.sendall(f"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode())
+    return stream
+
+
+def test_a_stream_that_ends_gives_its_seat_back(database: Database, county: County) -> None:
+    with serving(database.web_url, streams_max=2, beat_s=0.5) as server:
+        cookie = signed_in(server)
+        for _ in range(5):
             deadline = time.monotonic() + PATIENCE_S
             while True:
-                stream.sendall(f"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode())
-                status = stream.recv(12)
+                with live_stream(server, cookie) as stream:
+                    status = stream.recv(12)
                 if status == b"HTTP/1.1 200":
                     break
                 # The server learns a moment later that the one before has gone.
-                assert (status, time.monotonic() < deadline) == (b"HTTP/1.1 429", True)
-                stream.recv(65_536)
+                assert (status, time.monotonic() < deadline) == (b"HTTP/1.1 503", True)
                 time.sleep(0.05)
+
+
+@pytest.mark.integration
+def test_who_left_without_a_word_is_given_up_soon() -> None:
+    with listening("127.0.0.1", 0) as door, socket.create_connection(door.getsockname()[:2]):
+        accepted, _ = door.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNHEARD_MS_MAX
 
 
 def signed_in(server: Server) -> str:

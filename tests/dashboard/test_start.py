@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from dashboard.app import create_app
 from dashboard.errors import ExposedError, UnfitRoleError
 from dashboard.guard import require_bound_role, require_private_words
+from dashboard.live import Watcher
 from dashboard.settings import Settings
 from database.connections import Connection
 from protocol.environment import SettingsError, read_settings
@@ -135,7 +136,7 @@ def test_more_live_pages_than_allowed_are_told_to_wait(database: Database, count
     hub = app.state.context.hub
     with TestClient(app, follow_redirects=False) as client:
         sign_in(client, "wang")
-        hub.take_seat(county.outsider.id, 1, 1)
+        hub.take_seat(Watcher(), county.outsider.id, 1, 1)
         answer = client.get("/live")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
 
