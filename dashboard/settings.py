@@ -26,7 +26,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             published port only its own machine reaches.
         host_names: Names of these pages, divided by commas or spaces, beside those that no stranger can own:
             addresses, names without a dot, `.local`, `.internal`, `.home.arpa` and those in the certificate.
-        pool_size_max: Connections to the database for each process.
+        pool_size_max: Connections to the database for each process; fewer where their role's limit is small.
         pool_wait_s: How long a request waits for one of them before it is told to try again.
         statement_timeout_s: After this the database breaks a query off.
         streams_max: Live pages for each process; the next is told to try again.
