@@ -20,6 +20,7 @@ from dashboard import door, lanes
 from dashboard.app import create_app
 from dashboard.errors import BusyError
 from dashboard.lanes import Known, Lane
+from dashboard.render import static_version
 from dashboard.security import BODY_BYTES_MAX
 from dashboard.serving import UNHEARD_MS_MAX, listening
 from dashboard.settings import Settings
@@ -101,6 +102,34 @@ def test_the_second_request_of_a_connection_has_no_longer(
         assert slow.recv(20).startswith(b"HTTP/1.1 200")
         slow.sendall(HALF)
         assert ends(slow)
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+def test_who_reads_slowly_is_served_to_the_end(
+    database: Database, tls: Authority, monkeypatch: pytest.MonkeyPatch, *, over_tls: bool
+) -> None:
+    """Over a line that takes far longer than somebody who takes nothing is given."""
+    monkeypatch.setattr(door, "ANSWER_S_MAX", 1.0)
+    secure = (
+        {"tls_certificate": str(tls.server_certificate), "tls_key": str(tls.server_key)} if over_tls else {}
+    )
+    asked = f"GET /static/{static_version()}/vendor/echarts.min.js HTTP/1.1\r\nHost: localhost\r\n".encode()
+    with serving(database.web_url, **secure) as server, contextlib.ExitStack() as held:
+        slow = held.enter_context(socket.socket())
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+        slow.settimeout(PATIENCE_S)
+        slow.connect(("127.0.0.1", server.port))
+        if over_tls:
+            context = ssl.create_default_context(cafile=str(tls.certificate))
+            slow = held.enter_context(context.wrap_socket(slow, server_hostname="localhost"))
+        slow.sendall((asked + b"\r\n") * 15 + asked + b"Connection: close\r\n\r\n")
+        received, begun = bytearray(), time.monotonic()
+        while time.monotonic() - begun < 5:
+            received += slow.recv(16_384)
+            time.sleep(0.1)
+        while got := slow.recv(65_536):  # and all that still comes, quickly
+            received += got
+        assert received.count(b"HTTP/1.1 200") == 16
 
 
 def test_an_answer_that_nobody_takes_is_broken_off(
