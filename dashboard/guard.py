@@ -62,16 +62,17 @@ def connections_each(settings: Settings) -> int:
             "SELECT rolconnlimit AS limit FROM pg_roles WHERE rolname = current_user"
         ).fetchone()
     assert row is not None, "everybody is in pg_roles"
-    if row["limit"] < 0:
+    limit: int = row["limit"]
+    if limit < 0:
         return settings.pool_size_max
-    share = row["limit"] // (DASHBOARDS * settings.workers) - 1
+    share = limit // (DASHBOARDS * settings.workers) - 1
     if share < settings.pool_size_max:
         log.warning(
             "%d connections to the database for each of %d processes, not %d: the limit of their role is %d",
             max(1, share),
             settings.workers,
             settings.pool_size_max,
-            row["limit"],
+            limit,
         )
     return max(1, min(settings.pool_size_max, share))
 

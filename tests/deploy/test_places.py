@@ -170,12 +170,14 @@ def test_where_the_programs_can_be_read_a_room_reads_nothing_else(folder: Path, 
     authority = Authority(folder=folder / "authority")
     authority.prepare()
     shown = authority.shown_in(folder / "shown", users.ROOMS_ID)
+    own = {"ANSHOU_DASHBOARD_TLS_CERTIFICATE": str(victim), "ANSHOU_DASHBOARD_TLS_KEY": str(victim)}
+    lent = [*lend_certificate(own, shown.folder, users.ROOMS_ID).values()]
     script = 'for file in "$@"; do cat "$file" > /dev/null 2>&1 && echo "$file"; done'
-    asked = [victim, authority.key, authority.server_key, shown.server_key, shown.server_certificate]
+    asked = [victim, authority.key, authority.server_key, shown.server_key, shown.server_certificate, *lent]
     done = subprocess.run(
         [*users.dropped(), "sh", "-c", script, "sh", *map(str, asked)], capture_output=True, text=True
     )
-    assert done.stdout.split() == [str(shown.server_key), str(shown.server_certificate)]
+    assert done.stdout.split() == [str(shown.server_key), str(shown.server_certificate), *lent]
     assert not shown.key.exists()
 
 
