@@ -16,6 +16,7 @@ from deploy.local import debian, places, users
 from deploy.local.data import DataFolder
 from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
+from deploy.local.rooms import lend_certificate
 from deploy.local.supervisor import Program, render
 from gateway import durable
 from tests.servers import server_folder
