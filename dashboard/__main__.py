@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from dashboard.app import create_app
 from dashboard.errors import DashboardError
-from dashboard.guard import require_bound_role, require_private_words
+from dashboard.guard import connections_each, require_bound_role, require_private_words
 from dashboard.serving import serve
 from dashboard.settings import Settings
 from database.errors import DomainError
@@ -36,6 +36,8 @@ def main() -> None:
         settings = settings_from_environment()
         require_private_words(settings)
         require_bound_role(settings.database_url)
+        # Worker processes read their settings anew, from what they inherit.
+        os.environ["ANSHOU_DASHBOARD_POOL_SIZE_MAX"] = str(connections_each(settings))
     except (SettingsError, DashboardError) as error:
         sys.exit(_complain(error, status=2))
     except DomainError as error:

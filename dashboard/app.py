@@ -123,7 +123,7 @@ class Doorman:
 
 def own_names(settings: Settings) -> set[str]:
     """The names that these pages have, by their settings and their certificate."""
-    names = set(settings.host_names.lower().split(","))
+    names = set(settings.host_names.lower().replace(",", " ").split())
     if settings.tls_certificate is not None:
         certificate = x509.load_pem_x509_certificate(Path(settings.tls_certificate).read_bytes())
         with suppress(x509.ExtensionNotFound):

@@ -9,7 +9,9 @@ counted: a whole home may be behind one.
 
 import asyncio
 import resource
+import socket
 import ssl
+import struct
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +27,9 @@ SPARE_MAX = 1_000
 """Connections of a process on which nobody works: still sending, not reading, or idle."""
 FILES_MIN = 8_192
 """Open files that a process asks the system for: its connections, and its own."""
+
+_TCP_INFO = struct.Struct("120xQ")
+"""Of Linux's tcp_info just tcpi_bytes_acked."""
 
 
 class Spare:
@@ -51,7 +56,8 @@ class DoorConfig(uvicorn.Config):
     """uvicorn's settings, whose TLS is spoken behind our door: a handshake that is never finished counts."""
 
     def __init__(self, app: Any, **kwargs: Any) -> None:
-        super().__init__(app, http=Doorstep, **kwargs)
+        # Of asyncio's own loop we know how it speaks TLS, and that it shows us the socket.
+        super().__init__(app, http=Doorstep, loop="asyncio", **kwargs)
         self.spare = Spare()
         self.tls: ssl.SSLContext | None = None
 
@@ -149,7 +155,7 @@ class Visitor(H11Protocol):
     def pause_writing(self) -> None:
         """The other side takes nothing."""
         super().pause_writing()
-        self._wait(ANSWER_S_MAX)
+        self._wait(ANSWER_S_MAX, taken=_bytes_taken(self.transport))
 
     def resume_writing(self) -> None:
         """It takes something again."""
@@ -171,16 +177,31 @@ class Visitor(H11Protocol):
         if not self._is_idle() and not self.cycle.more_body and not self.flow.write_paused:
             self._stop_waiting()
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, taken: int | None = None) -> None:
+        """Break off after so long; but not, where `taken` counts what was read before, while more is read."""
         self._stop_waiting()
         self._spare.add(self, self.transport)
-        self._patience = self.loop.call_later(seconds, _break_off, self.transport)
+        self._patience = self.loop.call_later(seconds, self._lose_patience, seconds, taken)
+
+    def _lose_patience(self, seconds: float, taken: int | None) -> None:
+        now_taken = None if taken is None else _bytes_taken(self.transport)
+        if now_taken == taken:
+            _break_off(self.transport)
+        else:  # slowly, but they read; what they hold up the longest still makes room first
+            self._patience = self.loop.call_later(seconds, self._lose_patience, seconds, now_taken)
 
     def _stop_waiting(self) -> None:
         self._spare.remove(self)
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+def _bytes_taken(transport: asyncio.BaseTransport) -> int:
+    """How many bytes the other side has confirmed. The sizes of buffers do not tell, for TLS has several."""
+    connection = transport.get_extra_info("socket")
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    return int(_TCP_INFO.unpack(info)[0]) if len(info) == _TCP_INFO.size else 0
 
 
 def _break_off(transport: asyncio.BaseTransport) -> None:

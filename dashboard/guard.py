@@ -1,11 +1,16 @@
 """Before the first page is served: what would let strangers see more than they may stops the start."""
 
 import ipaddress
+import logging
 
 from dashboard.errors import ExposedError, UnfitRoleError
 from dashboard.settings import Settings
 from database.connections import Connection, connect
 
+log = logging.getLogger(__name__)
+
+DASHBOARDS = 2
+"""How often the pages are served, each time by a process of its own or more."""
 _SUPERPOWERS = """
     SELECT current_user AS role, rolsuper AS is_superuser, rolbypassrls AS bypasses_row_security,
         EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -44,6 +49,32 @@ def require_bound_role(url: str) -> None:
             "let ANSHOU_DATABASE_URL name the role anshou_web",
             role=row["role"],
         )
+
+
+def connections_each(settings: Settings) -> int:
+    """How many connections the pool of each process may have, so that all fit into their role's limit.
+
+    The pages may be served twice (in clear for this machine, over TLS for others), each time by `workers`
+    processes, and a process listens on one connection more. DomainError: the database is away.
+    """
+    with connect(settings.database_url, application="anshou-dashboard") as connection:
+        row = connection.execute(
+            "SELECT rolconnlimit AS limit FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    assert row is not None, "everybody is in pg_roles"
+    limit: int = row["limit"]
+    if limit < 0:
+        return settings.pool_size_max
+    share = limit // (DASHBOARDS * settings.workers) - 1
+    if share < settings.pool_size_max:
+        log.warning(
+            "%d connections to the database for each of %d processes, not %d: the limit of their role is %d",
+            max(1, share),
+            settings.workers,
+            settings.pool_size_max,
+            limit,
+        )
+    return max(1, min(settings.pool_size_max, share))
 
 
 def require_private_words(settings: Settings) -> None:

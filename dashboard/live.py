@@ -8,7 +8,7 @@ pages render anew, so nothing that happened in the gap is missed.
 
 import asyncio
 import logging
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from dashboard.errors import BusyError, CrowdedError, known
+from dashboard.errors import BusyError, known
 from database.errors import DomainError
 from identity.sessions import NoSessionError
 from protocol.backoff import Backoff
@@ -68,11 +68,17 @@ class Watcher:
 
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     sites: frozenset[int] | None = None
+    is_over: bool = False
 
     def tell(self, site: int | None) -> None:
         """Something changed at `site` (None: perhaps everywhere)."""
         if site is None or self.sites is None or site in self.sites:
             self.changed.set()
+
+    def end(self) -> None:
+        """Its place is somebody else's: the stream ends."""
+        self.is_over = True
+        self.changed.set()
 
 
 class Hub:
@@ -84,7 +90,7 @@ class Hub:
         self._watchers: set[Watcher] = set()
         self._listening = False
         self._can_write = False
-        self._seats: Counter[int] = Counter()
+        self._seats: defaultdict[int, list[Watcher]] = defaultdict(list)
         self.limiter = anyio.CapacityLimiter(RENDER_THREADS)
 
     @property
@@ -102,28 +108,35 @@ class Hub:
         """How many pages are open."""
         return len(self._watchers)
 
-    def take_seat(self, staff_id: int, of_all_max: int, of_person_max: int) -> Callable[[], None]:
-        """A place for a page of this person, until what is returned is called. BusyError, CrowdedError."""
-        if self._seats.total() >= of_all_max:
+    def take_seat(
+        self, watcher: Watcher, staff_id: int, of_all_max: int, of_person_max: int
+    ) -> Callable[[], None]:
+        """A place for a page of this person, until what is returned is called. BusyError.
+
+        When this person has too many, their oldest page ends: its tablet may have left the network without
+        a word, and the newest is the one that somebody looks at.
+        """
+        own = self._seats.get(staff_id, [])
+        if len(own) >= of_person_max:
+            own.pop(0).end()
+        if sum(map(len, self._seats.values())) >= of_all_max:
             raise BusyError("too many live pages")
-        if self._seats[staff_id] >= of_person_max:
-            raise CrowdedError("too many live pages of one person")
-        self._seats[staff_id] += 1
+        self._seats[staff_id].append(watcher)
 
         def leave() -> None:
-            self._seats[staff_id] -= 1
+            if watcher in self._seats[staff_id]:
+                self._seats[staff_id].remove(watcher)
             if not self._seats[staff_id]:
                 del self._seats[staff_id]
 
         return leave
 
     @contextmanager
-    def watch(self) -> Iterator[Watcher]:
-        """A watcher for as long as a page is open."""
-        watcher = Watcher()
+    def watch(self, watcher: Watcher) -> Iterator[None]:
+        """Tell `watcher` of changes for as long as its page is open."""
         self._watchers.add(watcher)
         try:
-            yield watcher
+            yield
         finally:
             self._watchers.discard(watcher)
 
@@ -139,6 +152,8 @@ class Hub:
                     connect_timeout=5,
                     application_name="anshou-dashboard-live",
                     keepalives_idle=15,
+                    # What probes whether something can be written waits for nobody, lest pages hear nothing.
+                    options="-c statement_timeout=5000 -c lock_timeout=1000",
                 ) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     self._listening = True
@@ -166,15 +181,17 @@ class Hub:
 
 async def messages(
     hub: Hub,
+    watcher: Watcher,
     render: Callable[[], Update],
     notices: Callable[[], str],
     beat_s: float,
     clock: Callable[[], int],
 ) -> AsyncIterator[Message]:
-    """What one page is sent, until it goes away or its session ends.
+    """What one page is sent, until it goes away, its session ends or its place is taken.
 
     Args:
         hub: Tells when to look again.
+        watcher: The page, as the hub knows it.
         render: The page's list, by a query in the session's scope; runs in a thread.
         notices: What the page missed while it was cut off, once, at the start; runs in a thread.
         beat_s: Between two signs of life. With each the list is looked at again, so that even a lost
@@ -186,8 +203,8 @@ async def messages(
         `trouble` when the database does not answer; `signed-out` at the end of the session.
     """
     shown: Update | None = None
-    with hub.watch() as watcher:
-        while True:
+    with hub.watch(watcher):
+        while not watcher.is_over:
             watcher.changed.clear()
             try:
                 update = await anyio.to_thread.run_sync(render, limiter=hub.limiter)

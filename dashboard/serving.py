@@ -16,6 +16,8 @@ GRACE_S = 5
 """Open requests get so long to end when the process is asked to stop."""
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
+UNHEARD_MS_MAX = 30_000
+"""What nobody confirms for so long ends a connection: a tablet that leaves the network says no word."""
 
 
 def serve(app: str, settings: Settings) -> bool:
@@ -39,7 +41,7 @@ def serve(app: str, settings: Settings) -> bool:
         ssl_keyfile=settings.tls_key,
         ssl_context_factory=None if settings.tls_certificate is None else Certificates(settings),
     )
-    sockets = [_listening(host.strip(), settings.port) for host in settings.host.split(",")]
+    sockets = [listening(host.strip(), settings.port) for host in settings.host.split(",")]
     if config.workers > 1:
         Multiprocess(config, sockets).run()
         return True
@@ -49,10 +51,12 @@ def serve(app: str, settings: Settings) -> bool:
     return server.started
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that takes connections at this address. OSError: it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS_MAX)  # whoever comes in has it
     made.bind((host, port))
     made.listen(BACKLOG)
     made.set_inheritable(True)

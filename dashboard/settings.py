@@ -24,13 +24,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         trusted_proxies: Addresses, divided by commas, whose X-Forwarded-For and -Proto are believed.
         plain_http: Serve another address than loopback without TLS all the same: for a container whose
             published port only its own machine reaches.
-        host_names: Names of these pages, divided by commas, beside those that no stranger can own: addresses,
-            names without a dot, `.local`, `.internal`, `.home.arpa` and the names in the certificate.
-        pool_size_max: Connections to the database for each process.
+        host_names: Names of these pages, divided by commas or spaces, beside those that no stranger can own:
+            addresses, names without a dot, `.local`, `.internal`, `.home.arpa` and those in the certificate.
+        pool_size_max: Connections to the database for each process; fewer where their role's limit is small.
         pool_wait_s: How long a request waits for one of them before it is told to try again.
         statement_timeout_s: After this the database breaks a query off.
         streams_max: Live pages for each process; the next is told to try again.
-        streams_person_max: Live pages of one person for each process.
+        streams_person_max: Live pages of one person for each process; the oldest ends for the next.
         beat_s: Between two signs of life on a live page; pages count as cut off after 2.5 of them.
         sign_ins_max: Passwords checked at once; each takes 64 MiB.
         tls_certificate: PEM file of a certificate: pages are then served over HTTPS only.
@@ -59,7 +59,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     pool_wait_s: Seconds = 5.0
     statement_timeout_s: Seconds = 10.0
     streams_max: Count = 500
-    streams_person_max: Count = 6
+    streams_person_max: Count = 20
     beat_s: Seconds = 10.0
     sign_ins_max: Annotated[int, Meta(ge=1, le=64)] = 2
     tls_certificate: str | None = None

@@ -25,7 +25,7 @@ ROLES = ("anshou_web", "anshou_ingest", "anshou_service")
 """The roles that the migrations make; each process connects with the one that has just its rights."""
 CONNECTIONS_SHARE: Mapping[str, float] = {"anshou_web": 0.4, "anshou_ingest": 0.3, "anshou_service": 0.15}
 """Of the server's connections, how many each role may take: none of them can shut the others out, and some
-are left for whoever looks after the database."""
+are left for whoever looks after the database. A limit that an administrator has set stays."""
 LOG_SETTINGS: Mapping[str, str] = {
     # What is bound to a statement is secrets and health data; so are the rows that a constraint refuses.
     "log_parameter_max_length": "0",
@@ -56,9 +56,12 @@ def secure(connection: Connection) -> None:
     connection.execute(_sql["give_away"])
     close_to_public(connection, row["database"])
     connection.execute(_sql["keep_locks"])
-    for role, connections in connection_limits(row["connections"]).items():
+    limits = connection_limits(row["connections"])
+    # A limit that stands is somebody's own, or ours of an earlier start.
+    for unlimited in connection.execute(_sql["unlimited"], {"roles": list(limits)}).fetchall():
+        role = unlimited["rolname"]
         statement = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
-        connection.execute(statement.format(sql.Identifier(role), sql.Literal(connections)))
+        connection.execute(statement.format(sql.Identifier(role), sql.Literal(limits[role])))
     for setting, value in LOG_SETTINGS.items():
         statement = sql.SQL("ALTER DATABASE {} SET {} = {}")
         connection.execute(

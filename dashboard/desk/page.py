@@ -109,8 +109,10 @@ async def live_desk(
     # none takes no thread of those that render alarms.
     staff_id = await context.openings.run(lambda: _staff_id(context, token))
     settings = context.settings
-    leave = context.hub.take_seat(staff_id, settings.streams_max, settings.streams_person_max)
-    return _Stream(_events(live.messages(context.hub, render, missed, settings.beat_s, _now_ms)), leave=leave)
+    watcher = live.Watcher()
+    leave = context.hub.take_seat(watcher, staff_id, settings.streams_max, settings.streams_person_max)
+    messages = live.messages(context.hub, watcher, render, missed, settings.beat_s, _now_ms)
+    return _Stream(_events(messages), leave=leave)
 
 
 class _Stream(EventSourceResponse):

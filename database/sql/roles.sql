@@ -6,6 +6,9 @@ SELECT rolname, rolsuper, current_database() AS database,
         - current_setting('reserved_connections')::integer AS connections
 FROM pg_roles WHERE rolname = current_user;
 
+-- name: unlimited
+SELECT rolname FROM pg_roles WHERE rolname = ANY (%(roles)s) AND rolconnlimit = -1;
+
 -- name: make_owner
 -- Roles belong to the whole server, so it may be there already.
 DO $$

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.authority import Authority
-from deploy.local import ports
+from deploy.errors import DeployError
+from deploy.local import places, ports
 from deploy.local.instance import Reachable
 from deploy.local.port_plan import pages_addresses
 from deploy.local.supervisor import Program
@@ -18,6 +19,11 @@ DASHBOARD = "dashboard"
 DASHBOARD_TLS = "dashboard-tls"
 CERTIFICATE_VARIABLE = "ANSHOU_DASHBOARD_TLS_CERTIFICATE"
 HOST_VARIABLE = "ANSHOU_DASHBOARD_HOST"
+LENT = {
+    CERTIFICATE_VARIABLE: "own.pem",
+    "ANSHOU_DASHBOARD_TLS_KEY": "own.key",
+}
+"""What somebody got for their browsers, by the variable that names it, and what a copy of it is called."""
 DEMONSTRATION = "demonstration"
 """Writes the past of the demonstration county, and is then done."""
 INGEST = ("ingest-readings", "ingest-alarms", "ingest-gateways", "ingest-settle")
@@ -182,6 +188,32 @@ def _certificates(authority: Authority, environ: Mapping[str, str]) -> dict[str,
     for_gateways = {name.replace("_TLS_", "_TLS_GATEWAY_"): path for name, path in own.items()}
     given = {name: environ[name] for name in own if environ.get(name)}
     return {**for_gateways, **given}
+
+
+def lend_certificate(environ: Mapping[str, str], folder: Path, group: int | None) -> dict[str, str]:
+    """An environment that names copies of somebody's own certificate and key, which the rooms can read.
+
+    Args:
+        environ: May name both; where it names neither, nothing is copied.
+        folder: Where the copies are put.
+        group: Who may read them as well; None: the rooms are ourselves and read the files where they lie.
+
+    Raises:
+        DeployError: One of them cannot be read.
+    """
+    if group is None or not environ.get(CERTIFICATE_VARIABLE):
+        return dict(environ)
+    lent = dict(environ)
+    for variable, name in reversed(LENT.items()):  # key first, as when they are made
+        if given := environ.get(variable):
+            try:
+                text = Path(given).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "it is no PEM file"
+                raise DeployError(f"{given} cannot be read: {reason}.", f"Correct {variable}.") from error
+            places.write_private(folder / name, text, group=group)
+            lent[variable] = str(folder / name)
+    return lent
 
 
 def _in_clear(environment: dict[str, str]) -> dict[str, str]:

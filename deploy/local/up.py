@@ -29,7 +29,15 @@ from deploy.local.port_plan import PortPlan, Service
 from deploy.local.postgres import PostgresCluster
 from deploy.local.prepare import prepare
 from deploy.local.progress import note, step
-from deploy.local.rooms import DASHBOARD, HOST_VARIABLE, INGEST, Addresses, Outside, programs
+from deploy.local.rooms import (
+    DASHBOARD,
+    HOST_VARIABLE,
+    INGEST,
+    Addresses,
+    Outside,
+    lend_certificate,
+    programs,
+)
 from deploy.local.supervisor import Program, Supervisor
 from deploy.schema import bring_up_to_date
 from ingest import provision
@@ -335,7 +343,7 @@ def _outside(folder: DataFolder, request: Request, settled: Mapping[Service, int
     authority = Authority(folder=folder.authority)
     authority.prepare({*names_of_this_machine(), *request.names})
     return Outside(
-        authority=authority.shown_in(folder.shown, users.ROOMS_ID if places.is_root() else None),
+        authority=authority.shown_in(folder.shown, users.rooms_group()),
         address=request.listen,
         https_port=settled[Service.HTTPS],
         mqtts_port=settled[Service.MQTTS],
@@ -364,7 +372,10 @@ def _programs(
             as_server_user=True,
             is_room=False,
         )
-    rooms = programs(servers.addresses(http_port), folder.run, with_simulator=request.demo)
+    environ: Mapping[str, str] = os.environ
+    if servers.outside is not None:
+        environ = lend_certificate(environ, folder.shown, users.rooms_group())
+    rooms = programs(servers.addresses(http_port), folder.run, with_simulator=request.demo, environ=environ)
     return server_programs, rooms
 
 

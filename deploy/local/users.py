@@ -41,6 +41,11 @@ def dropped(*capabilities: str) -> tuple[str, ...]:
     )
 
 
+def rooms_group() -> int | None:
+    """Who must be let in to what the rooms read; None: nobody, they run as ourselves."""
+    return ROOMS_ID if places.is_root() else None
+
+
 @cache
 def as_room_user() -> tuple[str, ...]:
     """What goes before a room's command; nothing unless we are root. Says once what falls short.

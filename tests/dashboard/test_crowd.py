@@ -20,7 +20,9 @@ from dashboard import door, lanes
 from dashboard.app import create_app
 from dashboard.errors import BusyError
 from dashboard.lanes import Known, Lane
+from dashboard.render import static_version
 from dashboard.security import BODY_BYTES_MAX
+from dashboard.serving import UNHEARD_MS_MAX, listening
 from dashboard.settings import Settings
 from database.connections import Connection
 from deploy.authority import Authority
@@ -100,6 +102,34 @@ def test_the_second_request_of_a_connection_has_no_longer(
         assert slow.recv(20).startswith(b"HTTP/1.1 200")
         slow.sendall(HALF)
         assert ends(slow)
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
+def test_who_reads_slowly_is_served_to_the_end(
+    database: Database, tls: Authority, monkeypatch: pytest.MonkeyPatch, *, over_tls: bool
+) -> None:
+    """Over a line that takes far longer than somebody who takes nothing is given."""
+    monkeypatch.setattr(door, "ANSWER_S_MAX", 1.0)
+    secure = (
+        {"tls_certificate": str(tls.server_certificate), "tls_key": str(tls.server_key)} if over_tls else {}
+    )
+    asked = f"GET /static/{static_version()}/vendor/echarts.min.js HTTP/1.1\r\nHost: localhost\r\n".encode()
+    with serving(database.web_url, **secure) as server, contextlib.ExitStack() as held:
+        slow = held.enter_context(socket.socket())
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+        slow.settimeout(PATIENCE_S)
+        slow.connect(("127.0.0.1", server.port))
+        if over_tls:
+            context = ssl.create_default_context(cafile=str(tls.certificate))
+            slow = held.enter_context(context.wrap_socket(slow, server_hostname="localhost"))
+        slow.sendall((asked + b"\r\n") * 15 + asked + b"Connection: close\r\n\r\n")
+        received, begun = bytearray(), time.monotonic()
+        while time.monotonic() - begun < 5:
+            received += slow.recv(16_384)
+            time.sleep(0.1)
+        while got := slow.recv(65_536):  # and all that still comes, quickly
+            received += got
+        assert received.count(b"HTTP/1.1 200") == 16
 
 
 def test_an_answer_that_nobody_takes_is_broken_off(
@@ -276,33 +306,55 @@ def test_one_person_s_many_pages_do_not_keep_them_from_acknowledging(
     assert statuses.count(429) >= 40 - 4 - 12
 
 
-def test_one_person_has_a_few_live_pages(database: Database, county: County) -> None:
-    app = create_app(Settings(database_url=database.web_url, streams_person_max=2))
-    with TestClient(app, follow_redirects=False) as client:
-        sign_in(client, "wang")
-        leave = [app.state.context.hub.take_seat(county.caregiver.id, 9, 2) for _ in range(2)]
-        answer = client.get("/live")
-        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "crowded")
-        sign_in(client, "liu")
-        app.state.context.hub.take_seat(county.colleague.id, 9, 2)
-        leave[0]()
-        app.state.context.hub.take_seat(county.caregiver.id, 9, 2)
+def test_one_person_s_newest_live_page_is_served(database: Database, county: County) -> None:
+    """A shared account has a tablet in every room, and some leave the network without a word."""
+    with (
+        serving(database.web_url, streams_person_max=2, beat_s=0.5) as server,
+        contextlib.ExitStack() as held,
+    ):
+        cookie = signed_in(server)
+        streams = []
+        for _ in range(3):
+            streams.append(held.enter_context(live_stream(server, cookie)))
+            assert streams[-1].recv(12) == b"HTTP/1.1 200"
+        streams[0].settimeout(PATIENCE_S)
+        last = b""
+        while got := streams[0].recv(65_536):
+            last = (last + got)[-5:]
+            if last == b"0\r\n\r\n":
+                break
+        assert last == b"0\r\n\r\n", "the stream has its proper end"
+        for stream in streams[1:]:
+            assert stream.recv(65_536)
 
 
-def test_a_stream_that_ends_gives_its_seat_back(server: Server) -> None:
-    cookie = signed_in(server)
-    for _ in range(20):  # more than one person may have at once
-        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S) as stream:
+def live_stream(server: Server, cookie: str) -> socket.socket:
+    stream = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_S)
+    stream.sendall(f"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode())
+    return stream
+
+
+def test_a_stream_that_ends_gives_its_seat_back(database: Database, county: County) -> None:
+    with serving(database.web_url, streams_max=2, beat_s=0.5) as server:
+        cookie = signed_in(server)
+        for _ in range(5):
             deadline = time.monotonic() + PATIENCE_S
             while True:
-                stream.sendall(f"GET /live HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n".encode())
-                status = stream.recv(12)
+                with live_stream(server, cookie) as stream:
+                    status = stream.recv(12)
                 if status == b"HTTP/1.1 200":
                     break
                 # The server learns a moment later that the one before has gone.
-                assert (status, time.monotonic() < deadline) == (b"HTTP/1.1 429", True)
-                stream.recv(65_536)
+                assert (status, time.monotonic() < deadline) == (b"HTTP/1.1 503", True)
                 time.sleep(0.05)
+
+
+@pytest.mark.integration
+def test_who_left_without_a_word_is_given_up_soon() -> None:
+    with listening("127.0.0.1", 0) as door, socket.create_connection(door.getsockname()[:2]):
+        accepted, _ = door.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNHEARD_MS_MAX
 
 
 def signed_in(server: Server) -> str:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from alarms.kinds import AlarmKind
+from dashboard.errors import BusyError
 from dashboard.live import Hub, Message, Update, Watcher, messages
 from database.connections import Connection, connect
 from database.errors import DatabaseUnavailableError
@@ -28,6 +29,7 @@ class Page:
         self.error: Exception | None = None
         self.rendered = 0
         self.missed = missed
+        self.watcher = Watcher()
 
     def render(self) -> Update:
         self.rendered += 1
@@ -36,7 +38,7 @@ class Page:
         return self.update
 
     def on(self, hub: Hub, beat_s: float = BEAT_S) -> AsyncIterator[Message]:
-        return messages(hub, self.render, lambda: self.missed, beat_s, lambda: 42)
+        return messages(hub, self.watcher, self.render, lambda: self.missed, beat_s, lambda: 42)
 
 
 async def until(stream: AsyncIterator[Message], event: str) -> Message:
@@ -163,6 +165,51 @@ def test_the_end_of_the_session_ends_the_stream(database: Database) -> None:
     run(test, database.web_url)
 
 
+def test_a_page_whose_place_is_taken_ends(database: Database) -> None:
+    async def test(hub: Hub) -> AsyncIterator[None]:
+        pages = [Page() for _ in range(3)]
+        leave = [hub.take_seat(page.watcher, 7, 9, 2) for page in pages[:2]]
+        oldest = pages[0].on(hub, beat_s=600)
+        await until(oldest, "beat")
+        leave.append(hub.take_seat(pages[2].watcher, 7, 9, 2))
+        async with asyncio.timeout(PATIENCE_S):
+            assert [message async for message in oldest] == []
+        assert [page.watcher.is_over for page in pages] == [True, False, False]
+        for one in leave:  # the one that was ended leaves too, and takes nobody's place with it
+            one()
+        hub.take_seat(Watcher(), 7, 1, 1)
+        with pytest.raises(BusyError):
+            hub.take_seat(Watcher(), 8, 1, 1)
+        hub.take_seat(Watcher(), 7, 1, 1)
+        yield
+
+    run(test, database.web_url)
+
+
+def test_who_holds_a_lock_keeps_no_change_from_the_pages(
+    database: Database, owner: Connection, county: County
+) -> None:
+    """Whether something can be written is asked on the very connection that hears of changes."""
+
+    async def test(hub: Hub) -> AsyncIterator[None]:
+        page = Page(frozenset({county.home.id}))
+        stream = page.on(hub, beat_s=600)
+        await until(stream, "beat")
+        page.update = Update("an alarm", 1, frozenset({county.home.id}))
+        await asyncio.to_thread(
+            owner.execute,
+            "SELECT pg_notify('anshou_alarm', %s)",
+            (f'{{"event": 1, "alarm": 1, "site": {county.home.id}}}',),
+        )
+        assert (await until(stream, "alarms")).data == "an alarm"
+        assert not hub.is_well
+        yield
+
+    with psycopg.connect(database.owner_url) as other:
+        other.execute("LOCK TABLE care.write_probe IN ACCESS EXCLUSIVE MODE")
+        run(test, database.web_url)
+
+
 def test_trouble_is_told_and_then_over(database: Database) -> None:
     async def test(hub: Hub) -> AsyncIterator[None]:
         page = Page()
@@ -203,7 +250,7 @@ def test_rendering_does_not_block_the_loop(database: Database) -> None:
             release.wait(PATIENCE_S)
             return page.update
 
-        stream = messages(hub, slow, lambda: "", 600, lambda: 0)
+        stream = messages(hub, Watcher(), slow, lambda: "", 600, lambda: 0)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0.05)  # the loop turns while the thread waits
         assert not waiting.done()

@@ -6,7 +6,8 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from starlette.testclient import TestClient
 
 from dashboard.app import create_app
 from dashboard.errors import ExposedError, UnfitRoleError
-from dashboard.guard import require_bound_role, require_private_words
+from dashboard.guard import connections_each, require_bound_role, require_private_words
+from dashboard.live import Watcher
 from dashboard.settings import Settings
 from database.connections import Connection
 from protocol.environment import SettingsError, read_settings
@@ -74,6 +76,30 @@ def test_a_role_that_is_a_member_of_another_is_refused(
             require_bound_role(database.web_url)
     finally:
         owner.execute("REVOKE anshou_ingest FROM anshou_web")
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "connections"),
+    [(-1, 64, 10), (78, 1, 10), (78, 4, 8), (38, 1, 10), (38, 2, 8), (38, 4, 3), (10, 8, 1)],
+)
+def test_all_processes_fit_into_the_limit_of_their_role(
+    database: Database, owner: Connection, limit: int, workers: int, connections: int
+) -> None:
+    settings = Settings(database_url=database.web_url, workers=workers)
+    with limited(owner, limit):
+        assert connections_each(settings) == connections
+
+
+@contextmanager
+def limited(owner: Connection, limit: int) -> Iterator[None]:
+    """The web's role with this limit; roles are the whole server's."""
+    row = owner.execute("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'anshou_web'").fetchone()
+    assert row is not None
+    owner.execute(f"ALTER ROLE anshou_web CONNECTION LIMIT {limit}")
+    try:
+        yield
+    finally:
+        owner.execute(f"ALTER ROLE anshou_web CONNECTION LIMIT {row['rolconnlimit']}")
 
 
 def test_an_empty_database_is_told_apart(empty_database: str) -> None:
@@ -135,7 +161,7 @@ def test_more_live_pages_than_allowed_are_told_to_wait(database: Database, count
     hub = app.state.context.hub
     with TestClient(app, follow_redirects=False) as client:
         sign_in(client, "wang")
-        hub.take_seat(county.outsider.id, 1, 1)
+        hub.take_seat(Watcher(), county.outsider.id, 1, 1)
         answer = client.get("/live")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
 

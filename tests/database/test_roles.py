@@ -188,6 +188,22 @@ def test_what_a_dump_does_not_carry_is_said_again(
             assert row == {"value": value}, setting
 
 
+def test_an_administrator_s_own_limit_stays(empty_database: str) -> None:
+    own = connection_limits(MAX_CONNECTIONS - 3)["anshou_service"] + 1
+    migrate(empty_database)
+    with connect(empty_database, autocommit=True) as owner:
+        owner.execute(f"ALTER ROLE anshou_service CONNECTION LIMIT {own}")
+        try:
+            assert migrate(empty_database) == []
+            row = owner.execute(
+                "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'anshou_service'"
+            ).fetchone()
+            assert row == {"rolconnlimit": own}
+        finally:
+            owner.execute("ALTER ROLE anshou_service CONNECTION LIMIT -1")
+            secure(owner)
+
+
 def test_an_owner_without_power_is_told_what_is_not_done(
     database_server: DatabaseServer, empty_database: str, caplog: pytest.LogCaptureFixture
 ) -> None:

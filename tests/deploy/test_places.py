@@ -16,6 +16,7 @@ from deploy.local import debian, places, users
 from deploy.local.data import DataFolder
 from deploy.local.mosquitto import MosquittoBroker
 from deploy.local.postgres import PostgresCluster
+from deploy.local.rooms import lend_certificate
 from deploy.local.supervisor import Program, render
 from gateway import durable
 from tests.servers import server_folder
@@ -170,12 +171,14 @@ def test_where_the_programs_can_be_read_a_room_reads_nothing_else(folder: Path, 
     authority = Authority(folder=folder / "authority")
     authority.prepare()
     shown = authority.shown_in(folder / "shown", users.ROOMS_ID)
+    own = {"ANSHOU_DASHBOARD_TLS_CERTIFICATE": str(victim), "ANSHOU_DASHBOARD_TLS_KEY": str(victim)}
+    lent = [*lend_certificate(own, shown.folder, users.ROOMS_ID).values()]
     script = 'for file in "$@"; do cat "$file" > /dev/null 2>&1 && echo "$file"; done'
-    asked = [victim, authority.key, authority.server_key, shown.server_key, shown.server_certificate]
+    asked = [victim, authority.key, authority.server_key, shown.server_key, shown.server_certificate, *lent]
     done = subprocess.run(
         [*users.dropped(), "sh", "-c", script, "sh", *map(str, asked)], capture_output=True, text=True
     )
-    assert done.stdout.split() == [str(shown.server_key), str(shown.server_certificate)]
+    assert done.stdout.split() == [str(shown.server_key), str(shown.server_certificate), *lent]
     assert not shown.key.exists()
 
 

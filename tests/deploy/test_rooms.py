@@ -1,11 +1,22 @@
 """What each room is told: the pages above all, which are served twice."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from deploy.authority import Authority
-from deploy.local.rooms import DASHBOARD, DASHBOARD_TLS, INGEST, Addresses, Outside, programs
+from deploy.errors import DeployError
+from deploy.local.rooms import (
+    DASHBOARD,
+    DASHBOARD_TLS,
+    INGEST,
+    Addresses,
+    Outside,
+    lend_certificate,
+    programs,
+)
 
 OWN = {
     "ANSHOU_DASHBOARD_TLS_CERTIFICATE": "/etc/own.pem",
@@ -45,6 +56,39 @@ def test_ones_own_certificate_is_for_browsers_and_gateways_keep_theirs() -> None
     assert secure["ANSHOU_DASHBOARD_TLS_GATEWAY_CERTIFICATE"] == "/a/server.pem"
     assert secure["ANSHOU_DASHBOARD_TLS_GATEWAY_KEY"] == "/a/server.key"
     assert not [name for name in rooms[DASHBOARD] if "_TLS_" in name], "this machine is served in clear"
+
+
+def test_a_key_that_only_root_reads_is_lent_to_the_rooms(tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    given = {name: tmp_path / Path(path).name for name, path in OWN.items()}
+    for name, path in given.items():
+        path.write_text(name)
+        path.chmod(0o600)
+    environ = {"ANSHOU_DASHBOARD_PORT": "1", **{name: str(path) for name, path in given.items()}}
+    lent = lend_certificate(environ, shown, os.getegid())
+    assert lent.keys() == environ.keys()
+    assert lent["ANSHOU_DASHBOARD_PORT"] == "1"
+    for name in OWN:
+        copy = Path(lent[name])
+        assert (copy.parent, copy.read_text()) == (shown, name)
+        assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+        assert copy.stat().st_gid == os.getegid()
+    assert len({lent[name] for name in OWN}) == 2
+    rooms = told(lent)
+    assert {name: rooms[DASHBOARD_TLS][name] for name in OWN} == {name: lent[name] for name in OWN}
+
+
+def test_where_the_rooms_are_ourselves_a_certificate_stays_where_it_is(tmp_path: Path) -> None:
+    assert lend_certificate(OWN, tmp_path, None) == OWN
+    assert lend_certificate({}, tmp_path, os.getegid()) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    environ = {name: str(tmp_path / "nothing") for name in OWN}
+    with pytest.raises(DeployError, match=r"nothing cannot be read: No such file"):
+        lend_certificate(environ, tmp_path, os.getegid())
 
 
 @pytest.mark.parametrize(
