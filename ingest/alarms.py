@@ -50,6 +50,8 @@ EXCESS_MAX = 500
 """So much of floods is gathered before it is counted …"""
 EXCESS_S_MAX = 1.0
 """… and no longer than this."""
+LOCK_S_MAX = 1.0
+"""So long a signal waits for a row that somebody else holds before the next has its turn."""
 TURN_S_MAX = 0.5
 RETRY_POLL_S = 0.05
 POST_CHECK_S = 1.0
@@ -71,7 +73,7 @@ class AlarmIngest:
         self._metrics.watch_pending(lambda: len(self._turns) + len(self._floods))
         self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest alarms {settings.worker}"
-        self._database = Database(settings.database_url, application)
+        self._database = Database(settings.database_url, application, lock_s_max=LOCK_S_MAX)
         # Under a name of its own: who stands by reads the register beside the one that works.
         self._register = Database(settings.database_url, f"{application} directory {token_hex(3)}")
         self._directory = Directory(self._register)
@@ -191,8 +193,6 @@ class AlarmIngest:
                 break
             incoming = self._turns.next()
             if not self._handle(incoming):
-                # Perhaps only this one cannot be stored, for a lock: others need not wait for it.
-                self._turns.postpone()
                 return False
             self._turns.done()
             self._pending_bytes -= len(incoming.payload)
@@ -220,6 +220,8 @@ class AlarmIngest:
             store_dead_letters(connection, one.singles.dead)
         except psycopg.OperationalError as error:
             self._database.failed(error)
+            # Perhaps only this one cannot be stored, for a lock: others need not wait for it.
+            self._turns.postpone()
             return False
         self._subscriber.acknowledge(incoming)
         self._metrics.took(1)

@@ -2,8 +2,9 @@
 
 A speaker is a device; names that nobody knows are one speaker a site. Each has a budget. What is within it
 waits for its turn, one speaker after the other. What is beyond belongs to a flood: it is gathered, and of
-each matter (a kind of alarm; at a gateway also whose that nobody has adopted) only the last beginning and an
-end after it are kept, since these alone say how things stand. Pure: nothing in here waits or touches a server.
+each matter (a kind of alarm; at a gateway also of which device that nobody has adopted) only the last
+beginning and an end after it are kept, since these alone say how things stand. Pure: nothing in here waits or
+touches a server.
 """
 
 from collections import Counter, deque
@@ -28,7 +29,7 @@ ENDING_EVERY_S = 300.0
 TELL_EVERY_S = 3600.0
 """So often a timeline has a line for all that came meanwhile."""
 MATTERS_MAX = 200
-"""Matters of one flood that are told apart. Keys can be made up: what comes after so many is one for each kind."""
+"""Keys in a flood that are told apart: they can be made up, and those after so many are one for each kind."""
 
 
 class Budgets:
@@ -88,7 +89,7 @@ class Turns:
         return speaker in self._waiting
 
     def postpone(self) -> None:
-        """The next one could not be dealt with: it keeps its place, and its speaker goes to the end of the row."""
+        """The next one could not be dealt with; its speaker goes to the end of the row with it."""
         self._order.rotate(-1)
 
     def clear(self) -> None:
@@ -146,7 +147,7 @@ class Flood:
         self._keyed: set[Matter] = set()
 
     def add_signal(self, incoming: Incoming, row: SignalRow) -> None:
-        """A beginning takes the place of all of its matter, an end that of the end before: never of a call."""
+        """A beginning takes the place of all of its matter; an end that of the end before, of no call."""
         matter = self._matter_of(row)
         kept = Kept(incoming._replace(payload=b""), row)
         gone = [self.ended.pop(matter, None)]

@@ -196,7 +196,8 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     button, however often it arrives.
 
     `key` is given by a gateway alone, in its own name: a device that nobody has adopted yet cries, and help
-    must not wait for a name. The signal itself follows under the same id once the device is adopted.
+    must not wait for a name. The signal itself follows under the same id once the device is adopted. Of any
+    other device it means nothing, and one that cannot be a key is as none: a maker may use the name.
     """
 
     kind: SignalKind = field(name="alarm")
