@@ -75,7 +75,7 @@ def test_what_cannot_be_stored_lets_the_others_pass_and_keeps_its_place() -> Non
     turns = Turns()
     for number, speaker in enumerate("aabc"):
         turns.put(speaker, incoming(number))
-    heard = []
+    heard: list[int] = []
     while turns:
         if turns.next().mid == 0 and len(heard) < 2:
             turns.postpone()
