@@ -86,7 +86,7 @@ class SignalRow(NamedTuple):
 
     `signal_id` is the same for each delivery of one signal, and differs between two presses even of a
     button that always sends the same id, or has no clock: when in doubt it counts as a new one. A gateway's
-    id for what it tells early is one press's alone, and its time may be the centre's at first, the box's later.
+    id for what it tells early is one press's alone; its time may be the centre's first, the box's later.
     """
 
     time_us: int

@@ -86,7 +86,7 @@ CANNOT_WAIT = frozenset({SignalKind.SOS, SignalKind.FALL, SignalKind.SMOKE, Sign
 EARLY = "early-"
 """With this begins the id of a signal that a gateway tells before its device is adopted."""
 EARLY_ID = re.compile(rf"{EARLY}.{{1,8}}-\d+-[0-9a-f]{{8}}\Z")
-"""All of it: the boot of the gateway, milliseconds since, a digest of the key. No two presses have the same."""
+"""All of it: the boot of the gateway, milliseconds since, a digest of the key; of one press alone."""
 
 
 class SignalState(StrEnum):
