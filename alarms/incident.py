@@ -247,9 +247,15 @@ def place(connection: Connection, alarm_id: int, whose: Whose, actor: Actor) -> 
     return _written(connection, row, AlarmStep.NOTED, step).alarm
 
 
-def active_of(connection: Connection, device_id: int, kind: AlarmKind) -> int | None:
-    """The active alarm of this kind that a device raised or joined; it is locked. None: there is none."""
-    row = connection.execute(_sql["active_of"], {"kind": kind, "device_id": device_id}).fetchone()
+def active_of(
+    connection: Connection, device_id: int, kind: AlarmKind, proposal_key: str | None = None
+) -> int | None:
+    """The active alarm of this kind that a device raised or joined; it is locked. None: there is none.
+
+    With `proposal_key`: the one that a gateway raised for the device that it knows by that key.
+    """
+    params = {"kind": kind, "device_id": device_id, "proposal_key": proposal_key}
+    row = connection.execute(_sql["active_of"], params).fetchone()
     return None if row is None else int(row["id"])
 
 

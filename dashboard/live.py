@@ -33,9 +33,10 @@ COALESCE_S = 0.1
 """Changes within this time make one new list."""
 BACKOFF_S_MIN = 0.2
 BACKOFF_S_MAX = 10.0
-CHECK_S = 20.0
-STILL_S_MAX = 3 * CHECK_S
-"""A LISTEN connection that was silent for so long is asked whether it is still alive."""
+CHECK_S = 5.0
+"""So often the LISTEN connection is asked whether the database is there and takes what is written."""
+STILL_S_MAX = 60.0
+"""The loop that listens may stand still for so long: longer than all that it waits for."""
 RENDER_THREADS = 4
 """Live pages render in threads of their own, so that they never wait behind ordinary requests."""
 

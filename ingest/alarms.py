@@ -50,6 +50,8 @@ EXCESS_MAX = 500
 """So much of floods is gathered before it is counted …"""
 EXCESS_S_MAX = 1.0
 """… and no longer than this."""
+LOCK_S_MAX = 1.0
+"""So long a signal waits for a row that somebody else holds before the next has its turn."""
 TURN_S_MAX = 0.5
 RETRY_POLL_S = 0.05
 POST_CHECK_S = 1.0
@@ -71,7 +73,7 @@ class AlarmIngest:
         self._metrics.watch_pending(lambda: len(self._turns) + len(self._floods))
         self._metrics.watch("connected", "Whether the broker sends us its messages.", lambda: self.connected)
         application = f"anshou ingest alarms {settings.worker}"
-        self._database = Database(settings.database_url, application)
+        self._database = Database(settings.database_url, application, lock_s_max=LOCK_S_MAX)
         # Under a name of its own: who stands by reads the register beside the one that works.
         self._register = Database(settings.database_url, f"{application} directory {token_hex(3)}")
         self._directory = Directory(self._register)
@@ -218,6 +220,8 @@ class AlarmIngest:
             store_dead_letters(connection, one.singles.dead)
         except psycopg.OperationalError as error:
             self._database.failed(error)
+            # Perhaps only this one cannot be stored, for a lock: others need not wait for it.
+            self._turns.postpone()
             return False
         self._subscriber.acknowledge(incoming)
         self._metrics.took(1)
@@ -245,22 +249,25 @@ class AlarmIngest:
                 self._settle(connection, flood, now_s)
             except psycopg.OperationalError as error:
                 self._database.failed(error)
+                self._floods.postpone(flood)
                 return
 
     def _settle(self, connection: Connection, flood: Flood, now_s: float) -> None:
         entry = self._directory.entries.get(flood.speaker)
-        due = [kept for kept in flood.kept.values() if flood.is_due(kept, now_s)]
+        ends = flood.due_ends(now_s)
         is_to_be_told = flood.is_to_be_told(now_s)
         with connection.transaction():
-            for kept in due:
-                _store_last(connection, kept, flood.fresh[kept.row.signal.kind])
+            for matter, kept in flood.begun.items():
+                _store_last(connection, kept, flood.fresh[matter])
+            for kept in ends.values():
+                _store_last(connection, kept, 0)
             if entry is not None and flood.told_s is None:
                 report_flood(connection, entry, datetime.now(UTC))
             if is_to_be_told:
                 _tell(connection, flood, entry)
         for incoming in flood.unread:
             self._subscriber.acknowledge(incoming)
-        counted = [*flood.superseded, *due]
+        counted = [*flood.superseded, *flood.begun.values(), *ends.values()]
         for kept in counted:
             self._subscriber.acknowledge(kept.incoming)
             self._send_receipt(kept.incoming, kept.row)
@@ -268,7 +275,7 @@ class AlarmIngest:
         self._metrics.took(len(flood.unread) + len(counted))
         if is_to_be_told:
             log.warning("%s says far too much: what is in excess is only counted", flood.speaker)
-        flood.settled(due, now_s)
+        flood.settled(ends, now_s)
         if flood.is_over(now_s):
             self._floods.end(flood)
 
@@ -316,7 +323,7 @@ class AlarmIngest:
 
 
 def _store_last(connection: Connection, kept: Kept, count: int) -> None:
-    """The last of so many signals of a kind, unless the database refuses it."""
+    """The last of so many signals of a matter, unless the database refuses it."""
     try:
         with connection.transaction():
             count_excess(connection, kept.row, count)
@@ -327,8 +334,8 @@ def _store_last(connection: Connection, kept: Kept, count: int) -> None:
 def _tell(connection: Connection, flood: Flood, entry: Entry | None) -> None:
     """A line for all that came since the last, and one dead letter."""
     if entry is not None:
-        for kind, count in (flood.untold + flood.fresh).items():
-            tell_excess(connection, entry, kind, count)
+        for (kind, key), count in (flood.untold + flood.fresh).items():
+            tell_excess(connection, entry, kind, key, count)
     if flood.unreadable:
         store_dead_letters(connection, [_the_rest(flood, entry)])
 

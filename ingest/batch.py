@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from ingest.clock import ClockRule
 from ingest.directory import Directory, Entry
@@ -179,6 +179,8 @@ class Assembler:
         """
         time_us, replaced = self._clock.stamp(message.ts_ms, received_us)
         device_id = entry.device_id
+        if isinstance(message, AlarmSignal) and entry.kind is not DeviceKind.GATEWAY:
+            message = replace(message, key=None)  # a field of its own by that name: it speaks for nobody else
         wrong = _refused(entry.kind, message)
         if wrong is not None:
             topic = str(Topic(entry.site_code, entry.name, wire.leaf_of(message)))
@@ -222,10 +224,9 @@ class Assembler:
 
 
 def _refused(kind: DeviceKind, message: Message) -> str | None:
-    """What of a message a device of this kind does not say. A gateway cries for those that nobody adopted."""
-    if isinstance(message, AlarmSignal) and message.key is not None:
-        return None if kind is DeviceKind.GATEWAY else "an alarm for another device"
-    return refused_word(kind, message)
+    """What of a message a device of this kind does not say. With a key a gateway cries for another."""
+    is_for_another = isinstance(message, AlarmSignal) and message.key is not None
+    return None if is_for_another else refused_word(kind, message)
 
 
 def _says_what_it_cannot(kinds: Sequence[DeviceKind], columns: Mapping[str, Sequence[object]]) -> bool:

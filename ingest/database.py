@@ -23,13 +23,16 @@ class Database:
     """One connection, made when first wanted and again after it broke or gave no answer in time.
 
     `application` names it at the server, and nothing else: whoever connects under that name takes over from
-    whoever did before.
+    whoever did before. A lock is awaited for `lock_s_max` (0: as long as any answer).
     """
 
-    def __init__(self, url: str, application: str, answer_s_max: float = ANSWER_S_MAX) -> None:
+    def __init__(
+        self, url: str, application: str, answer_s_max: float = ANSWER_S_MAX, lock_s_max: float = 0.0
+    ) -> None:
         self._url = url
         self._application = application
         self._answer_s_max = answer_s_max
+        self._lock_ms_max = round(lock_s_max * 1000)
         self._connection: Connection | None = None
         self._backoff = Backoff(RETRY_S_MIN, RETRY_S_MAX)
         self._next_attempt_s = 0.0
@@ -52,6 +55,10 @@ class Database:
             return None
         try:
             self._end_predecessor(self._connection)
+            if self._lock_ms_max:
+                self._connection.execute(
+                    "SELECT set_config('lock_timeout', %s, false)", (str(self._lock_ms_max),)
+                )
         except psycopg.OperationalError as error:
             self.failed(error)
             return None

@@ -2,12 +2,14 @@
 
 A speaker is a device; names that nobody knows are one speaker a site. Each has a budget. What is within it
 waits for its turn, one speaker after the other. What is beyond belongs to a flood: it is gathered, and of
-each kind of alarm only the last signal is kept, since that alone says how things stand. Pure: nothing in
-here waits or touches a server.
+each matter (a kind of alarm; at a gateway also of which device that nobody has adopted) only the last
+beginning and an end after it are kept, since these alone say how things stand. Pure: nothing in here waits or
+touches a server.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from math import inf
 from typing import NamedTuple
 
 from ingest.rows import DeadLetter, SignalRow
@@ -26,6 +28,8 @@ ENDING_EVERY_S = 300.0
 """While it goes on, the end of an alarm's cause is believed so often at most."""
 TELL_EVERY_S = 3600.0
 """So often a timeline has a line for all that came meanwhile."""
+MATTERS_MAX = 200
+"""Keys in a flood that are told apart: they can be made up, and those after so many are one for each kind."""
 
 
 class Budgets:
@@ -84,6 +88,10 @@ class Turns:
     def __contains__(self, speaker: str) -> bool:
         return speaker in self._waiting
 
+    def postpone(self) -> None:
+        """The next one could not be dealt with; its speaker goes to the end of the row with it."""
+        self._order.rotate(-1)
+
     def clear(self) -> None:
         """Nobody waits any more."""
         self._waiting.clear()
@@ -98,43 +106,67 @@ class Kept(NamedTuple):
     row: SignalRow
 
 
+class Matter(NamedTuple):
+    """What a signal of a speaker is about; `key` is that of a device that nobody has adopted yet."""
+
+    kind: SignalKind
+    key: str | None = None
+
+
 class Flood:
     """What one speaker said beyond its budget, and all that it says until the flood is over.
 
     Attributes:
         speaker: Who.
-        kept: The last signal of each kind.
-        fresh: Signals of each kind that are not yet in the count of their alarm.
-        untold: Signals of each kind of which their alarm's timeline has no line.
+        begun: The last beginning of each matter.
+        ended: Its end, where that came after.
+        fresh: Beginnings of each matter that are not yet in the count of their alarm.
+        untold: Beginnings of each matter of which their alarm's timeline has no line.
         unreadable: Messages that could not be understood and are in no dead letter.
         sample: One of those.
-        superseded: Signals that another of their kind has followed.
+        superseded: Signals that another of their matter has followed.
         unread: Messages that could not be understood, until they are acknowledged.
-        settled_s: When a signal of a kind was last dealt with.
+        settled_s: When a signal of a matter was last dealt with.
         told_s: When timelines were last told; None: nobody knows yet that there is a flood.
         last_s: When the last of it came.
     """
 
     def __init__(self, speaker: str, now_s: float) -> None:
         self.speaker = speaker
-        self.kept: dict[SignalKind, Kept] = {}
-        self.fresh: Counter[SignalKind] = Counter()
-        self.untold: Counter[SignalKind] = Counter()
+        self.begun: dict[Matter, Kept] = {}
+        self.ended: dict[Matter, Kept] = {}
+        self.fresh: Counter[Matter] = Counter()
+        self.untold: Counter[Matter] = Counter()
         self.unreadable = 0
         self.sample: DeadLetter | None = None
         self.superseded: list[Kept] = []
         self.unread: list[Incoming] = []
-        self.settled_s: dict[SignalKind, float] = {}
+        self.settled_s: dict[Matter, float] = {}
         self.told_s: float | None = None
         self.last_s = now_s
+        self._keyed: set[Matter] = set()
 
     def add_signal(self, incoming: Incoming, row: SignalRow) -> None:
-        """One more of its kind takes the place of the one before."""
-        before = self.kept.get(row.signal.kind)
-        if before is not None:
-            self.superseded.append(before)
-        self.kept[row.signal.kind] = Kept(incoming._replace(payload=b""), row)
-        self.fresh[row.signal.kind] += 1
+        """A beginning takes the place of all of its matter; an end that of the end before, of no call."""
+        matter = self._matter_of(row)
+        kept = Kept(incoming._replace(payload=b""), row)
+        gone = [self.ended.pop(matter, None)]
+        if row.signal.state is SignalState.RAISED:
+            gone.append(self.begun.get(matter))
+            self.begun[matter] = kept
+            self.fresh[matter] += 1
+        else:
+            self.ended[matter] = kept
+        self.superseded += [before for before in gone if before is not None]
+
+    def _matter_of(self, row: SignalRow) -> Matter:
+        matter = Matter(row.signal.kind, row.signal.key)
+        if matter.key is None or matter in self._keyed:
+            return matter
+        if len(self._keyed) >= MATTERS_MAX:
+            return Matter(matter.kind, "")
+        self._keyed.add(matter)
+        return matter
 
     def add_unreadable(self, incoming: Incoming, letter: DeadLetter | None) -> None:
         """One more that cannot be understood."""
@@ -142,12 +174,21 @@ class Flood:
         self.unreadable += 1
         self.unread.append(incoming._replace(payload=b""))
 
-    def settled(self, due: Sequence[Kept], now_s: float) -> None:
-        """All is counted, these are dealt with, and who was to be told was told."""
-        for kept in due:
-            kind = kept.row.signal.kind
-            self.settled_s[kind] = now_s
-            del self.kept[kind]
+    def due_ends(self, now_s: float) -> dict[Matter, Kept]:
+        """The ends that are to be dealt with; beginnings always are. What flickers is not over."""
+        return {
+            matter: kept
+            for matter, kept in self.ended.items()
+            if self.is_over(now_s) or now_s - self.settled_s.get(matter, -inf) >= ENDING_EVERY_S
+        }
+
+    def settled(self, ends: Iterable[Matter], now_s: float) -> None:
+        """All is counted, beginnings and these ends are dealt with, and who was to be told was told."""
+        for matter in list(ends):
+            self.settled_s[matter] = now_s
+            del self.ended[matter]
+        self.settled_s |= dict.fromkeys(self.begun, now_s)
+        self.begun.clear()
         if self.is_to_be_told(now_s):
             self.untold.clear()
             self.unreadable, self.sample = 0, None
@@ -166,12 +207,6 @@ class Flood:
     def is_to_be_told(self, now_s: float) -> bool:
         """Whether timelines want a line: at its end, and now and then in a long one."""
         return self.is_over(now_s) or (self.told_s is not None and now_s - self.told_s >= TELL_EVERY_S)
-
-    def is_due(self, kept: Kept, now_s: float) -> bool:
-        """Whether a signal is to be dealt with. The end of a cause waits: what flickers is not over."""
-        if kept.row.signal.state is SignalState.RAISED or self.is_over(now_s):
-            return True
-        return now_s - self.settled_s.get(kept.row.signal.kind, float("-inf")) >= ENDING_EVERY_S
 
 
 class Floods:
@@ -197,6 +232,10 @@ class Floods:
             flood = self._floods[speaker] = Flood(speaker, now_s)
         flood.last_s = now_s
         return flood
+
+    def postpone(self, flood: Flood) -> None:
+        """It could not be settled: the others come first."""
+        self._floods[flood.speaker] = self._floods.pop(flood.speaker)
 
     def end(self, flood: Flood) -> None:
         """It is over, and everybody has been told."""

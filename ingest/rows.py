@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ingest.directory import Entry
 from protocol.errors import DeadReason, WireError
-from protocol.model import AlarmSignal
+from protocol.model import EARLY_ID, AlarmSignal
 from protocol.signs import SIGNS
 
 DEAD_PAYLOAD_BYTES_MAX = 16 * 1024
@@ -85,7 +85,8 @@ class SignalRow(NamedTuple):
     """An alarm signal and whom it is about; time in microseconds since 1970 UTC.
 
     `signal_id` is the same for each delivery of one signal, and differs between two presses even of a
-    button that always sends the same id, or has no clock: when in doubt it counts as a new one.
+    button that always sends the same id, or has no clock: when in doubt it counts as a new one. A gateway's
+    id for what it tells early is one press's alone; its time may be the centre's first, the box's later.
     """
 
     time_us: int
@@ -96,7 +97,10 @@ class SignalRow(NamedTuple):
     @property
     def signal_id(self) -> str:
         """The key of this signal among those of its device."""
-        return f"{self.signal.signal_id or self.signal.kind}@{self.time_us}"
+        own_id = self.signal.signal_id
+        if own_id is not None and EARLY_ID.match(own_id):
+            return own_id
+        return f"{own_id or self.signal.kind}@{self.time_us}"
 
 
 class DeadLetter(NamedTuple):

@@ -34,13 +34,13 @@ def report_flood(connection: Connection, entry: Entry, at: datetime) -> None:
 
 
 def count_excess(connection: Connection, row: SignalRow, count: int) -> None:
-    """Store the last of `count` signals of a kind as far as it changes something, and count the others.
+    """Store the last of `count` signals of a matter as far as it changes something, and count the others.
 
     As long as somebody is on the way for it a repeat changes nothing, and is not stored. The caller commits.
     """
     kind, at = AlarmKind(row.signal.kind), time_of(row.time_us)
     is_raised = row.signal.state is SignalState.RAISED
-    active_id = incident.active_of(connection, row.entry.device_id, kind)
+    active_id = incident.active_of(connection, row.entry.device_id, kind, row.signal.key)
     if is_raised and active_id is not None:
         incident.count_more(connection, active_id, count, at)
         return
@@ -49,9 +49,9 @@ def count_excess(connection: Connection, row: SignalRow, count: int) -> None:
         incident.count_more(connection, alarm_id, count - 1, at)
 
 
-def tell_excess(connection: Connection, entry: Entry, kind: SignalKind, count: int) -> None:
+def tell_excess(connection: Connection, entry: Entry, kind: SignalKind, key: str | None, count: int) -> None:
     """One line in the alarm's timeline for signals that have none, while it is active. The caller commits."""
-    active_id = incident.active_of(connection, entry.device_id, AlarmKind(kind))
+    active_id = incident.active_of(connection, entry.device_id, AlarmKind(kind), key)
     if active_id is not None:
         incident.tell_counted(connection, active_id, count, Actor(entry.name))
 
@@ -96,7 +96,7 @@ def store_signal(connection: Connection, row: SignalRow, known_at: datetime | No
         alarm_id = incident.report(connection, told).alarm.id
         connection.execute(_sql["link_signal"], {**key, "alarm_id": alarm_id})
         return alarm_id
-    active_id = incident.active_of(connection, entry.device_id, kind)
+    active_id = incident.active_of(connection, entry.device_id, kind, signal.key)
     if active_id is not None:
         over = Step(
             step=AlarmStep.CONDITION_ENDED,

@@ -3,7 +3,8 @@
 Generous, because makers put many things into one case: a radar that also counts breaths is still a radar.
 What is not listed would be a mistake in the register, a device that speaks for another, or somebody who plays
 one.
-A call for help is never refused, whatever it comes from: nobody can know which cases have a button.
+What is about life is never refused, whatever it comes from (nobody can know which cases have a button, a
+detector, or a wire to another), but for one: what is pressed by hand smells no smoke.
 """
 
 from collections.abc import Mapping
@@ -11,10 +12,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from protocol.model import Activity, ActivityEvent, AlarmSignal, DeviceKind, Message, SignalKind, VitalSigns
+from protocol.model import (
+    CANNOT_WAIT,
+    Activity,
+    ActivityEvent,
+    AlarmSignal,
+    DeviceKind,
+    Message,
+    SignalKind,
+    VitalSigns,
+)
 from protocol.signs import SIGNS
 
-_OF_ANY = frozenset({SignalKind.SOS, SignalKind.TAMPER, SignalKind.LOW_BATTERY, SignalKind.FAULT})
+_OF_ANY = CANNOT_WAIT | {SignalKind.TAMPER, SignalKind.LOW_BATTERY, SignalKind.FAULT}
 _ALL_SIGNS = frozenset(SIGNS)
 _BY_CUFF_OR_BLOOD = frozenset({"sbp", "dbp", "glucose"})
 _BY_TOUCH = frozenset({"temp", "hr", "spo2"})
@@ -22,8 +32,8 @@ _SEEN = frozenset({ActivityEvent.MOTION, ActivityEvent.PRESENCE, ActivityEvent.A
 _IN_BED = frozenset({ActivityEvent.IN_BED, ActivityEvent.OUT_OF_BED, ActivityEvent.TURNED})
 _DOOR = frozenset({ActivityEvent.DOOR_OPEN, ActivityEvent.DOOR_CLOSED})
 _BY_HAND = frozenset({ActivityEvent.CHECK_IN, ActivityEvent.MEAL, ActivityEvent.ROUND})
-_BURNS = frozenset({SignalKind.SMOKE, SignalKind.GAS})
-_LYING = frozenset({SignalKind.FALL, SignalKind.BED_EXIT, SignalKind.WEAK_BREATHING, SignalKind.WANDERING})
+_OF_THE_HOUSE = frozenset({SignalKind.SMOKE, SignalKind.GAS, SignalKind.WATER})
+_LYING = frozenset({SignalKind.BED_EXIT, SignalKind.WEAK_BREATHING, SignalKind.WANDERING})
 
 
 class Ability(NamedTuple):
@@ -42,18 +52,20 @@ def _able(
     return Ability(frozenset(signs.split() if isinstance(signs, str) else signs), events, alarms | _OF_ANY)
 
 
+_PRESSED = Ability(events=_BY_HAND, alarms=_OF_ANY - _OF_THE_HOUSE)
+
 ABILITIES: Mapping[DeviceKind, Ability] = {
     # Pendants know a fall; "I am well" is a press too.
-    DeviceKind.SOS_BUTTON: _able(events=_BY_HAND, alarms=frozenset({SignalKind.FALL})),
-    DeviceKind.PULL_CORD: _able(events=_BY_HAND),
+    DeviceKind.SOS_BUTTON: _PRESSED,
+    DeviceKind.PULL_CORD: _PRESSED,
     # Radars of many makers also count heart beats and breaths, and see who lies in bed.
     DeviceKind.FALL_RADAR: _able("hr rr temp", _SEEN | _IN_BED, _LYING),
     DeviceKind.SMART_MATTRESS: _able(_ALL_SIGNS - _BY_CUFF_OR_BLOOD, _SEEN | _IN_BED, _LYING),
     DeviceKind.MOTION: _able("hr rr temp", _SEEN | _IN_BED | _DOOR, _LYING),
     DeviceKind.DOOR_CONTACT: _able(events=_SEEN | _DOOR, alarms=frozenset({SignalKind.WANDERING})),
-    DeviceKind.SMOKE: _able(alarms=_BURNS),
-    DeviceKind.GAS: _able(alarms=_BURNS),
-    DeviceKind.WATER_LEAK: _able(alarms=frozenset({SignalKind.WATER})),
+    DeviceKind.SMOKE: _able(),
+    DeviceKind.GAS: _able(),
+    DeviceKind.WATER_LEAK: _able(),
     DeviceKind.WRISTBAND: _able(_ALL_SIGNS, _SEEN | _IN_BED | _BY_HAND, _LYING),
     # Cuffs and glucometers are often one case, and both count the pulse.
     DeviceKind.BP_CUFF: _able(_BY_CUFF_OR_BLOOD | _BY_TOUCH, frozenset({ActivityEvent.CHECK_IN})),
@@ -61,7 +73,7 @@ ABILITIES: Mapping[DeviceKind, Ability] = {
     DeviceKind.THERMOMETER: _able(_BY_TOUCH, frozenset({ActivityEvent.CHECK_IN})),
     DeviceKind.HEALTH_KIOSK: _able(_ALL_SIGNS, _BY_HAND | _SEEN),
     DeviceKind.PATROL_TAG: _able(events=_BY_HAND),
-    DeviceKind.SIREN: _able(alarms=_BURNS),
+    DeviceKind.SIREN: _able(),
     DeviceKind.GATEWAY: _able(),
 }
 """By kind. All may tell of their own status."""

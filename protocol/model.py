@@ -85,6 +85,8 @@ CANNOT_WAIT = frozenset({SignalKind.SOS, SignalKind.FALL, SignalKind.SMOKE, Sign
 
 EARLY = "early-"
 """With this begins the id of a signal that a gateway tells before its device is adopted."""
+EARLY_ID = re.compile(rf"{EARLY}.{{1,8}}-\d+-[0-9a-f]{{8}}\Z")
+"""All of it: the boot of the gateway, milliseconds since, a digest of the key; of one press alone."""
 
 
 class SignalState(StrEnum):
@@ -196,7 +198,8 @@ class AlarmSignal(_Timed, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     button, however often it arrives.
 
     `key` is given by a gateway alone, in its own name: a device that nobody has adopted yet cries, and help
-    must not wait for a name. The signal itself follows under the same id once the device is adopted.
+    must not wait for a name. The signal itself follows under the same id once the device is adopted. Of any
+    other device it means nothing, and one that cannot be a key is as none: a maker may use the name.
     """
 
     kind: SignalKind = field(name="alarm")

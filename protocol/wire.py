@@ -202,6 +202,7 @@ _LEAVES |= {_ITEM_OF[message]: leaf for message, leaf in list(_LEAVES.items())}
 _batch_decoder = msgspec.json.Decoder(_BatchOnWire)
 _raw_batch_decoder = msgspec.json.Decoder(_RawBatchOnWire)
 _item_decoder: msgspec.json.Decoder[BatchItem] = msgspec.json.Decoder(BatchItem)
+_fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _receipt_decoder = msgspec.json.Decoder(Receipt)
 _command_decoder = msgspec.json.Decoder(Command)
 _proposal_decoder = msgspec.json.Decoder(DeviceProposal)
@@ -237,7 +238,7 @@ def decode(leaf: Leaf, payload: bytes) -> Message:
     if decoder is None:
         raise WireError(DeadReason.UNKNOWN_TOPIC, f"a {leaf} is not a message from a device")
     _check_length(payload, PAYLOAD_BYTES_MAX)
-    message = _decoded(decoder, payload)
+    message = _decoded_or_without_key(decoder, payload)
     if isinstance(message, VitalSigns):
         _require_sign(message)
     return message
@@ -296,7 +297,7 @@ def _decode_batch_item_by_item(payload: bytes) -> Batch:
     rejected: list[RejectedItem] = []
     for raw in raw_batch.items[:BATCH_ITEMS_MAX]:
         try:
-            item = _decoded(_item_decoder, raw)
+            item = _decoded_or_without_key(_item_decoder, raw)
             if isinstance(item, VitalSigns):
                 _require_sign(item)
             items.append(item)
@@ -332,6 +333,18 @@ def _decoded(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> 
         raise WireError(DeadReason.MALFORMED, str(error)) from error
 
 
+def _decoded_or_without_key(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw) -> T:
+    """The value; a `key` that is not ours, but a field of the device's own by that name, is left out."""
+    try:
+        return _decoded(decoder, payload)
+    except WireError as error:
+        if not error.detail.endswith(_AT_KEY):
+            raise
+    fields = _decoded(_fields_decoder, payload)
+    return _decoded(decoder, _encoder.encode({name: raw for name, raw in fields.items() if name != "key"}))
+
+
+_AT_KEY = "at `$.key`"
 _LIMIT_ERRORS = (
     "Expected `float` >=",
     "Expected `float` <=",

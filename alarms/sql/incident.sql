@@ -26,11 +26,13 @@ WHERE id = %(alarm_id)s;
 SELECT * FROM care.lock_alarm(%(alarm_id)s);
 
 -- name: active_of
--- The alarm that a device speaks of which says that the cause is over.
+-- The alarm that a device speaks of which says that the cause is over. What a gateway told for others is theirs,
+-- also after they were adopted: its signals lead to no alarm.
 SELECT id FROM care.alarm
-WHERE kind = %(kind)s AND care.is_active(state)
+WHERE kind = %(kind)s AND care.is_active(state) AND proposal_key IS NOT DISTINCT FROM %(proposal_key)s::text
   AND (device_id = %(device_id)s OR id IN (
-      SELECT alarm_id FROM care.alarm_signal WHERE device_id = %(device_id)s AND kind = %(kind)s))
+      SELECT alarm_id FROM care.alarm_signal JOIN care.device ON device.id = device_id
+      WHERE device_id = %(device_id)s AND alarm_signal.kind = %(kind)s AND device.kind <> 'gateway'))
 ORDER BY opened_at DESC LIMIT 1
 FOR NO KEY UPDATE;
 

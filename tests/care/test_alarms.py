@@ -6,15 +6,18 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from alarms.errors import AlreadyTakenError, UnfinishedError
-from alarms.incident import Report, Reported, Step, active_of, report, take, timeline
+from alarms.incident import Report, Reported, Step, Whose, active_of, place, report, take, timeline
 from alarms.kinds import AlarmKind, AlarmSource
 from alarms.model import AlarmPriority, AlarmState, AlarmStep
+from care import registry
 from database.connections import Connection, connect
 from database.errors import NotFoundError
 from identity.model import Actor
 from identity.sessions import actor_of, scope_of, sign_in
+from protocol.model import DeviceKind
 from tests.care.conftest import PASSWORD, County
 from tests.servers import Database
 
@@ -171,6 +174,34 @@ def test_a_low_alarm_that_clears_by_itself_ends(county: County, service: Connect
     assert active_of(service, device_id, AlarmKind.LOW_BATTERY) == alarm.id
     ended = take(service, alarm.id, over(Actor("smoke-0001"))).alarm
     assert (ended.id, ended.state) == (alarm.id, AlarmState.CLEARED)
+
+
+def test_what_a_gateway_told_for_others_is_no_alarm_of_its_own(
+    county: County, owner: Connection, service: Connection
+) -> None:
+    gateway = registry.add_device(owner, site=county.home, kind=DeviceKind.GATEWAY)
+    gateway_id, button = gateway.device.id, county.button.device
+    told = Report(
+        site_id=county.home.id,
+        kind=AlarmKind.SOS,
+        happened_at=NOW,
+        actor=Actor("gateway-0001"),
+        source=AlarmSource.DEVICE,
+        device_id=gateway_id,
+    )
+    ids = {key: report(service, structs.replace(told, proposal_key=key)).alarm.id for key in ("a", "b")}
+    for key, alarm_id in ids.items():
+        owner.execute(
+            "INSERT INTO care.alarm_signal (device_id, signal_id, state, kind, time, alarm_id)"
+            " VALUES (%s, %s, 'raised', 'sos', %s, %s)",
+            (gateway_id, key, NOW, alarm_id),
+        )
+        assert active_of(service, gateway_id, AlarmKind.SOS, key) == alarm_id
+    place(service, ids["a"], Whose(button.id, resident_id=county.mother.id), Actor("joining"))
+    assert active_of(service, button.id, AlarmKind.SOS) == ids["a"]
+    assert active_of(service, gateway_id, AlarmKind.SOS, "a") is None
+    assert active_of(service, gateway_id, AlarmKind.SOS) is None
+    assert active_of(service, gateway_id, AlarmKind.SOS, "b") == ids["b"]
 
 
 def test_a_cancelled_sos_still_wants_a_look(county: County, service: Connection) -> None:

@@ -11,6 +11,7 @@ from gateway.errors import OutboxError
 from gateway.link import Link
 from protocol import wire
 from protocol.model import (
+    EARLY_ID,
     Activity,
     ActivityEvent,
     Adoption,
@@ -366,6 +367,8 @@ def test_a_call_for_help_of_a_device_that_nobody_has_adopted_is_told_at_once(hou
     house.lan.say("zigbee2mqtt/kitchen_smoke", b'{"smoke": true}')
     (told,) = map(_alarm, eventually(lambda: house.centre.of(house.centre.topic(Leaf.ALARM))))
     assert (told.kind, told.key) == (SignalKind.SMOKE, proposal.key)
+    assert told.signal_id is not None
+    assert EARLY_ID.match(told.signal_id)
     house.centre.adopt(
         GatewayConfig(devices={proposal.key: Adoption(name="alarm-0001", kind=DeviceKind.SMOKE)})
     )

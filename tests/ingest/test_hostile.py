@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -14,6 +15,7 @@ from paho.mqtt.properties import Properties
 
 from care import registry
 from care.registry import NewDevice
+from database.connections import connect
 from database.errors import InvalidError
 from ingest import provision
 from ingest.alarms import AlarmIngest
@@ -164,6 +166,61 @@ def test_in_a_flood_another_kind_of_alarm_is_opened_at_once(
         sos = AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS)
         flooder.publish(home.topic(home.wristband, Leaf.ALARM), wire.encode(sos), qos=1).wait_for_publish(10)
     eventually(lambda: home.rows("SELECT FROM care.alarm WHERE kind = 'sos'"))
+
+
+def flooded(client: mqtt.Client, topic: str, **signal: Any) -> None:
+    for number in range(2 * BURST_MAX):
+        message = AlarmSignal(ts_ms=now_ms(), signal_id=str(number), **signal)
+        client.publish(topic, wire.encode(message), qos=1)
+
+
+def test_in_a_flood_every_button_that_nobody_has_adopted_opens_its_own_alarm(
+    home: Home, settings_of: Settle, start: Start
+) -> None:
+    start(AlarmIngest(settings_of("alarms")))
+    topic = home.topic(home.gateway, Leaf.ALARM)
+    with connected(home, home.gateway) as box:
+        flooded(box, topic, kind=SignalKind.SOS, key="zigbee2mqtt:held-down")
+        for key in ("zigbee2mqtt:b", "zigbee2mqtt:c"):
+            signal = AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS, signal_id=key, key=key)
+            box.publish(topic, wire.encode(signal), qos=1).wait_for_publish(10)
+    query = "SELECT proposal_key, signal_count FROM care.alarm WHERE kind = 'sos' ORDER BY proposal_key"
+    expected = [
+        {"proposal_key": "zigbee2mqtt:b", "signal_count": 1},
+        {"proposal_key": "zigbee2mqtt:c", "signal_count": 1},
+        {"proposal_key": "zigbee2mqtt:held-down", "signal_count": 2 * BURST_MAX},
+    ]
+    eventually(lambda: home.rows(query) == expected)
+
+
+def test_in_a_flood_a_call_that_is_taken_back_at_once_is_an_alarm_all_the_same(
+    home: Home, settings_of: Settle, start: Start
+) -> None:
+    start(AlarmIngest(settings_of("alarms")))
+    topic = home.topic(home.wristband, Leaf.ALARM)
+    with connected(home, home.wristband) as flooder:
+        flooded(flooder, topic, kind=SignalKind.LOW_BATTERY)
+        for state in (SignalState.RAISED, SignalState.CANCELLED):
+            signal = AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS, state=state, signal_id="press")
+            flooder.publish(topic, wire.encode(signal), qos=1)
+        query = "SELECT state, condition_ended_at IS NULL AS lasts FROM care.alarm WHERE kind = 'sos'"
+        eventually(lambda: home.rows(query) == [{"state": "open", "lasts": False}])
+
+
+def test_one_alarm_that_is_locked_holds_up_nobody_else(
+    home: Home, settings_of: Settle, start: Start, database: Database
+) -> None:
+    start(AlarmIngest(settings_of("alarms")))
+    home.say(home.wristband, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.FALL))
+    eventually(lambda: signals_of(home, home.wristband) == 1)
+    with connect(database.owner_url) as other:
+        other.execute("SELECT FROM care.alarm WHERE kind = 'fall' FOR UPDATE")
+        home.say(home.wristband, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.FALL))
+        home.say(home.button, AlarmSignal(ts_ms=now_ms(), kind=SignalKind.SOS))
+        eventually(lambda: signals_of(home, home.button) == 1)
+        assert signals_of(home, home.wristband) == 1
+        other.rollback()
+    eventually(lambda: signals_of(home, home.wristband) == 2)
 
 
 def test_a_batch_of_zeros_leaves_few_dead_letters(home: Home, settings_of: Settle, start: Start) -> None:

@@ -6,6 +6,7 @@ from gateway.dialects.names import likely_kind
 from gateway.dialects.words import OUR_WORDS
 from protocol.abilities import ABILITIES, may_raise, refused_word, without_refused
 from protocol.model import (
+    CANNOT_WAIT,
     Activity,
     ActivityEvent,
     AlarmSignal,
@@ -41,6 +42,14 @@ def test_the_kind_that_a_gateway_guesses_may_say_what_it_was_guessed_from(word: 
     leaf, _, what = word.partition(".")
     able = ABILITIES[kind]
     assert what in {"vitals": able.signs, "activity": set(able.events), "alarm": set(able.alarms)}[leaf]
+
+
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_what_is_about_life_is_refused_to_what_is_pressed_by_hand_only(kind: DeviceKind) -> None:
+    refused = {about for about in CANNOT_WAIT if refused_word(kind, AlarmSignal(kind=about)) is not None}
+    is_pressed = kind in (DeviceKind.SOS_BUTTON, DeviceKind.PULL_CORD)
+    assert refused == ({SignalKind.SMOKE, SignalKind.GAS, SignalKind.WATER} if is_pressed else set())
+    assert {about for about in CANNOT_WAIT if not may_raise(kind, f"alarm.{about}")} == refused
 
 
 def test_a_button_measures_nothing_and_smells_no_smoke() -> None:

@@ -84,6 +84,7 @@ def test_queries_are_written_out_in_the_order_of_the_table() -> None:
 
 WRITTEN_OUT = {
     "protocol/signs.py": "the table",
+    "protocol/abilities.py": "what each kind measures",
     "protocol/model.py": "the message, read by msgspec; compared above",
     "dashboard/static/js/plot.js": "colours; compared above",
     "gateway/dialects/names.py": "what makers call them; compared above",
