@@ -31,7 +31,8 @@ WITH held AS (
             * CASE alarm.priority WHEN 'medium' THEN %(medium_factor)s::float8 ELSE 1 END) AS granted
     FROM care.alarm
     JOIN care.site ON site.id = alarm.site_id
-    WHERE alarm.state = 'acknowledged' AND NOT care.is_ended(alarm.state) AND alarm.priority IN ('medium', 'high')
+    -- What was acknowledged longer ago is from before acknowledgements ran out: all at once would drown what is new.
+    WHERE alarm.state = 'acknowledged' AND alarm.acknowledged_at > clock_timestamp() - interval '1 day' AND NOT care.is_ended(alarm.state) AND alarm.priority IN ('medium', 'high')
 )
 SELECT alarm_id, site_kind, escalation_level, acknowledged_at, lasts >= granted AS is_over
 FROM held

@@ -21,6 +21,7 @@ import pytest
 
 import gateway.pair
 from deploy.local.doctor import sign_in
+from deploy.publish import send as publish_once
 from gateway.identity import Identity
 from gateway.settings import Settings as GatewaySettings
 from ingest.alarms import AlarmIngest
@@ -185,6 +186,11 @@ def look_into(scene: Scene) -> None:
     assert sign_in(scene.url("provisioner")) is None
 
 
+def say_once(scene: Scene) -> None:
+    topic = f"anshou/v1/{scene.broker.site}/button/status"
+    publish_once(BrokerAddress.parse(scene.url("simulator")), topic, b'{"online":true}')
+
+
 CLIENTS: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "readings": ("ingest.subscriber", ingest("ingest", SharedReadings)),
     "alarms": ("ingest.subscriber", ingest("alarms", AlarmIngest)),
@@ -196,6 +202,7 @@ CLIENTS: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "simulator": ("simulator.publish", publish),
     "pour": ("simulator.pour", pour_story),
     "doctor": ("deploy.local.doctor", look_into),
+    "publish": ("deploy.publish", say_once),
 }
 
 

@@ -73,6 +73,3 @@ BEGIN
     RETURN NEXT standing;
 END
 $$;
-
--- Whoever was on the way when the centre was brought up to date has their time from now: nothing runs out at once.
-UPDATE care.alarm SET acknowledged_at = clock_timestamp() WHERE state = 'acknowledged';
