@@ -402,7 +402,7 @@ def test_the_language_is_switched_and_kept(browser_page: Page, dashboard: Server
     enter(page, dashboard)
     page.locator(".who").click()
     page.get_by_role("button", name="English").click()
-    expect(page.get_by_text("All quiet")).to_be_visible()
+    expect(page.get_by_text("No alarm is open")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.locator(".who").click()
     page.get_by_role("button", name="Sign out").click()
