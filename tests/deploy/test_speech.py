@@ -82,7 +82,7 @@ def test_help_is_in_the_language_of_the_locale_and_whole() -> None:
             assert "…\n" not in done.stdout
             assert "..." not in done.stdout.replace("[ARGS]...", "")
     assert "守护程序" in anshou("up", "--help", environ=CHINESE).stdout
-    assert "under one supervisor" in anshou("up", "--help", environ=ENGLISH).stdout
+    assert "database, broker and all rooms" in anshou("up", "--help", environ=ENGLISH).stdout
 
 
 def test_the_version_is_said() -> None:
