@@ -37,7 +37,9 @@ export function ago(ms) {
 
 // For how long something has been so, in words.
 export function since(ms) {
-  const [length, unit] = ms < HOUR_MS ? [MINUTE_MS, "minute"] : ms < 2 * DAY_MS ? [HOUR_MS, "hour"] : [DAY_MS, "day"];
+  let [length, unit] = [DAY_MS, "day"];
+  if (ms < HOUR_MS) [length, unit] = [MINUTE_MS, "minute"];
+  else if (ms < 2 * DAY_MS) [length, unit] = [HOUR_MS, "hour"];
   const words = new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" });
   return spaced(words.format(Math.max(1, Math.floor(ms / length))));
 }

@@ -42,7 +42,9 @@ export function startSound() {
 }
 
 export function setUrgent(high, medium, title) {
-  const wanted = high ? PATTERNS.high : medium ? PATTERNS.medium : null;
+  let wanted = null;
+  if (high) wanted = PATTERNS.high;
+  else if (medium) wanted = PATTERNS.medium;
   if (wanted !== pattern) {
     stopBursts();
     stopFlashing();

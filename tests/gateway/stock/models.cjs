@@ -1,6 +1,7 @@
 // Writes one line of JSON for each model of the published Zigbee converters: vendor, model, description, exposes.
 const fs = require("fs");
 const path = require("path");
+const process = require("process");
 
 const root = path.dirname(require.resolve("zigbee-herdsman-converters/package.json"));
 const { prepareDefinition } = require("zigbee-herdsman-converters");
