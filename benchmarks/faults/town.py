@@ -64,7 +64,7 @@ def found(connection: Connection, homes: int, direct: int) -> Town:
 
 def _home(connection: Connection, number: int) -> Home:
     site = _site(connection, f"home-{number}", SiteKind.CARE_HOME)
-    wearers = [_wearer(connection, site, n)[0] for n in range(1, RESIDENTS_A_HOME + 1)]
+    wearers = [_wearer(connection, site, n, relayed=True)[0] for n in range(1, RESIDENTS_A_HOME + 1)]
     gateway = registry.add_device(connection, site=site, kind=DeviceKind.GATEWAY, name=f"gateway-{number}")
     return Home(
         gateway=Speaker(site=site.code, name=gateway.device.name, secret=gateway.secret), wearers=wearers
@@ -73,7 +73,7 @@ def _home(connection: Connection, number: int) -> Home:
 
 def _direct(connection: Connection, number: int) -> tuple[Speaker, Wearer]:
     site = _site(connection, f"household-{number}", SiteKind.HOUSEHOLD)
-    wearer, secret = _wearer(connection, site, 1)
+    wearer, secret = _wearer(connection, site, 1, relayed=False)
     return Speaker(site=site.code, name=wearer.device, secret=secret), wearer
 
 
@@ -81,7 +81,7 @@ def _site(connection: Connection, code: str, kind: SiteKind) -> Site:
     return registry.add_site(connection, code=code, kind=kind, name=code, township="青石镇")
 
 
-def _wearer(connection: Connection, site: Site, number: int) -> tuple[Wearer, str]:
+def _wearer(connection: Connection, site: Site, number: int, *, relayed: bool) -> tuple[Wearer, str]:
     resident = registry.add_resident(
         connection,
         site_id=site.id,
@@ -98,5 +98,6 @@ def _wearer(connection: Connection, site: Site, number: int) -> tuple[Wearer, st
         name=f"band-{site.code}-{number}",
         resident_id=resident.id,
         since=SINCE,
+        relayed=relayed,
     )
     return Wearer(device=device.device.name, resident_id=resident.id), device.secret
