@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from benchmarks.faults.ledger import Record
 from benchmarks.faults.town import Wearer
-from protocol.model import Activity, ActivityEvent, AlarmSignal, DeviceStatus, Message, VitalSigns
+from protocol.abilities import ABILITIES
+from protocol.model import Activity, AlarmSignal, DeviceKind, DeviceStatus, Message, VitalSigns
 from protocol.signs import SIGNS
 
 HOUR_MS = 3_600_000
@@ -16,6 +17,9 @@ JUMPS_MS: Sequence[int] = (0, -HOUR_MS, -DAY_MS, -8 * DAY_MS, -40 * DAY_MS, 4 * 
 """Clocks that are wrong, but within what is believed."""
 ABSURD_MS: Sequence[int | None] = (0, 4_102_444_800_000, None)
 """Clocks that are not: 1970, 2100, none."""
+
+EVENTS = sorted(ABILITIES[DeviceKind.WRISTBAND].events)
+"""What a wristband may say; other events are refused of it."""
 
 
 class Speech:
@@ -77,7 +81,7 @@ class Speech:
         if sort < 0.8:
             return wearer.device, self._vitals(wearer, ts_ms)
         if sort < 0.95:
-            event = self._generator.choice(list(ActivityEvent))
+            event = self._generator.choice(EVENTS)
             self._note("activity", wearer.device, ts_ms, (wearer.resident_id, str(event)))
             return wearer.device, Activity(ts_ms=ts_ms, event=event)
         status = DeviceStatus(
